@@ -1,0 +1,11 @@
+"""Randomized smoothing in JAX: certify any classifier, truthfully and fast."""
+
+from jaxsmooth import bounds as bounds
+from jaxsmooth import noises as noises
+from jaxsmooth import radii as radii
+from jaxsmooth._types import ABSTAIN as ABSTAIN
+from jaxsmooth._types import Certificates as Certificates
+from jaxsmooth._types import Votes as Votes
+from jaxsmooth.radii import certified_radius as certified_radius
+from jaxsmooth.radii import radius_table as radius_table
+from jaxsmooth.radii import required_probability as required_probability

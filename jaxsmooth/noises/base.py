@@ -1,0 +1,70 @@
+"""What every noise is: a frozen pytree with a sigma, a scale and a sampler for one event."""
+
+import abc
+import dataclasses
+import typing
+from collections.abc import Sequence
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+
+from jaxsmooth import _check
+from jaxsmooth._types import Array
+
+_T = typing.TypeVar("_T")
+
+
+class AbstractNoise(abc.ABC):
+    """Additive noise, described by ``sigma`` and the parameters of its family.
+
+    ``sigma`` is the per-coordinate root mean square, :math:`\\sqrt{E\\|\\delta\\|_2^2 / d}`, for every
+    family, so that families compare at equal ``sigma``. It is data: sweeping it does not re-trace.
+    Parameters that shape the law (k, j, a, p) are static.
+
+    Subclasses are frozen dataclasses registered with ``jax.tree_util.register_dataclass``; they define
+    ``sample`` and ``scale`` and are never subclassed again.
+    """
+
+    sigma: Any
+
+    def __post_init__(self) -> None:
+        _check.positive("sigma", self.sigma)
+
+    @abc.abstractmethod
+    def sample(self, key: Array, shape: Sequence[int]) -> Array:
+        """Draw the noise of one event.
+
+        Args:
+            key: a JAX random key.
+            shape: the shape of one event.
+
+        Returns:
+            float32 of this shape.
+        """
+
+    @abc.abstractmethod
+    def scale(self, dim: int) -> Any:
+        """The family's scale parameter lambda for ``dim`` coordinates, in the units of ``x``."""
+
+    def at(self, x: Array) -> Self:
+        """The noise used at each image: leaves gain a leading axis ``(images,)``.
+
+        Args:
+            x: ``(images, *event)``.
+
+        Returns:
+            This noise, repeated; input-dependent noises override it.
+        """
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), x.shape[:1]), self)
+
+
+def static(default: Any) -> Any:
+    """A parameter that shapes the law: static, hashable, known before tracing."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(static,))
+def noise_family(cls: type[_T]) -> type[_T]:
+    """Make ``cls`` a frozen dataclass pytree: ``sigma`` is data, ``static`` fields are part of the program."""
+    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))

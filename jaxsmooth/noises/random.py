@@ -1,0 +1,98 @@
+"""Random numbers for noise: a counter-based generator and the transforms the families share.
+
+The generator is Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as
+1, 2, 3", 2011), the one behind JAX's default keys, written in array operations so that XLA fuses it with
+what consumes it, and using both words of every block. On CPUs this makes a normal about three times
+cheaper than ``jax.random.normal`` (``benchmarks/throughput.py``), whose cost is otherwise seen next to
+that of a small network. Words are 32 bits, so tails reach further: 6.6 sigma instead of 5.4.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth._types import Array
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = np.uint32(0x1BD11BDA)
+
+
+def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The Threefry-2x32-20 block function: two words of key, two of counter, two of output (uint32)."""
+    k0, k1 = key
+    schedule = (k0, k1, k0 ^ k1 ^ _PARITY)
+    a, b = counter[0] + k0, counter[1] + k1
+    for i in range(5):
+        for rotation in _ROTATIONS[i % 2]:
+            a = a + b
+            b = a ^ ((b << np.uint32(rotation)) | (b >> np.uint32(32 - rotation)))
+        a = a + schedule[(i + 1) % 3]
+        b = b + schedule[(i + 2) % 3] + np.uint32(i + 1)
+    return a, b
+
+
+def word_pairs(key: Array, size: int) -> tuple[Array, Array]:
+    """Two independent arrays of ``size`` random uint32 words, a pure function of the key."""
+    # A key of any implementation, typed or legacy, gives the two words of the Threefry key.
+    k = jax.random.bits(key, (2,), jnp.uint32)
+    index = jax.lax.iota(jnp.uint32, size)
+    return threefry((k[0], k[1]), (jnp.zeros_like(index), index))
+
+
+def words(key: Array, size: int) -> Array:
+    """``size`` random uint32 words, a pure function of the key."""
+    return jnp.concatenate(word_pairs(key, (size + 1) // 2))[:size]
+
+
+def open_uniform(word: Array) -> Array:
+    """float32 in (0, 1], centred in the cells of the 32-bit grid: never 0, so its logarithm is finite."""
+    return (word.astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
+
+
+def normal(key: Array, shape: Sequence[int]) -> Array:
+    """Standard normal numbers, float32, by the Box-Muller transform: two normals from two words.
+
+    The radius comes from one word, the angle from the other: its two top bits name the quadrant, the
+    rest the angle within +-45 degrees, where short polynomials for sine and cosine are right to 6e-8. The
+    quadrants make the law exactly symmetric.
+    """
+    size = math.prod(shape)
+    first, second = word_pairs(key, (size + 1) // 2)
+    length = jnp.sqrt(-2.0 * jnp.log(open_uniform(first)))
+    sine, cosine = _sine_cosine(second)
+    return jnp.concatenate([length * cosine, length * sine])[:size].reshape(shape)
+
+
+def _sine_cosine(word: Array) -> tuple[Array, Array]:
+    """Sine and cosine of a uniform angle, from 32 random bits."""
+    # quarter turns in [-1/2, 1/2), from the low 30 bits
+    turn = (word & np.uint32(0x3FFFFFFF)).astype(jnp.float32) * np.float32(2.0**-30) - np.float32(0.5)
+    square = turn * turn
+    sine = turn * _polynomial(square, _SINE)
+    cosine = _polynomial(square, _COSINE)
+    swap = (word >> np.uint32(30)) & np.uint32(1) == 1
+    # quadrant q rotates (cos, sin) by q quarter turns: the signs are bits 31 and 31 xor 30
+    sign_sine = word & np.uint32(0x80000000)
+    sign_cosine = (word ^ (word << np.uint32(1))) & np.uint32(0x80000000)
+    return _flip(jnp.where(swap, cosine, sine), sign_sine), _flip(jnp.where(swap, sine, cosine), sign_cosine)
+
+
+# Taylor series of sin(pi t / 2) / t and cos(pi t / 2) in t**2; the remainders are below 2e-8 on |t| <= 1/2.
+_SINE = [(-1) ** i * (math.pi / 2) ** (2 * i + 1) / math.factorial(2 * i + 1) for i in range(5)]
+_COSINE = [(-1) ** i * (math.pi / 2) ** (2 * i) / math.factorial(2 * i) for i in range(6)]
+
+
+def _polynomial(x: Array, coefficients: list[float]) -> Array:
+    value = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value = value * x + np.float32(coefficient)
+    return value
+
+
+def _flip(value: Array, sign: Array) -> Array:
+    """``value`` with its sign bit toggled by the top bit of ``sign``."""
+    bits = jax.lax.bitcast_convert_type(value, jnp.uint32) ^ sign
+    return jax.lax.bitcast_convert_type(bits, jnp.float32)

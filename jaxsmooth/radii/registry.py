@@ -1,0 +1,139 @@
+"""The registry of radius rules: for a noise and a norm, every theorem that turns a probability into a radius."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from jaxsmooth import _check
+
+# (noise, tail, dim) -> radius, with tail = 1 - p_lower in (0, 1/2], float64 arrays.
+OneSided = Callable[[Any, np.ndarray, int | None], np.ndarray]
+# (noise, tail, p_upper, dim) -> radius, valid for any tail in (0, 1) and p_upper in [0, tail].
+TwoSided = Callable[[Any, np.ndarray, np.ndarray, int | None], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class RadiusRule:
+    """One theorem: for one noise and one norm, the radius that a probability certifies.
+
+    Attributes:
+        noise_type: the class of the noise.
+        norm: 1.0, 2.0 or inf.
+        name: the rule's name, that of the function that computes it.
+        source: theorem and paper, or "ours" with where the proof stands.
+        one_sided: ``(noise, tail, dim) -> radius`` for ``tail = 1 - p_lower`` in (0, 1/2]; decreasing in
+            ``tail``, 0 at 1/2. It may return inf as ``tail`` reaches 0.
+        inverse: ``(noise, radius, dim) -> tail``, the largest tail that certifies the radius, where a
+            closed form exists; 0 or less where none does. Root finding otherwise.
+        two_sided: how a bound of the runner-up enters. ``"path"``: the rule integrates a bound of the
+            growth of any probability along a path (every differential rule, and the Gaussian), so that
+            both classes may be moved separately: :math:`(\\tau(p_A) - \\tau(p_B)) / 2` with the odd
+            extension :math:`\\tau(1 - p) = -\\tau(p)` of the one-sided radius. A function: its own form.
+            None: the runner-up's bound is not used.
+        proved: whether the rule may certify. A rule kept only to reproduce a table is not proved.
+        published: whether this is the radius of the literature, for ``published_radius``.
+        needs_dim: whether the rule depends on the dimension of the input.
+    """
+
+    noise_type: type
+    norm: float
+    name: str
+    source: str
+    one_sided: OneSided
+    inverse: OneSided | None = None
+    two_sided: Literal["path"] | TwoSided | None = None
+    proved: bool = True
+    published: bool = True
+    needs_dim: bool = True
+
+
+_RULES: dict[tuple[type, float], list[RadiusRule]] = {}
+
+
+def radius_rule(
+    noise_type: type,
+    *,
+    norm: float,
+    source: str,
+    inverse: OneSided | None = None,
+    two_sided: Literal["path"] | TwoSided | None = None,
+    proved: bool = True,
+    published: bool = True,
+    needs_dim: bool = True,
+) -> Callable[[OneSided], OneSided]:
+    """Register the decorated function as a radius rule of ``noise_type`` in ``norm``.
+
+    Args:
+        noise_type: the class of the noise the rule is for.
+        norm: 1, 2 or ``np.inf``.
+        source: theorem and paper, or "ours" with where the proof stands.
+        inverse: the inverse of the rule, if it has a closed form.
+        two_sided: how a bound of the runner-up enters; see ``RadiusRule``.
+        proved: False for a rule that is kept only to reproduce a table.
+        published: False for a rule that is not in the literature.
+        needs_dim: False if the rule does not depend on the dimension.
+
+    Returns:
+        A decorator that returns the function unchanged; the rule carries the function's name.
+
+    Raises:
+        ValueError: if the norm is unknown.
+
+    Example:
+        A noise of one's own, here a Gaussian whose rule claims half of what is true:
+
+        >>> import dataclasses, jax, jaxsmooth as js
+        >>> from scipy.special import ndtri
+        >>> @jax.tree_util.register_dataclass
+        ... @dataclasses.dataclass(frozen=True)
+        ... class Timid(js.noises.AbstractNoise):
+        ...     sigma: float
+        ...     def scale(self, dim): return self.sigma
+        ...     def sample(self, key, shape): return self.sigma * jax.random.normal(key, shape)
+        >>> @js.radii.radius_rule(Timid, norm=2, source="ours: half of Cohen et al. 2019", needs_dim=False)
+        ... def half_of_cohen(noise, tail, dim):
+        ...     return -0.5 * noise.sigma * ndtri(tail)
+        >>> round(float(js.certified_radius(Timid(1.0), 0.9)), 4)
+        0.6408
+    """
+    norm = _check.norm(norm)
+
+    def register(one_sided: OneSided) -> OneSided:
+        name = getattr(one_sided, "__name__", repr(one_sided)).lstrip("_")
+        rule = RadiusRule(noise_type, norm, name, source, one_sided, inverse, two_sided, proved, published, needs_dim)
+        _RULES.setdefault((noise_type, norm), []).append(rule)
+        return one_sided
+
+    return register
+
+
+def rules_for(noise: Any, norm: float) -> tuple[RadiusRule, ...]:
+    """The radius rules of a noise in a norm, in the order of their registration.
+
+    Args:
+        noise: a noise, or its class.
+        norm: 1, 2 or ``np.inf``.
+
+    Returns:
+        At least one ``RadiusRule``.
+
+    Raises:
+        ValueError: if there is none; the message lists the pairs that have one.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> [rule.name for rule in rules_for(js.noises.Gaussian, 2)]
+        ['cohen_2019']
+    """
+    norm = _check.norm(norm)
+    noise_type = noise if isinstance(noise, type) else type(noise)
+    found = _RULES.get((noise_type, norm))
+    if not found:
+        pairs = ", ".join(sorted(f"({cls.__name__}, {n:g})" for cls, n in _RULES))
+        raise ValueError(
+            f"no radius rule for noise {noise_type.__name__} and norm {norm:g}; pairs with one: {pairs}. "
+            "Register one with jaxsmooth.radii.radius_rule"
+        )
+    return tuple(found)
