@@ -18,6 +18,7 @@ from jaxsmooth._types import Array
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
+_STREAM = np.uint32(0x736D6F6F)
 
 
 def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -36,10 +37,12 @@ def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Ar
 
 def word_pairs(key: Array, size: int) -> tuple[Array, Array]:
     """Two independent arrays of ``size`` random uint32 words, a pure function of the key."""
-    # A key of any implementation, typed or legacy, gives the two words of the Threefry key.
-    k = jax.random.bits(key, (2,), jnp.uint32)
+    k = jax.random.key_data(key)
+    if k.shape != (2,):  # not a Threefry key: let its own generator give us one
+        k = jax.random.bits(key, (2,), jnp.uint32)
     index = jax.lax.iota(jnp.uint32, size)
-    return threefry((k[0], k[1]), (jnp.zeros_like(index), index))
+    # A high word of its own keeps the stream apart from those of jax.random, whose high word is 0 here.
+    return threefry((k[0], k[1]), (jnp.full_like(index, _STREAM), index))
 
 
 def words(key: Array, size: int) -> Array:
@@ -64,6 +67,31 @@ def normal(key: Array, shape: Sequence[int]) -> Array:
     length = jnp.sqrt(-2.0 * jnp.log(open_uniform(first)))
     sine, cosine = _sine_cosine(second)
     return jnp.concatenate([length * cosine, length * sine])[:size].reshape(shape)
+
+
+def signed_uniform(key: Array, shape: Sequence[int]) -> Array:
+    """Uniform numbers in [-1, 1], float32: one word each, its top bit the sign, so that the law is exactly symmetric."""
+    word = words(key, math.prod(shape))
+    return _flip(_magnitude(word), word & _SIGN).reshape(shape)
+
+
+def laplace(key: Array, shape: Sequence[int]) -> Array:
+    """Exponential numbers with random signs, float32: one word each, tails up to 21.8."""
+    word = words(key, math.prod(shape))
+    return _flip(-jnp.log(_magnitude(word)), word & _SIGN).reshape(shape)
+
+
+def log_gamma(key: Array, shape: float) -> Array:
+    """The logarithm of one Gamma(shape) number: small shapes, whose numbers underflow, keep their law."""
+    return jax.random.loggamma(key, np.float32(shape), dtype=jnp.float32)
+
+
+_SIGN = np.uint32(0x80000000)
+
+
+def _magnitude(word: Array) -> Array:
+    """float32 in (0, 1] from the low 31 bits, which leaves the top bit for a sign independent of it."""
+    return ((word & ~_SIGN).astype(jnp.float32) + np.float32(0.5)) * np.float32(2.0**-31)
 
 
 def _sine_cosine(word: Array) -> tuple[Array, Array]:

@@ -1,0 +1,166 @@
+"""certify: what a fixed number of votes proves about each image, on the host or inside a compiled program."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxsmooth import _check
+from jaxsmooth._progress import progress_bar
+from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify, Votes
+from jaxsmooth.bounds import clopper_pearson_lower
+from jaxsmooth.bounds.clopper_pearson import check_can_certify
+from jaxsmooth.radii import explain_radius, rules_for
+from jaxsmooth.sampling import count_votes
+from jaxsmooth.sampling.job import SamplingJob, sampling_job
+
+
+def certify(
+    key: Array,
+    classify: Classify,
+    noise: Any,
+    x: Any,
+    *,
+    norm: float = 2,
+    n0: int = 100,
+    n: int = 100_000,
+    alpha: float = 1e-3,
+    image_ids: Any = None,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+    progress: bool = False,
+) -> Certificates:
+    r"""Certify every image with a fixed number of votes.
+
+    ``n0`` votes select a class; ``n`` fresh ones give the Clopper-Pearson lower bound of its probability,
+    :math:`p_A`; the radius is that of the noise and norm at :math:`p_A` with the runner-up at most
+    :math:`1 - p_A`. An image whose bound is 1/2 or less gets ``ABSTAIN`` and radius 0. With probability at
+    least ``1 - alpha``, per image, the smoothed classifier gives the label to every point within the radius.
+
+    Args:
+        key: a JAX random key. The draws 0 to ``n0 - 1`` select, ``n0`` to ``n0 + n - 1`` estimate.
+        classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
+        noise: one of ``jaxsmooth.noises``, in the units of ``x``.
+        x: ``(images, *event)``, floating point and finite.
+        norm: 1, 2 or ``np.inf``: the norm of the radius.
+        n0: votes that select the class.
+        n: votes that estimate its probability.
+        alpha: the probability, per image, that the certificate is wrong; all of it one-sided.
+        image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
+        batch_size: see ``count_votes``; it cannot change the result.
+        mesh: a ``jax.sharding.Mesh`` to spread the draws over.
+        progress: show a progress bar (tqdm).
+
+    Returns:
+        ``Certificates``, NumPy on the host.
+
+    Raises:
+        ValueError: for values out of range, a (noise, norm) pair without a radius rule, or an ``n`` that
+            can certify nothing at this ``alpha``; before any sampling.
+        TypeError: for arguments of the wrong kind.
+
+    References:
+        Cohen, Rosenfeld and Kolter, "Certified adversarial robustness via randomized smoothing", 2019,
+        algorithm CERTIFY.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxsmooth as js
+        >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
+        >>> certificates = js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), x, n=10_000)
+        >>> certificates.label.tolist(), certificates.radius.round(1).tolist()
+        ([0, 1], [0.7, 0.4])
+    """
+    n0 = _check.integer("n0", n0, at_least=1)
+    n = _check.integer("n", n, at_least=1)
+    check_can_certify(n, alpha)
+    norm = _check.norm(norm)
+    rules_for(noise, norm)
+    if _check.is_traced(key, noise, x):
+        raise TypeError("certify works on the host and cannot be traced; inside jit use certify_batch")
+    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n0 + n, batch_size=batch_size, mesh=mesh)
+    selection = gather_votes(job, job.count_in_chunks(n0))
+    top = selection.counts.argmax(-1)
+    votes = gather_votes(job, progress_bar(progress, "certify", job, job.count_in_chunks(n, first=n0)))
+    p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)
+    radius, rule = explain_radius(noise, p_lower, norm=norm, dim=int(np.prod(job.x.shape[1:])))
+    return Certificates(
+        label=np.where(radius > 0, top, ABSTAIN).astype(np.int32),
+        radius=radius,
+        p_lower=p_lower,
+        p_upper=1 - p_lower,
+        samples=np.full(len(top), n0 + n, np.int64),
+        votes=votes,
+        noise=noise,
+        norm=norm,
+        alpha=alpha,
+        rule=rule,
+    )
+
+
+def certify_batch(
+    key: Array,
+    classify: Classify,
+    noise: Any,
+    x: Array,
+    table: Any,
+    *,
+    n0: int = 100,
+    batch_size: int | None = None,
+) -> tuple[Array, Array]:
+    """Certify a batch on the device: a pure function, legal inside ``jit``, ``vmap`` and ``shard_map``.
+
+    The radius is looked up in ``radius_table``, which was made in float64 and rounded down, so that no
+    special function runs in float32. Labels, votes and bounds are those of ``certify`` with the ``n`` of
+    the table.
+
+    Args:
+        key: a JAX random key.
+        classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
+        noise: the noise; its ``sigma`` may be traced, but must be the one of the table.
+        x: ``(images, *event)``.
+        table: float32 ``(n + 1,)`` from ``radius_table``; may be traced.
+        n0: votes that select the class.
+        batch_size: see ``count_votes``.
+
+    Returns:
+        ``(label, radius)``: int32 ``(images,)``, -1 where nothing is certified, and float32 ``(images,)``.
+
+    Raises:
+        ValueError: if the table has the wrong shape, and as ``count_votes``.
+
+    References:
+        Cohen et al. 2019, algorithm CERTIFY.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxsmooth as js
+        >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> noise = js.noises.Gaussian(0.5)
+        >>> table = js.radius_table(noise, n=1000, alpha=0.001)
+        >>> step = jax.jit(lambda key, x: js.certify_batch(key, classify, noise, x, table))
+        >>> label, radius = step(jax.random.key(0), jnp.array([[0.5, 0.5], [-0.2, -0.4]]))
+        >>> label.tolist()
+        [0, 1]
+    """
+    table = jnp.asarray(table)
+    if table.ndim != 1 or table.shape[0] < 2 or table.dtype != jnp.float32:
+        raise ValueError(
+            f"table must be float32 of shape (n + 1,), made by radius_table; got {table.dtype} of shape {table.shape}"
+        )
+    n0 = _check.integer("n0", n0, at_least=1)
+    selection = count_votes(key, classify, noise, x, n0, batch_size=batch_size)
+    votes = count_votes(key, classify, noise, x, table.shape[0] - 1, first=n0, batch_size=batch_size)
+    top = jnp.argmax(selection.counts, -1)
+    radius = table[jnp.take_along_axis(votes.counts, top[:, None], axis=1)[:, 0]]
+    return jnp.where(radius > 0, top, ABSTAIN).astype(jnp.int32), radius
+
+
+def gather_votes(job: SamplingJob, chunks: Iterator[tuple[slice, Votes]]) -> Votes:
+    """The votes of all images of a job, NumPy, from its chunks."""
+    counts = np.zeros((job.x.shape[0], job.classes), np.int32)
+    invalid = np.zeros(job.x.shape[0], np.int32)
+    for images, votes in chunks:
+        counts[images], invalid[images] = votes.counts, votes.invalid
+    return Votes(counts, invalid)

@@ -1,0 +1,3 @@
+"""From images to votes: the only place that draws noise and calls the classifier."""
+
+from jaxsmooth.sampling.count_votes import count_votes as count_votes

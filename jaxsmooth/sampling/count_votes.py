@@ -1,0 +1,61 @@
+"""count_votes: the classifier's votes under noise, on one device or on a mesh."""
+
+from typing import Any
+
+from jax.sharding import Mesh
+
+from jaxsmooth._types import Array, Classify, Votes
+from jaxsmooth.sampling.job import sampling_job
+
+
+def count_votes(
+    key: Array,
+    classify: Classify,
+    noise: Any,
+    x: Any,
+    n: int,
+    *,
+    first: Any = 0,
+    image_ids: Any = None,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+) -> Votes:
+    """Count which class wins under noise, ``n`` draws for every image.
+
+    Draw j of image i sees the input ``x[i] + delta`` where ``delta`` is a pure function of ``key``,
+    ``image_ids[i]`` and j: counts do not depend on the batch size, the mesh, or on how the draws are split
+    over calls, and ``count_votes(..., n=a) + count_votes(..., n=b, first=a)`` equals one call with
+    ``n=a + b``. Noise is drawn and added in float32. Legal inside ``jit``, ``vmap``, ``pmap`` and
+    ``shard_map`` (then with ``mesh=None``).
+
+    Args:
+        key: a JAX random key, typed or legacy.
+        classify: any callable ``(batch, *event) -> (batch, classes)`` of scores. If it is a pytree (a
+            ``jax.tree_util.Partial``, anything of ``jaxsmooth.interop``), its weights are data and new
+            ones do not re-trace.
+        noise: one of ``jaxsmooth.noises``, in the units of ``x``.
+        x: ``(images, *event)``, finite; used as float32.
+        n: draws per image, a Python int.
+        first: number of the first draw; may be traced.
+        image_ids: int32 ``(images,)``, what the noise of an image is derived from; 0, 1, ... by default.
+        batch_size: (image, draw) pairs the classifier sees at once on each device. By default a size
+            that was measured to be fast here, once per classifier and shape. It cannot change counts.
+        mesh: a ``jax.sharding.Mesh``; the pairs are spread over all its devices and only counts cross
+            between them.
+
+    Returns:
+        ``Votes``: int32 counts ``(images, classes)`` and invalid ``(images,)``; together they sum to n.
+
+    Raises:
+        ValueError: for shapes or values that do not fit; the message names the argument.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxsmooth as js
+        >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> votes = js.count_votes(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((2, 4)), 100)
+        >>> votes.counts.shape, votes.total.tolist()
+        ((2, 2), [100, 100])
+    """
+    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n, batch_size=batch_size, mesh=mesh)
+    return job.count(job.x, job.image_ids, n, first=first)

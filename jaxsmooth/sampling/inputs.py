@@ -1,0 +1,128 @@
+"""What users pass to the sampling functions, checked and made canonical."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import Array, Classify
+
+
+def typed_key(key: Any) -> Array:
+    """One typed Threefry key.
+
+    Keys of other generators are turned into one: under ``vmap`` the ``rbg`` generators draw a whole batch
+    from the first key, which would make the noise depend on the batch size.
+    """
+    if not isinstance(key, jax.Array | np.ndarray):
+        raise TypeError(f"key must be a JAX random key, as from jax.random.key(0); got {type(key).__name__}")
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        if key.dtype != jnp.uint32:
+            raise TypeError(f"key must be a JAX random key, as from jax.random.key(0); got dtype {key.dtype}")
+        key = jax.random.wrap_key_data(jnp.asarray(key))
+    if key.shape != ():
+        raise ValueError(f"key must be a single key; got an array of keys of shape {key.shape}")
+    if str(jax.random.key_impl(key)) != "threefry2x32":
+        key = jax.random.wrap_key_data(jax.random.bits(key, (2,), jnp.uint32), impl="threefry2x32")
+    return key
+
+
+def as_pytree(classify: Any) -> Classify:
+    """The classifier as a pytree; a plain function becomes one without leaves, compared by identity."""
+    if not callable(classify):
+        raise TypeError(
+            "classify must be a callable (batch, *event) -> (batch, classes), for example "
+            f"jax.tree_util.Partial(model.apply, variables); got {type(classify).__name__}"
+        )
+    return jax.tree_util.Partial(_opaque(classify)) if jax.tree_util.all_leaves([classify]) else classify
+
+
+def _opaque(function: Any) -> Any:
+    # Partial would take a functools.partial apart and turn its keywords (train=False) into traced data.
+    return function.__call__ if hasattr(function, "func") and hasattr(function, "keywords") else function
+
+
+def checked_noise(noise: Any) -> Any:
+    """The noise with float32 leaves, so that 1, 1.0 and np.float64(1) are one program."""
+    for method in ("sample", "scale", "at"):
+        if isinstance(noise, type) or not callable(getattr(noise, method, None)):
+            raise TypeError(
+                f"noise must be an instance of a noise, for example jaxsmooth.noises.Gaussian(0.25); got {noise!r}"
+            )
+    sigma = getattr(noise, "sigma", None)
+    if sigma is not None and not _check.is_traced(sigma) and np.ndim(sigma) == 0:
+        _check.positive("noise.sigma", float(sigma))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), noise)
+
+
+def images(x: Any) -> Array:
+    """The images as float32 ``(images, *event)``, finite."""
+    if not hasattr(x, "dtype"):
+        x = np.asarray(x)
+    if x.dtype == object or not (jnp.issubdtype(x.dtype, jnp.floating)):
+        raise TypeError(
+            f"x must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {x.dtype}. "
+            "Convert it first, for example x.astype(np.float32) / 255"
+        )
+    if x.ndim < 2:
+        raise ValueError(f"x must be a batch (images, *event); got shape {x.shape}. For one image pass x[None]")
+    if 0 in x.shape:
+        raise ValueError(f"x must hold at least one image and one coordinate; got shape {x.shape}")
+    if (
+        not _check.is_traced(x)
+        and getattr(x, "is_fully_addressable", True)
+        and not np.isfinite(np.asarray(x, np.float32)).all()
+    ):
+        raise ValueError("x must be finite; it holds NaN or infinite values")
+    return jnp.asarray(x, jnp.float32)
+
+
+def first_draw(first: Any, n: int) -> Any:
+    """The number of the first draw, int32; concrete ones must leave room for n."""
+    if _check.is_traced(first):
+        return first.astype(jnp.int32)
+    first = _check.integer("first", first, at_least=0)
+    if first + n >= 2**31 - 2**24:
+        raise ValueError(f"first + n must stay below {2**31 - 2**24}; got first = {first}, n = {n}")
+    return np.int32(first)
+
+
+def image_ids(ids: Any, number: int) -> Any:
+    """The identities of the images, int32 ``(images,)``."""
+    if ids is None:
+        return np.arange(number, dtype=np.int32)
+    if not hasattr(ids, "dtype"):
+        ids = np.asarray(ids)
+    if not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise TypeError(f"image_ids must be integers; got dtype {ids.dtype}")
+    if ids.shape != (number,):
+        raise ValueError(f"image_ids must have shape ({number},), one for each image of x; got {ids.shape}")
+    if not _check.is_traced(ids) and (np.min(ids) < 0 or np.max(ids) >= 2**31):
+        raise ValueError("image_ids must lie in [0, 2**31)")
+    return ids.astype(np.int32)
+
+
+def check_classifier(classify: Classify, x: Array) -> int:
+    """The number of classes, from shapes alone."""
+    from jaxsmooth.sampling.kernel import call
+
+    batch = 2
+    scores = jax.eval_shape(call, classify, jax.ShapeDtypeStruct((batch, *x.shape[1:]), jnp.float32))
+    shape, dtype = getattr(scores, "shape", None), getattr(scores, "dtype", None)
+    if shape is None or dtype is None:
+        raise TypeError(
+            f"classify must return one array of scores (batch, classes); got {type(scores).__name__}. "
+            "If it also returns a state, drop it"
+        )
+    if len(shape) != 2 or shape[0] != batch:
+        raise ValueError(
+            f"classify must map (batch, *event) to (batch, classes); for a batch of shape {(batch, *x.shape[1:])} "
+            f"it returned {shape}"
+        )
+    if shape[1] < 2:
+        raise ValueError(f"classify must score at least 2 classes; got {shape[1]}. For one logit z return [-z, z]")
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise TypeError(f"classify must return real scores; got dtype {dtype}")
+    return shape[1]

@@ -1,0 +1,200 @@
+"""count_votes: counts depend on key, image and draw alone, in every way of running it."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+
+import jaxsmooth as js
+
+KEY = jax.random.key(7)
+NOISE = js.noises.Gaussian(0.5)
+WEIGHTS = jax.random.normal(jax.random.key(1), (5, 3))
+X = jax.random.uniform(jax.random.key(2), (6, 5))
+N = 1000
+
+
+def linear(weights, batch):
+    return batch @ weights
+
+
+CLASSIFY = jax.tree_util.Partial(linear, WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The definition, written out: one draw at a time, two fold_ins."""
+    draw = lambda i, j: NOISE.sample(jax.random.fold_in(jax.random.fold_in(KEY, i), j), (5,))
+    noise = jax.jit(jax.vmap(jax.vmap(draw, (None, 0)), (0, None)))(jnp.arange(6), jnp.arange(N))
+    winner = jnp.argmax((X[:, None] + noise) @ WEIGHTS, -1)
+    return np.asarray(jax.nn.one_hot(winner, 3, dtype=jnp.int32).sum(1))
+
+
+def test_counts_are_those_of_the_definition(reference):
+    votes = js.count_votes(KEY, CLASSIFY, NOISE, X, N)
+    np.testing.assert_array_equal(votes.counts, reference)
+    assert votes.counts.dtype == jnp.int32 and votes.invalid.dtype == jnp.int32
+    np.testing.assert_array_equal(votes.total, N)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000, 100_000])
+def test_batch_size_changes_nothing(reference, batch_size):
+    np.testing.assert_array_equal(
+        js.count_votes(KEY, CLASSIFY, NOISE, X, N, batch_size=batch_size).counts, reference
+    )
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (4,), (8,), (4, 2), (2, 2, 2)])
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_mesh_changes_nothing(reference, shape, batch_size):
+    mesh = jax.make_mesh(shape, tuple("abc"[: len(shape)]))
+    votes = js.count_votes(KEY, CLASSIFY, NOISE, X, N, mesh=mesh, batch_size=batch_size)
+    np.testing.assert_array_equal(votes.counts, reference)
+
+
+def test_more_devices_than_draws(reference):
+    mesh = jax.make_mesh((8,), ("mc",))
+    few = js.count_votes(KEY, CLASSIFY, NOISE, X[:1], 3, mesh=mesh)
+    np.testing.assert_array_equal(few.counts, js.count_votes(KEY, CLASSIFY, NOISE, X[:1], 3).counts)
+
+
+def test_pmap_changes_nothing(reference):
+    share = N // 8
+    votes = jax.pmap(lambda r: js.count_votes(KEY, CLASSIFY, NOISE, X, share, first=r * share))(jnp.arange(8))
+    np.testing.assert_array_equal(votes.counts.sum(0), reference)
+
+
+def test_callers_shard_map_changes_nothing(reference):
+    mesh = jax.make_mesh((8,), ("mc",))
+
+    @jax.jit
+    @functools.partial(jax.shard_map, mesh=mesh, in_specs=(), out_specs=PartitionSpec())
+    def count():
+        first = jax.lax.axis_index("mc") * (N // 8)
+        return jax.lax.psum(js.count_votes(KEY, CLASSIFY, NOISE, X, N // 8, first=first), "mc")
+
+    np.testing.assert_array_equal(count().counts, reference)
+
+
+@pytest.mark.parametrize("axis_type", list(jax.sharding.AxisType))
+def test_callers_mesh_context_changes_nothing(reference, axis_type):
+    if axis_type == jax.sharding.AxisType.Manual:
+        pytest.skip("a mesh of manual axes exists only inside shard_map")
+    with jax.set_mesh(jax.make_mesh((8,), ("mc",), axis_types=(axis_type,))):
+        np.testing.assert_array_equal(js.count_votes(KEY, CLASSIFY, NOISE, X, N).counts, reference)
+
+
+def test_vmap_over_sigma_and_jit(reference):
+    count = jax.jit(jax.vmap(lambda sigma: js.count_votes(KEY, CLASSIFY, js.noises.Gaussian(sigma), X, N).counts))
+    np.testing.assert_array_equal(count(jnp.array([0.1, 0.5]))[1], reference)
+
+
+def test_split_and_permuted_images(reference):
+    parts = [js.count_votes(KEY, CLASSIFY, NOISE, X, n, first=first) for first, n in ((0, 1), (1, 499), (500, 500))]
+    np.testing.assert_array_equal(sum(parts[1:], parts[0]).counts, reference)
+    order = np.array([4, 0, 5])
+    votes = js.count_votes(KEY, CLASSIFY, NOISE, X[order], N, image_ids=order)
+    np.testing.assert_array_equal(votes.counts, reference[order])
+
+
+@pytest.mark.parametrize("key", [jax.random.PRNGKey(7), jax.random.key_data(KEY)])
+def test_legacy_keys(reference, key):
+    np.testing.assert_array_equal(js.count_votes(key, CLASSIFY, NOISE, X, N).counts, reference)
+
+
+@pytest.mark.parametrize("implementation", ["rbg", "unsafe_rbg"])
+def test_other_generators_do_not_depend_on_the_batch(implementation):
+    key = jax.random.key(0, impl=implementation)
+    counts = [js.count_votes(key, CLASSIFY, NOISE, X, 200, batch_size=size).counts for size in (1, 7, 64)]
+    np.testing.assert_array_equal(counts[0], counts[1])
+    np.testing.assert_array_equal(counts[0], counts[2])
+
+
+def test_sweeps_do_not_retrace():
+    counted = chex.assert_max_traces(lambda weights, batch: batch @ weights, n=2)  # one for shapes, one to run
+    for sigma in (0.1, 1, np.float64(0.3), jnp.float32(2.0)):
+        for n, first in ((10, 0), (20, 5)):
+            classify = jax.tree_util.Partial(counted, WEIGHTS * sigma)
+            js.count_votes(jax.random.key(n), classify, js.noises.Gaussian(sigma), X, n, first=first)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_scores_vote_for_nobody(bad):
+    def classify(batch):
+        scores = batch[:, :2]
+        return jnp.where(batch[:, :1] > 0, scores.at[:, 1].set(bad), scores)
+
+    votes = js.count_votes(KEY, classify, NOISE, X[:2] * 0, 500)
+    np.testing.assert_array_equal(votes.total, 500)
+    assert (np.abs(np.asarray(votes.invalid) - 250) < 60).all()
+
+
+def test_bfloat16_network_sees_float32_noise():
+    seen = []
+
+    def classify(batch):
+        seen.append(batch.dtype)
+        return batch.astype(jnp.bfloat16) @ WEIGHTS.astype(jnp.bfloat16)
+
+    votes = js.count_votes(KEY, classify, NOISE, X.astype(jnp.bfloat16), 100)
+    np.testing.assert_array_equal(votes.total, 100)
+    assert set(seen) == {jnp.dtype(jnp.float32)}
+
+
+def test_votes_are_a_monoid():
+    a = js.count_votes(KEY, CLASSIFY, NOISE, X, 10)
+    b = js.count_votes(KEY, CLASSIFY, NOISE, X, 20, first=10)
+    chex.assert_trees_all_equal(a + b, b + a)
+    chex.assert_trees_all_equal(a[2:4].counts, a.counts[2:4])
+
+
+def test_long_jobs_measure_the_batch_size_once(monkeypatch):
+    from jaxsmooth.sampling import batching
+
+    monkeypatch.setattr(batching, "_measured", {})
+    monkeypatch.setattr(batching, "_WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(batching, "_CANDIDATES", {"cpu": (16, 32)})
+    votes = js.count_votes(KEY, CLASSIFY, NOISE, X, N)
+    assert list(batching._measured.values())[0] in (16, 32) and len(batching._measured) == 1
+    np.testing.assert_array_equal(votes.counts, js.count_votes(KEY, CLASSIFY, NOISE, X, N, batch_size=64).counts)
+
+
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({"key": 0}, TypeError, "key must be a JAX random key"),
+        ({"key": jax.random.split(KEY)}, ValueError, "single key"),
+        ({"classify": 3}, TypeError, "classify must be a callable"),
+        ({"classify": lambda b: b.sum(-1)}, ValueError, r"\(batch, classes\)"),
+        ({"classify": lambda b: b[:, :1]}, ValueError, "at least 2 classes"),
+        ({"classify": lambda b: (b, 0)}, TypeError, "one array of scores"),
+        ({"classify": lambda b: b.astype(jnp.complex64)}, TypeError, "real scores"),
+        ({"noise": 0.25}, TypeError, "noise must be an instance"),
+        ({"noise": js.noises.Gaussian}, TypeError, "noise must be an instance"),
+        ({"noise": js.noises.Gaussian(jnp.float32(-1))}, ValueError, "sigma must be positive"),
+        ({"x": X[0]}, ValueError, r"pass x\[None\]"),
+        ({"x": X[:0]}, ValueError, "at least one image"),
+        ({"x": np.zeros((2, 5), np.uint8)}, TypeError, "floating point"),
+        ({"x": X.at[0, 0].set(np.nan)}, ValueError, "x must be finite"),
+        ({"n": 0}, ValueError, "n must be at least 1"),
+        ({"n": 10.0}, TypeError, "n must be a Python integer"),
+        ({"n": 2**31}, ValueError, r"first \+ n"),
+        ({"first": -1}, ValueError, "first must be at least 0"),
+        ({"image_ids": np.arange(3)}, ValueError, "image_ids must have shape"),
+        ({"image_ids": np.arange(6) - 1}, ValueError, "image_ids must lie"),
+        ({"image_ids": np.arange(6.0)}, TypeError, "image_ids must be integers"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"mesh": jax.devices()}, TypeError, r"mesh must be a jax\.sharding\.Mesh"),
+    ],
+)
+def test_bad_input(change, error, message):
+    arguments = {"key": KEY, "classify": CLASSIFY, "noise": NOISE, "x": X, "n": 10} | change
+    with pytest.raises(error, match=message):
+        js.count_votes(
+            arguments.pop("key"), arguments.pop("classify"), arguments.pop("noise"), arguments.pop("x"),
+            arguments.pop("n"), **arguments,
+        )  # fmt: skip
