@@ -1,0 +1,173 @@
+"""The stated error rate is real, through the sharded path; and planted faults are caught by the same checks."""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+from scipy import special
+
+import jaxsmooth as js
+from tests.soundness.half_space import half_space, is_sound, worst_error_rate, wrong_certificates
+
+ALPHA = 0.05  # large, so that a few thousand certificates tell alpha from two alpha
+NOISE = js.noises.Gaussian(0.5)
+N = 800
+
+
+def mesh():
+    return jax.make_mesh((8,), ("draws",))
+
+
+# --- sound methods -------------------------------------------------------------------------------------------
+
+
+def certify(key, classify, x, *, noise=NOISE, alpha=ALPHA, n=N, norm=2, **options):
+    certificates = js.certify(key, classify, noise, x, n0=20, n=n, alpha=alpha, norm=norm, **options)
+    return certificates.label, certificates.radius
+
+
+def certify_on_mesh(key, classify, x):
+    return certify(key, classify, x, mesh=mesh())
+
+
+def certify_on_device(key, classify, x):
+    table = js.radius_table(NOISE, n=N, alpha=ALPHA)
+    return jax.jit(lambda x: js.certify_batch(key, classify, NOISE, x, table, n0=20))(x)
+
+
+def certify_bfloat16_network(key, classify, x):
+    """A network in bfloat16 is another classifier; this one decides the same half-space."""
+    low = jax.tree_util.Partial(lambda f, batch: f(batch).astype(jnp.bfloat16), classify)
+    return certify(key, low, x, mesh=mesh())
+
+
+SOUND = [certify, certify_on_mesh, certify_on_device, certify_bfloat16_network]
+
+
+@pytest.mark.parametrize("direction", ["one-hot", "all"])
+@pytest.mark.parametrize("distance", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("method", SOUND)
+def test_error_rate_is_at_most_alpha(method, distance, direction):
+    wrong = wrong_certificates(method, direction=direction, dim=16, distance=distance, images=2000)
+    assert is_sound(wrong, 2000, ALPHA), f"{wrong} wrong certificates of 2000 at alpha = {ALPHA}"
+
+
+def test_error_rate_in_high_dimension():
+    """w = 1/sqrt(d) adds up any bias of the noise: a mean of 1e-3 sigma would shift the point by 0.06 sigma."""
+    wrong = wrong_certificates(certify_on_mesh, direction="all", dim=3072, distance=0.0, images=200)
+    assert is_sound(wrong, 200, ALPHA)
+
+
+def test_linf_radius_of_the_diagonal_half_space():
+    """Along (1, ..., 1) the linf distance to the boundary is the l2 distance over sqrt(d), and it is attained."""
+    scaled = lambda key, classify, x: _scale(certify(key, classify, x, norm=np.inf), 4.0)
+    wrong = wrong_certificates(scaled, direction="all", dim=16, distance=0.3, images=2000)
+    assert is_sound(wrong, 2000, ALPHA)
+    assert wrong > 20  # the certificate is tight: it is wrong nearly as often as it may be
+
+
+def _scale(result, factor):
+    return result[0], result[1] * factor
+
+
+@pytest.mark.parametrize("n, alpha", [(20, 0.05), (1000, 0.001), (20_000, 0.001)])
+def test_bound_by_enumeration(n, alpha):
+    assert worst_error_rate(js.bounds.clopper_pearson_lower, n, alpha) <= alpha
+
+
+# --- planted faults ------------------------------------------------------------------------------------------
+
+
+def alpha_doubled(key, classify, x):
+    return certify(key, classify, x, alpha=2 * ALPHA)
+
+
+def selection_reused(key, classify, x):
+    """The votes that select the class also estimate its probability."""
+    counts = np.asarray(js.count_votes(key, classify, NOISE, x, N).counts)
+    bound = js.bounds.clopper_pearson_lower(counts.max(-1), N, ALPHA)
+    radius = js.certified_radius(NOISE, bound)
+    return np.where(radius > 0, counts.argmax(-1), -1), radius
+
+
+def same_key_on_every_device(key, classify, x):
+    """Eight devices draw the same noise: n votes that are worth n / 8."""
+
+    @jax.jit
+    @functools.partial(jax.shard_map, mesh=mesh(), in_specs=(), out_specs=PartitionSpec(), check_vma=False)
+    def count():
+        return jax.lax.psum(js.count_votes(key, classify, NOISE, x, N // 8).counts, "draws")
+
+    counts = np.asarray(count())
+    radius = js.certified_radius(NOISE, js.bounds.clopper_pearson_lower(counts[:, 1], N, ALPHA))
+    return np.where(radius > 0, 1, -1), radius
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class BFloat16Gaussian(js.noises.AbstractNoise):
+    """Noise drawn in bfloat16: 128 distinct values with a mean of -0.012 sigma."""
+
+    sigma: float
+
+    def scale(self, dim):
+        return self.sigma
+
+    def sample(self, key, shape):
+        return (self.sigma * jax.random.normal(key, shape, jnp.bfloat16)).astype(jnp.float32)
+
+
+js.radii.radius_rule(BFloat16Gaussian, norm=2, source="planted fault", needs_dim=False)(
+    lambda noise, tail, dim: -noise.sigma * special.ndtri(tail)
+)
+
+
+def bfloat16_noise(key, classify, x):
+    return certify(key, classify, x, noise=BFloat16Gaussian(0.5), n=200)
+
+
+def float32_bound(successes, n, alpha):
+    """The same bound by bisection of a float32 incomplete beta."""
+    k, low, high = (jnp.asarray(v, jnp.float32) for v in (successes, jnp.zeros(n + 1), jnp.ones(n + 1)))
+    for _ in range(40):
+        middle = (low + high) / 2
+        ok = jax.scipy.special.betainc(jnp.maximum(k, 1), n - k + 1, middle) <= alpha
+        low, high = jnp.where(ok, middle, low), jnp.where(ok, high, middle)
+    return np.maximum.accumulate(np.where(np.asarray(k) == 0, 0, low).astype(np.float64))
+
+
+FAULTS = [
+    (alpha_doubled, "all", 16, 0.0, 2000),
+    (alpha_doubled, "one-hot", 16, 0.3, 2000),
+    (selection_reused, "all", 16, 0.0, 2000),
+    (same_key_on_every_device, "all", 16, 0.3, 2000),
+    (bfloat16_noise, "all", 3072, 0.0, 200),
+]
+
+
+@pytest.mark.parametrize("method, direction, dim, distance, images", FAULTS)
+def test_planted_faults_are_caught(method, direction, dim, distance, images):
+    wrong = wrong_certificates(method, direction=direction, dim=dim, distance=distance, images=images)
+    assert not is_sound(wrong, images, ALPHA), f"{wrong} of {images} went unnoticed"
+
+
+def test_float32_statistics_are_caught():
+    assert worst_error_rate(float32_bound, 20_000, 0.001) > 0.001
+
+
+def test_bfloat16_noise_has_the_bias_that_the_diagonal_test_catches():
+    draws = BFloat16Gaussian(1.0).sample(jax.random.key(0), (1_000_000,))
+    assert abs(float(draws.mean())) > 5 / math.sqrt(draws.size)
+    honest = js.noises.Gaussian(1.0).sample(jax.random.key(0), (1_000_000,))
+    assert abs(float(honest.mean())) < 5 / math.sqrt(honest.size)
+
+
+def test_half_space_truth_is_the_distance():
+    classify, w = half_space("all", 16)
+    inside, outside = (np.float32(w * s)[None] for s in (0.01, -0.01))
+    assert np.argmax(classify(inside)) == 1 and np.argmax(classify(outside)) == 0
