@@ -1,6 +1,9 @@
 """Randomized smoothing in JAX: certify any classifier, truthfully and fast."""
 
+from jaxsmooth import analysis as analysis
 from jaxsmooth import bounds as bounds
+from jaxsmooth import datasets as datasets
+from jaxsmooth import interop as interop
 from jaxsmooth import noises as noises
 from jaxsmooth import radii as radii
 from jaxsmooth._types import ABSTAIN as ABSTAIN

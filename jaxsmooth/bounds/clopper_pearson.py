@@ -39,12 +39,10 @@ def clopper_pearson_lower(successes: Any, trials: Any, alpha: float) -> Any:
         >>> float(clopper_pearson_lower(990, 1000, 0.001).round(4))
         0.976
     """
-    k, n, alpha = _counts(successes, trials, alpha)
-    # Near 1 the complement carries the precision: 1 - p is rounded up, then subtracted.
-    complement = _tail_above(k, n, alpha)
-    with np.errstate(invalid="ignore"):
-        small = special.betaincinv(np.maximum(k, 1), n - k + 1, alpha) * (1 - _OUTWARD)
-    lower = np.where(complement < 0.5, np.nextafter(1 - complement, 0), small)
+    alpha = _check.probability("alpha", alpha)
+    k, n = checked_counts(successes, trials)
+    bound, complement = _bound_and_complement(k, n, alpha)
+    lower = np.where(complement < 0.5, np.nextafter(1 - complement, 0), bound)
     return np.where(k == 0, 0.0, lower)[()]
 
 
@@ -73,8 +71,11 @@ def clopper_pearson_upper(successes: Any, trials: Any, alpha: float) -> Any:
         >>> float(clopper_pearson_upper(10, 1000, 0.001).round(4))
         0.024
     """
-    k, n, alpha = _counts(successes, trials, alpha)
-    return np.where(k == n, 1.0, _tail_above(n - k, n, alpha))[()]
+    alpha = _check.probability("alpha", alpha)
+    k, n = checked_counts(successes, trials)
+    bound, complement = _bound_and_complement(n - k, n, alpha)
+    upper = np.where(bound < 0.5, np.nextafter(1 - bound, 1), complement)
+    return np.where(k == n, 1.0, upper)[()]
 
 
 def check_can_certify(n: int, alpha: float) -> None:
@@ -87,14 +88,19 @@ def check_can_certify(n: int, alpha: float) -> None:
         )
 
 
-def _tail_above(k: np.ndarray, n: np.ndarray, alpha: float) -> np.ndarray:
-    """One minus the lower bound of k successes, rounded up; relative precision holds as it nears 0."""
-    tail = special.betainccinv(n - k + 1, np.maximum(k, 1), alpha)
-    return np.minimum(tail * (1 + _OUTWARD), 1.0)
+def _bound_and_complement(k: np.ndarray, n: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """The lower bound of k successes, rounded down, and one minus it, rounded up; meaningless for k = 0.
+
+    Each has full relative precision as it nears 0, which the difference of the other from 1 has not.
+    """
+    k = np.maximum(k, 1)
+    bound = special.betaincinv(k, n - k + 1, alpha) * (1 - _OUTWARD)
+    complement = special.betainccinv(n - k + 1, k, alpha) * (1 + _OUTWARD)
+    return bound, np.minimum(complement, 1.0)
 
 
-def _counts(successes: Any, trials: Any, alpha: float) -> tuple[np.ndarray, np.ndarray, float]:
-    alpha = _check.probability("alpha", alpha)
+def checked_counts(successes: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Integer counts as broadcast int64 arrays, ``0 <= successes <= trials`` and ``trials >= 1``."""
     if _check.is_traced(successes, trials):
         raise TypeError("counts are traced by JAX; bounds are computed on the host. Use radius_table inside jit")
     k, n = np.asarray(successes), np.asarray(trials)
@@ -107,4 +113,4 @@ def _counts(successes: Any, trials: Any, alpha: float) -> tuple[np.ndarray, np.n
     if np.any(k < 0) or np.any(k > n):
         bad = k[(k < 0) | (k > n)].flat[0]
         raise ValueError(f"successes must lie between 0 and trials; got {bad}")
-    return k, n, alpha
+    return k, n

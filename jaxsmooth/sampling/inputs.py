@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
+from jaxsmooth.sampling.kernel import call
 
 
 def typed_key(key: Any) -> Array:
@@ -24,12 +25,12 @@ def typed_key(key: Any) -> Array:
         key = jax.random.wrap_key_data(jnp.asarray(key))
     if key.shape != ():
         raise ValueError(f"key must be a single key; got an array of keys of shape {key.shape}")
-    if str(jax.random.key_impl(key)) != "threefry2x32":
-        key = jax.random.wrap_key_data(jax.random.bits(key, (2,), jnp.uint32), impl="threefry2x32")
-    return key
+    if str(jax.random.key_impl(key)) == "threefry2x32":
+        return jnp.asarray(key)
+    return jax.random.wrap_key_data(jax.random.bits(key, (2,), jnp.uint32), impl="threefry2x32")
 
 
-def as_pytree(classify: Any) -> Classify:
+def as_pytree(classify: Any) -> Any:
     """The classifier as a pytree; a plain function becomes one without leaves, compared by identity."""
     if not callable(classify):
         raise TypeError(
@@ -106,8 +107,6 @@ def image_ids(ids: Any, number: int) -> Any:
 
 def check_classifier(classify: Classify, x: Array) -> int:
     """The number of classes, from shapes alone."""
-    from jaxsmooth.sampling.kernel import call
-
     batch = 2
     scores = jax.eval_shape(call, classify, jax.ShapeDtypeStruct((batch, *x.shape[1:]), jnp.float32))
     shape, dtype = getattr(scores, "shape", None), getattr(scores, "dtype", None)

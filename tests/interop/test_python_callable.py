@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jaxsmooth.interop as interop
+from jaxsmooth.interop.python_callable import _call_from_device
 
 X = np.random.default_rng(0).normal(size=(6, 4, 4, 1)).astype(np.float32)
 
@@ -38,6 +39,13 @@ def test_scores_are_the_function(execution):
     scores = EXECUTIONS[execution](jnp.asarray(X))
     assert scores.dtype == jnp.float32
     np.testing.assert_array_equal(np.asarray(scores), columns(X))
+
+
+def test_the_path_of_accelerators():
+    """What GPUs and TPUs run, here on a small batch on the CPU."""
+    scores = lambda x: _call_from_device(CLASSIFY, 4, x)
+    np.testing.assert_array_equal(np.asarray(jax.jit(scores)(X)), columns(X))
+    np.testing.assert_array_equal(np.asarray(jax.jit(jax.vmap(scores))(X[:, None]))[:, 0], columns(X))
 
 
 def test_one_trace_and_no_leaves():

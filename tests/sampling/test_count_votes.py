@@ -43,9 +43,7 @@ def test_counts_are_those_of_the_definition(reference):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000, 100_000])
 def test_batch_size_changes_nothing(reference, batch_size):
-    np.testing.assert_array_equal(
-        js.count_votes(KEY, CLASSIFY, NOISE, X, N, batch_size=batch_size).counts, reference
-    )
+    np.testing.assert_array_equal(js.count_votes(KEY, CLASSIFY, NOISE, X, N, batch_size=batch_size).counts, reference)
 
 
 @pytest.mark.parametrize("shape", [(1,), (2,), (4,), (8,), (4, 2), (2, 2, 2)])
@@ -159,7 +157,7 @@ def test_long_jobs_measure_the_batch_size_once(monkeypatch):
     monkeypatch.setattr(batching, "_WORTH_SECONDS", 0.0)
     monkeypatch.setattr(batching, "_CANDIDATES", {"cpu": (16, 32)})
     votes = js.count_votes(KEY, CLASSIFY, NOISE, X, N)
-    assert list(batching._measured.values())[0] in (16, 32) and len(batching._measured) == 1
+    assert next(iter(batching._measured.values())) in (16, 32) and len(batching._measured) == 1
     np.testing.assert_array_equal(votes.counts, js.count_votes(KEY, CLASSIFY, NOISE, X, N, batch_size=64).counts)
 
 

@@ -1,0 +1,193 @@
+"""The cost of noise and votes, beside the bare forward pass and the usual PyTorch loop, paired in one run.
+
+    python benchmarks/throughput.py
+
+For each network, three ways to spend the same time, in turn, round after round:
+  bare     the forward pass alone on ready-made inputs: the fastest of two forms (a jitted call per batch, one
+           compiled loop) over all batch sizes, on the same devices
+  votes    jaxsmooth.count_votes: noise, forward, argmax, counts
+  torch    a batch of noisy copies, argmax, counts on the host; at its best batch size, and at the usual 1000
+Reported: samples per second (best round) and the ratios, each the median over rounds of paired ratios.
+Expect votes/bare of at least 0.93 on a CPU. On a CPU every core is one JAX device.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={CORES}")
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from jax.sharding import NamedSharding, PartitionSpec  # noqa: E402
+from networks import NETWORKS, flax_classifier, torch_network  # noqa: E402
+
+import jaxsmooth as js  # noqa: E402
+
+BATCH_SIZES = {"cpu": (16, 32, 64, 128, 256, 512)}
+ACCELERATOR_BATCH_SIZES = (256, 512, 1024, 2048, 4096)
+SIGMA = 0.25
+Runner = Callable[[], int]  # does the work and returns how many samples it was
+
+
+def ready_made(*shape: int) -> np.ndarray:
+    """Inputs, uniform in [0, 1]."""
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+def bare_call(classify, shape, mesh, batch_size: int, samples: int) -> Runner:
+    """A jitted forward call per batch, on inputs that are already in place."""
+    spec = PartitionSpec(mesh.axis_names)
+    total = batch_size * mesh.size
+    x = jax.device_put(ready_made(total, *shape), NamedSharding(mesh, spec))
+    forward = jax.jit(
+        jax.shard_map(lambda f, x: f(x), mesh=mesh, in_specs=(PartitionSpec(), spec), out_specs=spec, check_vma=False)
+    )
+
+    def run() -> int:
+        calls = max(1, samples // total)
+        jax.block_until_ready([forward(classify, x) for _ in range(calls)])
+        return calls * total
+
+    return run
+
+
+def bare_loop(classify, shape, mesh, batch_size: int, samples: int) -> Runner:
+    """One compiled loop of forward passes over a few ready-made batches."""
+    trips = max(1, samples // (batch_size * mesh.size))
+    spec = PartitionSpec(None, mesh.axis_names)
+    x = ready_made(4, batch_size * mesh.size, *shape)
+    x = jax.device_put(x, NamedSharding(mesh, spec))
+
+    def loop(classify, x):
+        add = lambda i, total: total + classify(x[i % 4]).sum(0)
+        return jax.lax.psum(jax.lax.fori_loop(0, trips, add, jnp.zeros(10)), mesh.axis_names)
+
+    forward = jax.jit(
+        jax.shard_map(loop, mesh=mesh, in_specs=(PartitionSpec(), spec), out_specs=PartitionSpec(), check_vma=False)
+    )
+
+    def run() -> int:
+        jax.block_until_ready(forward(classify, x))
+        return trips * batch_size * mesh.size
+
+    return run
+
+
+def votes(classify, shape, mesh, batch_size: int, samples: int, noise=None) -> Runner:
+    """The voting loop of the library, many draws of one image."""
+    x = ready_made(1, *shape)
+    noise = js.noises.Gaussian(SIGMA) if noise is None else noise
+
+    def run() -> int:
+        count = js.count_votes(jax.random.key(0), classify, noise, x, samples, batch_size=batch_size, mesh=mesh)
+        jax.block_until_ready(count)
+        return samples
+
+    return run
+
+
+def torch_loop(name: str, shape, batch_size: int, samples: int) -> Runner:
+    """The usual loop: repeat the image, add noise, classify, count on the host."""
+    import torch
+
+    torch.set_num_threads(CORES)
+    device = "cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu"
+    network = torch_network(name).to(device)
+    x = torch.rand((shape[2], *shape[:2]), device=device)
+
+    def run() -> int:
+        counts = np.zeros(10, int)
+        with torch.no_grad():
+            for _ in range(max(1, samples // batch_size)):
+                batch = x.repeat((batch_size, 1, 1, 1))
+                predictions = network(batch + torch.randn_like(batch) * SIGMA).argmax(1)
+                counts += np.bincount(predictions.cpu().numpy(), minlength=10)
+        return int(counts.sum())
+
+    return run
+
+
+def rate(run: Runner) -> float:
+    start = time.perf_counter()
+    samples = run()
+    return samples / (time.perf_counter() - start)
+
+
+def fastest(runners: dict[str, Runner], repeats: int = 3) -> str:
+    """The name of the fastest runner, each tried several times in turn after a warm-up."""
+    for run in runners.values():
+        run()
+    rates = {name: [] for name in runners}
+    for _ in range(repeats):
+        for name, run in runners.items():
+            rates[name].append(rate(run))
+    return max(rates, key=lambda name: max(rates[name]))
+
+
+def compare(name: str, samples: int, rounds: int, sizes, with_torch: bool) -> dict[str, float]:
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("samples",))
+    classify, shape = flax_classifier(name)
+    bare = {f"call {b}": bare_call(classify, shape, mesh, b, samples) for b in sizes}
+    bare |= {f"loop {b}": bare_loop(classify, shape, mesh, b, samples) for b in sizes}
+    voting = {f"votes {b}": votes(classify, shape, mesh, b, samples) for b in sizes}
+    best_bare, best_votes = fastest(bare), fastest(voting)
+    contenders = {f"bare ({best_bare})": bare[best_bare], f"votes ({best_votes})": voting[best_votes]}
+    if with_torch:
+        loops = {f"torch {b}": torch_loop(name, shape, b, samples) for b in sizes}
+        best_torch = fastest(loops)
+        contenders[f"torch ({best_torch})"] = loops[best_torch]
+        contenders["torch (usual 1000)"] = torch_loop(name, shape, 1000, samples)
+    rates = {label: [] for label in contenders}
+    for run in contenders.values():
+        run()
+    for _ in range(rounds):
+        for label, run in contenders.items():
+            rates[label].append(rate(run))
+    print(f"\n{name} {shape}: {samples} samples a round, {rounds} rounds")
+    ours = rates[f"votes ({best_votes})"]
+    ratios = {}
+    for label, values in rates.items():
+        paired = [a / b for a, b in zip(ours, values, strict=True)]
+        ratios[label.split(" (")[0] if "usual" not in label else "torch 1000"] = statistics.median(paired)
+        print(
+            f"  {label:28s} {max(values):10.0f} samples/s   votes/this {statistics.median(paired):5.3f}"
+            f"  (rounds {min(paired):.3f} to {max(paired):.3f})"
+        )
+    return ratios
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=[*NETWORKS, "all"], default="all")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one round, about")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--no-torch", action="store_true", help="leave PyTorch out (it is optional)")
+    parser.add_argument("--quick", action="store_true", help="a few short rounds, to see that it runs")
+    options = parser.parse_args()
+    with_torch = not options.no_torch
+    if with_torch:
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            print("PyTorch is not installed: its column is left out")
+            with_torch = False
+    device = jax.devices()[0]
+    print(f"jax {jax.__version__}, {len(jax.devices())} x {device.device_kind} ({device.platform})")
+    sizes = BATCH_SIZES.get(device.platform, ACCELERATOR_BATCH_SIZES)
+    sizes = sizes[2:4] if options.quick else sizes
+    for name in NETWORKS if options.network == "all" else [options.network]:
+        classify, shape = flax_classifier(name)
+        probe = bare_loop(classify, shape, jax.sharding.Mesh(np.array(jax.devices()), ("s",)), sizes[0], 512)
+        probe()
+        seconds = 0.05 if options.quick else options.seconds
+        samples = 256 if options.quick else max(2048, int(rate(probe) * seconds) // 2048 * 2048)
+        compare(name, samples, 2 if options.quick else options.rounds, sizes, with_torch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What a log and a table have in common: the columns, radii rounded down, noises and norms in words."""
+
+import dataclasses
+import decimal
+import math
+from typing import Any
+
+import numpy as np
+
+COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
+
+# A log must not state a radius that was not proved; nine digits lose at most one part in 10^8.
+_DIGITS = 9
+
+
+def radius_text(radius: float) -> str:
+    """A radius as decimal text that reads back as the same number or a smaller one, never a larger one."""
+    text = format(radius, f".{_DIGITS}")
+    if float(text) <= radius:
+        return text
+    context = decimal.Context(prec=_DIGITS, rounding=decimal.ROUND_FLOOR)
+    return format(float(context.create_decimal_from_float(radius)), f".{_DIGITS}")
+
+
+def rounded_down(value: float, places: int) -> str:
+    """A radius as text with this many decimal places, never above its value."""
+    if not math.isfinite(value):
+        return str(value)
+    step = decimal.Decimal(1).scaleb(-places)
+    return str(decimal.Decimal(repr(value)).quantize(step, rounding=decimal.ROUND_FLOOR))
+
+
+def norm_in_words(norm: float) -> str:
+    """``l1``, ``l2`` or ``linf``."""
+    return "linf" if norm == np.inf else f"l{norm:g}"
+
+
+def noise_parameters(noise: Any) -> dict[str, float] | None:
+    """The fields of a noise as Python numbers; None if one of them is no number."""
+    if not dataclasses.is_dataclass(noise):
+        return None
+    values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise)}
+    parameters = {}
+    for name, value in values.items():
+        if value is None:
+            continue  # the family's own default
+        try:
+            number = np.asarray(value)
+        except (TypeError, ValueError):
+            return None
+        if number.ndim or number.dtype.kind not in "iuf":
+            return None
+        parameters[name] = number.item()
+    return parameters

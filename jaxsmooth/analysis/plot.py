@@ -1,0 +1,127 @@
+"""plot_certified_accuracy: certified accuracy over radii, the figure of every certification paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxsmooth._types import Certificates
+from jaxsmooth.analysis.log_format import norm_in_words
+from jaxsmooth.analysis.scores import certified_accuracy, scored
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, which colour-blind readers tell apart; the pale ones are left out. With the
+# dashes they are told apart in grey as well.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+_DASHES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.5, 1.5)))
+_TEXT = 14
+_MARKED = 40
+
+
+def plot_certified_accuracy(
+    certificates: Certificates | Mapping[str, Certificates],
+    labels: Any,
+    *,
+    radii: Any = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw certified accuracy against the radius; several sets of certificates share the axes.
+
+    Between two radii the curve has the value of the larger one, so that it never shows more than was
+    certified.
+
+    Args:
+        certificates: of N images, or a mapping from the name in the legend to certificates, all of one norm.
+        labels: the true classes, integers ``(N,)``; or a mapping with the same names.
+        radii: where to evaluate; by default at every radius that occurs, which is exact.
+        ax: matplotlib axes to draw into; new ones by default.
+        title: above the axes; none by default.
+
+    Returns:
+        The axes. Save them with ``ax.figure.savefig(path)``.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if labels and certificates do not fit, the norms differ, or nothing is given.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis, matplotlib.figure
+        >>> radius = np.linspace(0, 1, 50)
+        >>> certificates = js.Certificates(np.zeros(50, int), radius, radius, radius, np.full(50, 1000))
+        >>> axes = matplotlib.figure.Figure().subplots()
+        >>> js.analysis.plot_certified_accuracy(certificates, np.zeros(50, int), ax=axes).get_xlabel()
+        'l2 radius'
+    """
+    named = certificates if isinstance(certificates, Mapping) else {"": certificates}
+    if not named:
+        raise ValueError("certificates must hold at least one set of certificates; got an empty mapping")
+    curves = {name: _curve(value, _labels_of(labels, name), radii) for name, value in named.items()}
+    norms = {float(value.norm) for value in named.values()}
+    if len(norms) > 1:
+        raise ValueError(
+            f"certificates of several norms, {sorted(norms)}, do not share an axis; draw one plot for each norm"
+        )
+    if ax is None:
+        ax = _new_axes()
+    for i, (name, (at, accuracy)) in enumerate(curves.items()):
+        style = {"color": _COLORS[i % len(_COLORS)], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 2.5}
+        # A step hides the value at its own end: where only a few radii were asked for, mark them.
+        marker = "o" if radii is not None and len(at) <= _MARKED else None
+        ax.step(at, accuracy, where="pre", label=name or None, marker=marker, clip_on=marker is None, **style)
+    _dress(ax, f"{norm_in_words(norms.pop())} radius", title)
+    if isinstance(certificates, Mapping):
+        size = _TEXT - (1 if len(named) <= 3 else 3)
+        ax.legend(fontsize=size, labelspacing=0.35, handlelength=2.6, edgecolor="none", framealpha=0.85)
+    return ax
+
+
+def _labels_of(labels: Any, name: str) -> Any:
+    if not isinstance(labels, Mapping):
+        return labels
+    if name not in labels:
+        raise ValueError(f"labels must have an entry for every name of certificates; {name!r} is missing")
+    return labels[name]
+
+
+def _curve(certificates: Certificates, labels: Any, radii: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Increasing radii and the certified accuracy there; for the exact curve down to 0."""
+    if radii is not None:
+        at = np.unique(np.asarray(radii, np.float64))
+        if not at.size:
+            raise ValueError("radii must hold at least one radius; got none. Leave it out for the exact curve")
+        return at, certified_accuracy(certificates, labels, at)
+    radius, correct = scored(certificates, labels)
+    at = np.unique(np.append(radius[correct], 0.0))
+    accuracy = certified_accuracy(certificates, labels, at)
+    # Past the largest radius nothing is certified: the curve ends on the axis.
+    return np.append(at, at[-1]), np.append(accuracy, 0.0)
+
+
+def _new_axes() -> Axes:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError('plots need matplotlib; install it with: pip install "jaxsmooth[plot]"') from error
+    _, ax = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
+    return ax
+
+
+def _dress(ax: Axes, xlabel: str, title: str | None) -> None:
+    """Labels and a light grid, in a size that survives printing at half width."""
+    ax.set_xlabel(xlabel, fontsize=_TEXT)
+    ax.set_ylabel("certified accuracy", fontsize=_TEXT)
+    if title is not None:
+        ax.set_title(title, fontsize=_TEXT)
+    ax.set_xlim(0, 1.02 * ax.dataLim.x1 or 1)
+    ax.set_ylim(0, 1.01)
+    ax.tick_params(labelsize=_TEXT - 2)
+    ax.grid(color="0.88", linewidth=0.8)
+    ax.set_axisbelow(True)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)

@@ -1,0 +1,230 @@
+"""read_log: the certification logs that the field exchanges, back into certificates."""
+
+import dataclasses
+import json
+import math
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxsmooth import noises
+from jaxsmooth._types import ABSTAIN, Certificates
+from jaxsmooth.analysis.log_format import COLUMNS
+from jaxsmooth.analysis.write_log import sidecar_path
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Plain seconds, or Python's timedelta: "0:02:32.717239", "1 day, 0:00:15".
+_TIME = re.compile(r"[0-9]+(\.[0-9]*)?|([0-9]+ days?, )?[0-9]+:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?")
+_LARGEST_LABEL = 2**31 - 1
+
+
+class LogWarning(UserWarning):
+    """A log that can be read but contradicts itself."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    line: int
+    idx: int
+    label: int
+    predict: int
+    radius: float
+    correct: int
+
+
+def read_log(path: str | os.PathLike[str]) -> tuple[Certificates, np.ndarray]:
+    """Read a certification log: six tab-separated columns, ``idx label predict radius correct time``.
+
+    Whether a prediction is correct is decided here, not taken from the column. Radii are taken as printed:
+    logs of other programs often print three digits, rounded to nearest, and so may overstate a radius by up
+    to 0.5%. A log without rows is no error, nor is one whose run was cut short between two rows.
+
+    Args:
+        path: the file, whatever its suffix.
+
+    Returns:
+        ``(certificates, labels)``: labels int32 ``(N,)``. A log has no bounds: ``p_lower`` and ``p_upper``
+        are nan. Noise, norm, samples and alpha come from ``<path>.json`` as ``write_log`` leaves it; without
+        it they are None, 2, 0 and None. The numbers of the images: ``read_log_ids``.
+
+    Raises:
+        ValueError: if the file is not such a log or a row is damaged; names the file, the line and the remedy.
+
+    Warns:
+        LogWarning: if the column ``correct`` disagrees, an image occurs twice, or ``<path>.json`` is about
+            another number of images.
+
+    Example:
+        >>> import pathlib, tempfile, jaxsmooth.analysis
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "log.tsv")
+        >>> rows = ["idx label predict radius correct time", "0 3 3 0.378 1 15.4", "20 7 -1 0.0 0 0:00:15.6"]
+        >>> _ = path.write_text("\\n".join(row.replace(" ", "\\t") for row in rows))
+        >>> certificates, labels = jaxsmooth.analysis.read_log(path)
+        >>> certificates.label.tolist(), certificates.radius.tolist(), labels.tolist()
+        ([3, -1], [0.378, 0.0], [3, 7])
+    """
+    file = Path(path)
+    rows = _rows(file)
+    _warn_of_contradictions(file, rows)
+    meaning = _sidecar(file, len(rows))
+    samples = meaning.get("samples") or 0
+    unknown = np.full(len(rows), np.nan)
+    certificates = Certificates(
+        label=np.array([row.predict for row in rows], np.int32),
+        radius=np.array([row.radius for row in rows], np.float64),
+        p_lower=unknown,
+        p_upper=unknown.copy(),
+        samples=np.zeros(len(rows), np.int64) + (samples if np.size(samples) in (1, len(rows)) else 0),
+        noise=_noise(meaning.get("noise")),
+        norm=float(meaning.get("norm", 2)),
+        alpha=meaning.get("alpha"),
+    )
+    return certificates, np.array([row.label for row in rows], np.int32)
+
+
+def read_log_ids(path: str | os.PathLike[str]) -> np.ndarray:
+    """The numbers of a log's images in their data set: the column ``idx``.
+
+    Two logs are of the same images only if their labels agree as well: data sets are stored in several orders.
+
+    Args:
+        path: the file, as for ``read_log``.
+
+    Returns:
+        int64 ``(N,)``, in the order of the log.
+
+    Raises:
+        ValueError: as ``read_log``.
+
+    Example:
+        >>> import pathlib, tempfile, jaxsmooth.analysis
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "log.tsv")
+        >>> rows = ["idx label predict radius correct time", "20 7 -1 0.0 0 15.6"]
+        >>> _ = path.write_text("\\n".join(row.replace(" ", "\\t") for row in rows))
+        >>> jaxsmooth.analysis.read_log_ids(path).tolist()
+        [20]
+    """
+    return np.array([row.idx for row in _rows(Path(path))], np.int64)
+
+
+def _rows(path: Path) -> list[_Row]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        binary = "\0" in text
+    except UnicodeDecodeError:
+        text, binary = "", True
+    if binary:
+        raise ValueError(f"{path}, line 1: a binary file, not a log of certificates; a log is tab-separated text")
+    lines = text.rstrip().splitlines()
+    _check_header(path, lines[0] if lines else "")
+    return [_row(path, number, line) for number, line in enumerate(lines[1:], 2)]
+
+
+def _check_header(path: Path, header: str) -> None:
+    columns = [column.strip() for column in header.split("\t")]
+    if columns == list(COLUMNS):
+        return
+    if not header:
+        kind = "an empty file, without even a header; the run wrote nothing, certify again"
+    elif columns[0] == "epoch":
+        kind = "a log of training; read_log wants the log of certificates"
+    elif columns[:2] == ["idx", "label"] and "p1" in columns:
+        kind = "a log of smoothed class scores, without radii; certify to get them"
+    elif columns[:2] == ["idx", "label"] and "radius" not in columns:
+        kind = "a log of predictions, without radii; certify to get them"
+    elif len(columns) == 2 and all(_DECIMAL.fullmatch(column) for column in columns):
+        kind = "a table of certified accuracies over radii; read the log from which it was made"
+    elif len(columns) == len(COLUMNS) and _INTEGER.fullmatch(columns[0]):
+        kind = "a log without its header; put the header in front"
+    else:
+        kind = f"not a log of certificates, its first line is {header[:60]!r}"
+    raise ValueError(f"{path}, line 1: {kind}. The header must be, with tabs: {' '.join(COLUMNS)}")
+
+
+def _row(path: Path, number: int, line: str) -> _Row:
+    def refuse(problem: str, remedy: str) -> ValueError:
+        return ValueError(f"{path}, line {number}: {problem}; {remedy}")
+
+    damaged = "the line is damaged: restore it or delete it"
+    fields = [field.strip() for field in line.split("\t")]
+    if fields == list(COLUMNS):
+        raise refuse("a second header", "the file holds several runs: split it into one file each")
+    if len(fields) != len(COLUMNS):
+        torn = "the run was cut off while it wrote this row: delete the line"
+        raise refuse(f"{len(fields)} fields instead of {len(COLUMNS)}", torn)
+    values: dict[str, Any] = dict(zip(COLUMNS, fields, strict=True))
+    for name in ("idx", "label", "predict", "correct"):
+        if not _INTEGER.fullmatch(values[name]):
+            raise refuse(f"{name} must be an integer, got {values[name]!r}", damaged)
+        values[name] = int(values[name])
+    if not _DECIMAL.fullmatch(values["radius"]):
+        raise refuse(f"radius must be a finite number, got {values['radius']!r}", damaged)
+    if not _TIME.fullmatch(values["time"]):
+        raise refuse(f"time must be seconds or h:mm:ss.ffffff, got {values['time']!r}", damaged)
+    idx, label, predict, correct = (values[name] for name in ("idx", "label", "predict", "correct"))
+    row = _Row(number, idx, label, predict, float(values["radius"]), correct)
+    if row.idx < 0:
+        raise refuse(f"idx must be at least 0, got {row.idx}", damaged)
+    if not 0 <= row.label <= _LARGEST_LABEL:
+        raise refuse(f"label must be a class, at least 0, got {row.label}", damaged)
+    if not ABSTAIN <= row.predict <= _LARGEST_LABEL:
+        raise refuse(f"predict must be a class or -1 for an abstention, got {row.predict}", damaged)
+    if not 0 <= row.radius < math.inf:
+        raise refuse(f"radius must be finite and at least 0, got {row.radius}", damaged)
+    if row.predict == ABSTAIN and row.radius > 0:
+        raise refuse(f"an abstention with radius {row.radius}", damaged)
+    return row
+
+
+def _warn_of_contradictions(path: Path, rows: list[_Row]) -> None:
+    wrong = [row for row in rows if row.correct != int(row.predict == row.label)]
+    if wrong:
+        warnings.warn(
+            f"{path}, line {wrong[0].line}: correct is {wrong[0].correct} for label {wrong[0].label} and predict "
+            f"{wrong[0].predict}; so in {len(wrong)} of {len(rows)} rows. It was decided anew from label and predict",
+            LogWarning,
+            stacklevel=3,
+        )
+    first: dict[int, int] = {}
+    repeated = [row for row in rows if first.setdefault(row.idx, row.line) != row.line]
+    if repeated:
+        row = repeated[0]
+        warnings.warn(
+            f"{path}, line {row.line}: image {row.idx} was in line {first[row.idx]} already; "
+            f"{len(repeated)} rows count twice. If the file holds two runs, split it",
+            LogWarning,
+            stacklevel=3,
+        )
+
+
+def _sidecar(path: Path, rows: int) -> dict[str, Any]:
+    """What ``write_log`` noted beside the log; empty if there is nothing."""
+    file = sidecar_path(path)
+    if not file.is_file():
+        return {}
+    try:
+        meaning = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(meaning, dict):
+            raise ValueError("it holds no object")
+    except ValueError as error:
+        raise ValueError(f"{file}: not as write_log leaves it ({error}); restore it or delete it") from None
+    if meaning.get("images") != rows:
+        warnings.warn(
+            f"{file} is about {meaning.get('images')} images and the log has {rows}; was the log cut or exchanged?",
+            LogWarning,
+            stacklevel=3,
+        )
+    return meaning
+
+
+def _noise(description: Any) -> Any:
+    """The noise of a description; None if the library has none of this name or it was not all numbers."""
+    if not isinstance(description, dict) or not isinstance(description.get("parameters"), dict):
+        return None
+    family = getattr(noises, str(description.get("name")), None)
+    return family(**description["parameters"]) if isinstance(family, type) else None

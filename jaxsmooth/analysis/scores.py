@@ -1,0 +1,140 @@
+"""Certified accuracy, average certified radius and abstention rate."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import ABSTAIN, Certificates
+
+
+def certified_accuracy(certificates: Certificates, labels: Any, radii: Any) -> Any:
+    r"""The fraction of all images whose label is certified at a radius.
+
+    :math:`\mathrm{CA}(r) = \frac1N \#\{i : c_i = y_i,\ R_i \ge r\}`. Abstentions and wrong labels count as
+    not certified.
+
+    Args:
+        certificates: of N images.
+        labels: the true classes, integers ``(N,)``.
+        radii: radii in the units of the certificates, any shape, finite and at least 0. They are compared
+            exactly; ``0.1 * 3 > 0.3`` in floating point, so write decimals out.
+
+    Returns:
+        float64 of the shape of ``radii``; nan if there are no images.
+
+    Raises:
+        ValueError: if the labels do not fit the certificates, or a radius is negative or not finite.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis
+        >>> p = np.array([0.9, 0.99, 0.6, 0.999])
+        >>> radius = js.certified_radius(js.noises.Gaussian(0.5), p)
+        >>> certificates = js.Certificates(np.array([3, 1, 0, 7]), radius, p, 1 - p, np.full(4, 1000))
+        >>> js.analysis.certified_accuracy(certificates, [3, 1, 0, 2], [0.0, 0.5, 1.0]).tolist()
+        [0.75, 0.5, 0.25]
+    """
+    radius, correct = scored(certificates, labels)
+    radii = _check.nonnegative("radii", radii)
+    ordered = np.sort(radius[correct])
+    certified = len(ordered) - np.searchsorted(ordered, radii, side="left")
+    return _fraction(certified, len(radius))
+
+
+def average_certified_radius(certificates: Certificates, labels: Any) -> float:
+    r"""The mean certified radius of all images, 0 where the label is wrong or nothing is certified.
+
+    :math:`\mathrm{ACR} = \frac1N \sum_i R_i\, 1[c_i = y_i]`, the area under the certified accuracy. It grows
+    with the number of samples: compare it at equal n and alpha only.
+
+    Args:
+        certificates: of N images.
+        labels: the true classes, integers ``(N,)``.
+
+    Returns:
+        A float in the units of the radius; nan if there are no images.
+
+    Raises:
+        ValueError: if the labels do not fit the certificates.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis
+        >>> half = np.full(3, 0.5)
+        >>> certificates = js.Certificates(np.array([3, 1, -1]), np.array([0.5, 1.0, 0.0]), half, half, np.ones(3, int))
+        >>> js.analysis.average_certified_radius(certificates, [3, 2, 0]) * 3
+        0.5
+    """
+    radius, correct = scored(certificates, labels)
+    return float((radius * correct).mean()) if len(radius) else float("nan")
+
+
+def abstention_rate(certificates: Certificates) -> float:
+    """The fraction of images about which nothing is claimed.
+
+    Args:
+        certificates: of N images.
+
+    Returns:
+        A float in [0, 1]; nan if there are no images.
+
+    Raises:
+        TypeError: if these are no certificates.
+
+    Example:
+        >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis
+        >>> half = np.full(2, 0.5)
+        >>> certificates = js.Certificates(np.array([3, -1]), np.array([0.5, 0.0]), half, half, np.ones(2, int))
+        >>> js.analysis.abstention_rate(certificates)
+        0.5
+    """
+    label, _ = checked_certificates(certificates)
+    return float(_fraction(np.sum(label == ABSTAIN), len(label)))
+
+
+def scored(certificates: Certificates, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """``(radius, correct)``: float64 and bool, one per image; an abstention is never correct."""
+    label, radius = checked_certificates(certificates)
+    correct = (label == checked_labels(certificates, labels)) & (label != ABSTAIN)
+    return radius, correct
+
+
+def checked_certificates(certificates: Certificates) -> tuple[np.ndarray, np.ndarray]:
+    """``(label, radius)`` as int64 and float64 ``(N,)``."""
+    if not (hasattr(certificates, "label") and hasattr(certificates, "radius")):
+        raise TypeError(
+            f"certificates must be Certificates, as from certify or read_log; got {type(certificates).__name__}"
+        )
+    label = np.asarray(certificates.label)
+    radius = _check.nonnegative("certificates.radius", certificates.radius)
+    if label.ndim != 1 or label.shape != radius.shape:
+        raise ValueError(
+            "certificates.label and certificates.radius must have one entry per image; "
+            f"got shapes {label.shape} and {radius.shape}"
+        )
+    return label.astype(np.int64), radius
+
+
+def checked_labels(certificates: Certificates, labels: Any) -> np.ndarray:
+    """The true classes as int64 ``(N,)``."""
+    array = np.asarray(labels)
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, the true classes; got dtype {array.dtype}")
+    if array.shape != (len(certificates.label),):
+        raise ValueError(f"labels must have shape {(len(certificates.label),)}, one per certificate; got {array.shape}")
+    classes = num_classes_of(certificates)
+    if array.size and (array.min() < 0 or (classes is not None and array.max() >= classes)):
+        bad = array.min() if array.min() < 0 else array.max()
+        most = "" if classes is None else f" and at most {classes - 1}"
+        raise ValueError(f"labels must be at least 0{most}, classes of the classifier; got {bad}")
+    return array.astype(np.int64)
+
+
+def num_classes_of(certificates: Certificates) -> int | None:
+    """How many classes the classifier has, if the votes are there to tell."""
+    return None if certificates.votes is None else int(np.shape(certificates.votes.counts)[-1])
+
+
+def _fraction(count: Any, total: int) -> Any:
+    return (np.asarray(count, np.float64) / total if total else np.full(np.shape(count), np.nan))[()]

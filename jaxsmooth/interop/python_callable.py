@@ -1,0 +1,131 @@
+"""Any Python function as a classifier: NumPy in, NumPy out, called back from compiled programs."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.buffer_callback import buffer_callback
+
+from jaxsmooth import _check
+from jaxsmooth._types import Array
+from jaxsmooth.interop.evaluation import check_static
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class PythonClassifier:
+    """A Python function on the host; made by ``from_callable``. It has no leaves.
+
+    Attributes:
+        fn: NumPy ``(batch, *event)`` to ``(batch, num_classes)``; static.
+        num_classes: static.
+    """
+
+    fn: Callable[[np.ndarray], Any] = dataclasses.field(metadata={"static": True})
+    num_classes: int = dataclasses.field(metadata={"static": True})
+
+    def __call__(self, x: Array) -> Array:
+        """Scores ``(batch, classes)`` of a batch ``(batch, *event)``."""
+        if not _check.is_traced(x):
+            return jnp.asarray(self._scores(np.array(x)))
+        # An exception on one device of a mesh would leave the others waiting for it: find a function that
+        # does not fit here, before the program exists.
+        self._scores(np.zeros(x.shape, x.dtype))
+        scores = jax.lax.platform_dependent(
+            x,
+            cpu=functools.partial(_call_in_place, self, x.ndim),
+            default=functools.partial(_call_from_device, self, x.ndim),
+        )
+        # A callback forgets along which mesh axes the batch differs; this costs nothing and says so again.
+        return jnp.where(jnp.any(x != x) & False, 0, scores)
+
+    def _scores(self, x: np.ndarray) -> np.ndarray:
+        """The function's scores as float32, their shape checked."""
+        if len(x) == 0:
+            return np.zeros((0, self.num_classes), np.float32)
+        scores = self.fn(x)
+        try:
+            scores = np.asarray(scores)
+            numeric = scores.dtype.kind in "biuf"
+        except (TypeError, ValueError, RuntimeError):
+            numeric = False
+        if not numeric:
+            raise TypeError(
+                f"fn must return numbers as a NumPy array; got {type(scores).__name__}. "
+                "Return .detach().cpu().numpy() of a PyTorch tensor"
+            )
+        if scores.shape != (len(x), self.num_classes):
+            raise ValueError(
+                f"fn must return scores of shape (batch, num_classes) = {(len(x), self.num_classes)} "
+                f"for a batch of shape {x.shape}; got {scores.shape}"
+            )
+        return scores.astype(np.float32)
+
+
+def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonClassifier:
+    """Any Python function as a classifier: scikit-learn, PyTorch, a remote service.
+
+    It is called on the host with NumPy arrays, from inside ``jit``, loops, ``vmap`` and ``shard_map``, on
+    one device or many. It has no gradient. While a program is traced the function is called once with
+    zeros of the batch's shape, to check what it returns.
+
+    Args:
+        fn: NumPy float32 ``(batch, *event)`` to scores ``(batch, num_classes)``, larger is likelier. It must
+            be pure, may be called from several threads, and must not itself use JAX.
+        num_classes: how many columns it returns, at least 2.
+
+    Returns:
+        A pytree callable ``(batch, *event) -> (batch, num_classes)`` without leaves; float32 scores.
+
+    Raises:
+        TypeError: if ``fn`` is not callable or not hashable, or ``num_classes`` is no integer; on use, if it
+            does not return numbers.
+        ValueError: if ``num_classes`` is below 2; on use, if the scores have another shape.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxsmooth.interop
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> model = LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]], [0, 1, 2])
+        >>> classify = jaxsmooth.interop.from_callable(model.predict_proba, 3)
+        >>> classify(jnp.ones((5, 2))).shape
+        (5, 3)
+    """
+    if not callable(fn):
+        raise TypeError(f"fn must be callable, NumPy to NumPy; got {type(fn).__name__}")
+    check_static("fn", fn)
+    return PythonClassifier(fn, _check.integer("num_classes", num_classes, at_least=2))
+
+
+def _call_in_place(classifier: PythonClassifier, ndim: int, x: Array) -> Array:
+    """On a CPU: read the batch where it lies.
+
+    ``jax.pure_callback`` copies it with JAX first, and waits for a thread pool that the program itself
+    occupies: with two devices and large batches neither goes on.
+    """
+
+    def callback(context: Any, out: Any, batch: Any) -> None:
+        # A copy, because the buffer is reused and must not outlive the call.
+        np.asarray(out)[...] = _flat_scores(classifier, ndim, np.asarray(batch).copy())
+
+    return buffer_callback(callback, _result(classifier, x), vmap_method="broadcast_all")(x)
+
+
+def _call_from_device(classifier: PythonClassifier, ndim: int, x: Array) -> Array:
+    """On an accelerator: the batch travels to the host and the scores travel back."""
+    callback = lambda batch: _flat_scores(classifier, ndim, np.array(batch))
+    return jax.pure_callback(callback, _result(classifier, x), x, vmap_method="broadcast_all")
+
+
+def _result(classifier: PythonClassifier, x: Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((x.shape[0], classifier.num_classes), jnp.float32)
+
+
+def _flat_scores(classifier: PythonClassifier, ndim: int, x: np.ndarray) -> np.ndarray:
+    """Scores of a batch that ``vmap`` may have given leading axes; the function sees one batch axis."""
+    lead = x.shape[: x.ndim - ndim + 1]
+    flat = x.reshape(-1, *x.shape[x.ndim - ndim + 1 :])
+    return classifier._scores(flat).reshape(*lead, classifier.num_classes)

@@ -1,0 +1,42 @@
+"""The benchmark runs, and the shipped settings save what it says."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield importlib.import_module("samples_saved")
+    for name in ("samples_saved", "populations"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(("any_class", "speedup"), [(False, 12), (True, 10)])
+@pytest.mark.parametrize("name", ["cifar10-0.5", "imagenet-0.5"])
+def test_shipped_settings_save_draws_at_little_loss(benchmark, name, any_class, speedup):
+    population = benchmark.synthetic(name)
+    plan = benchmark.CurvePlan(benchmark.GroupSequential(100_000, 1e-3), population.nulls, any_class=any_class)
+    outcome = benchmark.simulate_curve(population, plan, repeats=100)
+    assert 100_000 / outcome.samples.mean() >= speedup
+    change = outcome.accuracy - outcome.fixed[100_000]
+    assert np.mean(change) > -0.0015
+    assert np.mean(outcome.fixed[10_000] - outcome.fixed[100_000]) < 4 * np.mean(change)
+
+
+def test_it_reads_logs(benchmark, tmp_path, capsys):
+    rows = ["idx\tlabel\tpredict\tradius\tcorrect\ttime", "0\t3\t3\t0.6\t1\t1.0", "1\t2\t-1\t0.0\t0\t1.0"]
+    rows += ["2\t1\t0\t0.05\t0\t1.0", "3\t1\t1\t1.91\t1\t1.0"]
+    log = tmp_path / "certify.tsv"
+    log.write_text("\n".join(rows) + "\n")
+    population = benchmark.from_log(log, 0.5, np.array([0.0, 0.5]))
+    np.testing.assert_allclose(population.p_top[[0, 3]], [0.8883, 1.0], atol=3e-4)
+    assert population.p_top[1] < 0.5 and population.p_label[2] < 0.5
+    benchmark.main(["--quick", "--log", str(log), "--sigma", "0.5", "--radii", "0,0.5"])
+    assert "with labels: mean" in capsys.readouterr().out

@@ -1,0 +1,45 @@
+"""Every example and benchmark runs in its quick mode and prints what to look at."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(*command, **environment):
+    done = subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "XLA_FLAGS": "", **environment},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_quickstart(tmp_path):
+    out = run("examples/quickstart.py", "--quick", "--output", str(tmp_path))
+    assert "average certified radius" in out and "abstention rate" in out
+    assert len((tmp_path / "quickstart.tsv").read_text().splitlines()) == 51
+    assert (tmp_path / "quickstart.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("network", ["lenet", "resnet20"])
+def test_throughput(network):
+    out = run("benchmarks/throughput.py", "--quick", "--no-torch", "--network", network)
+    assert "votes/this" in out
+
+
+def test_each_script_says_how_to_run_it():
+    scripts = [*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/*.py")]
+    assert scripts
+    for script in scripts:
+        text = script.read_text()
+        if "__main__" in text:
+            assert f"python {script.relative_to(ROOT)}" in text.split('"""')[1], script
