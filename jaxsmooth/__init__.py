@@ -9,8 +9,10 @@ from jaxsmooth import radii as radii
 from jaxsmooth._types import ABSTAIN as ABSTAIN
 from jaxsmooth._types import Certificates as Certificates
 from jaxsmooth._types import Votes as Votes
+from jaxsmooth.adaptive import certify_adaptive as certify_adaptive
 from jaxsmooth.certify import certify as certify
 from jaxsmooth.certify import certify_batch as certify_batch
+from jaxsmooth.curve import certify_curve as certify_curve
 from jaxsmooth.predict import predict as predict
 from jaxsmooth.radii import certified_radius as certified_radius
 from jaxsmooth.radii import radius_table as radius_table

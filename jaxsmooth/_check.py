@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -12,7 +13,8 @@ NORMS = (1.0, 2.0, math.inf)
 
 def is_traced(*trees: Any) -> bool:
     """Whether any leaf is a tracer, so that its value cannot be looked at."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+    known = [tree for tree in trees if not isinstance(tree, Iterator)]
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(known))
 
 
 def integer(name: str, value: Any, *, at_least: int | None = None) -> int:

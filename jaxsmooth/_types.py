@@ -62,6 +62,7 @@ class Certificates:
         norm: 1, 2 or ``np.inf``.
         alpha: the probability, per image, with which the certificate may be wrong.
         rule: the radius rule behind each radius, one string per image; empty where the radius is 0.
+        reason: why sampling stopped, one string per image; None where every image got the same number.
     """
 
     label: np.ndarray
@@ -74,6 +75,7 @@ class Certificates:
     norm: float = 2
     alpha: float | None = None
     rule: np.ndarray | None = None
+    reason: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -83,7 +85,7 @@ class Certificates:
         if isinstance(images, int | np.integer):
             images = slice(int(images), int(images) + 1 or None)
         pick = lambda leaf: None if leaf is None else leaf[images]
-        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in (*_PER_IMAGE, "votes", "rule")})
+        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in _PER_IMAGE})
 
 
-_PER_IMAGE = ("label", "radius", "p_lower", "p_upper", "samples")
+_PER_IMAGE = ("label", "radius", "p_lower", "p_upper", "samples", "votes", "rule", "reason")

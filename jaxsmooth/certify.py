@@ -1,20 +1,18 @@
 """certify: what a fixed number of votes proves about each image, on the host or inside a compiled program."""
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._progress import progress_bar
-from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify, Votes
-from jaxsmooth.bounds import clopper_pearson_lower
+from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
+from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
 from jaxsmooth.radii import explain_radius, rules_for
 from jaxsmooth.sampling import count_votes
-from jaxsmooth.sampling.job import SamplingJob, sampling_job
+from jaxsmooth.sampling.job import sampling_job
 
 
 def certify(
@@ -27,6 +25,7 @@ def certify(
     n0: int = 100,
     n: int = 100_000,
     alpha: float = 1e-3,
+    runner_up: Literal["complement", "bounded"] = "complement",
     image_ids: Any = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
@@ -48,6 +47,9 @@ def certify(
         n0: votes that select the class.
         n: votes that estimate its probability.
         alpha: the probability, per image, that the certificate is wrong; all of it one-sided.
+        runner_up: ``"complement"``: every other class has at most ``1 - p_A``. ``"bounded"``: a tenth of
+            ``alpha`` pays for an upper bound of the largest other class (``bounds.runner_up_bounds``); the
+            radius is larger where votes are spread over classes, and ``p_A`` may be below 1/2.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result.
         mesh: a ``jax.sharding.Mesh`` to spread the draws over.
@@ -77,20 +79,29 @@ def certify(
     n = _check.integer("n", n, at_least=1)
     check_can_certify(n, alpha)
     norm = _check.norm(norm)
+    if runner_up not in ("complement", "bounded"):
+        raise ValueError(f'runner_up must be "complement" or "bounded"; got {runner_up!r}')
     rules_for(noise, norm)
     if _check.is_traced(key, noise, x):
         raise TypeError("certify works on the host and cannot be traced; inside jit use certify_batch")
     job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n0 + n, batch_size=batch_size, mesh=mesh)
-    selection = gather_votes(job, job.count_in_chunks(n0))
-    top = selection.counts.argmax(-1)
-    votes = gather_votes(job, progress_bar(progress, "certify", job, job.count_in_chunks(n, first=n0)))
-    p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)
-    radius, rule = explain_radius(noise, p_lower, norm=norm, dim=int(np.prod(job.x.shape[1:])))
+    if job.images is None:
+        raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve")
+    top = job.count_all(n0).counts.argmax(-1)
+    votes = job.count_all(n, first=n0, progress="certify" if progress else None)
+    if runner_up == "bounded":
+        p_lower, p_upper = runner_up_bounds(votes.counts, top, n, alpha)
+        p_upper = np.minimum(p_upper, 1 - p_lower)
+    else:
+        p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)
+        p_upper = 1 - p_lower
+    bounded = p_upper if runner_up == "bounded" else None
+    radius, rule = explain_radius(noise, p_lower, norm=norm, dim=job.dim, p_upper=bounded)
     return Certificates(
         label=np.where(radius > 0, top, ABSTAIN).astype(np.int32),
         radius=radius,
         p_lower=p_lower,
-        p_upper=1 - p_lower,
+        p_upper=p_upper,
         samples=np.full(len(top), n0 + n, np.int64),
         votes=votes,
         noise=noise,
@@ -155,12 +166,3 @@ def certify_batch(
     top = jnp.argmax(selection.counts, -1)
     radius = table[jnp.take_along_axis(votes.counts, top[:, None], axis=1)[:, 0]]
     return jnp.where(radius > 0, top, ABSTAIN).astype(jnp.int32), radius
-
-
-def gather_votes(job: SamplingJob, chunks: Iterator[tuple[slice, Votes]]) -> Votes:
-    """The votes of all images of a job, NumPy, from its chunks."""
-    counts = np.zeros((job.x.shape[0], job.classes), np.int32)
-    invalid = np.zeros(job.x.shape[0], np.int32)
-    for images, votes in chunks:
-        counts[images], invalid[images] = votes.counts, votes.invalid
-    return Votes(counts, invalid)

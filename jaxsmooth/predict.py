@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
-from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth._progress import progress_bar
-from jaxsmooth._types import ABSTAIN, Array, Classify
-from jaxsmooth.certify import gather_votes
+from jaxsmooth._types import Array, Classify
+from jaxsmooth.bounds import GroupSequential, PredictPlan
 from jaxsmooth.sampling.job import sampling_job
+from jaxsmooth.sampling.packing import count_until_decided
+
+# A clear image is decided by its first 16 votes.
+_FIRST_LOOK = 16
 
 
 def predict(
@@ -28,17 +31,18 @@ def predict(
 ) -> np.ndarray:
     r"""The class that wins most often under noise, or ``ABSTAIN``.
 
-    Answers the class with most of ``n`` votes if a two-sided binomial test rejects, at level ``alpha``,
-    that it and the runner-up are equally likely:
-    :math:`2 P(\mathrm{Bin}(n_A + n_B, 1/2) \ge n_A) \le \alpha`. With probability at least ``1 - alpha``,
-    per image, the answer is the smoothed classifier's class or an abstention.
+    Votes are looked at after 16, 24, 36, ... draws, up to ``n``. The leading class is answered as soon as
+    a two-sided binomial test rejects, at the level of that look, that the runner-up is as likely:
+    :math:`2 P(\mathrm{Bin}(n_A + n_B, 1/2) \ge n_A) \le \alpha_k`, the levels summing to ``alpha``. An
+    image is given up, and abstained on, once no later look is likely to decide. With probability at least
+    ``1 - alpha``, per image, the answer is the smoothed classifier's class or an abstention.
 
     Args:
         key: a JAX random key.
         classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
         noise: one of ``jaxsmooth.noises``, in the units of ``x``.
-        x: ``(images, *event)``, floating point and finite.
-        n: votes per image.
+        x: ``(images, *event)``, floating point and finite; or an iterator of such batches.
+        n: the most votes an image may take; clear images take a few dozen.
         alpha: the probability, per image, of an answer that is not the smoothed classifier's.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result.
@@ -54,7 +58,7 @@ def predict(
 
     References:
         Cohen et al. 2019, algorithm PREDICT, after Hung and Fithian, "Rank verification for exponential
-        families", 2019.
+        families", 2019; the looks: ``bounds.PredictPlan``.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
@@ -63,16 +67,31 @@ def predict(
         >>> js.predict(jax.random.key(0), classify, js.noises.Gaussian(0.5), x).tolist()
         [0, -1]
     """
-    n = _check.integer("n", n, at_least=1)
-    alpha = _check.probability("alpha", alpha)
-    needed = int(np.ceil(1 - np.log2(alpha)))
-    if n < needed:
-        raise ValueError(f"n = {n} votes can never decide at alpha = {alpha:g}; use n >= {needed}")
+    plan = _plan(n, alpha)
     if _check.is_traced(key, noise, x):
         raise TypeError("predict works on the host and cannot be traced; inside jit use count_votes")
-    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n, batch_size=batch_size, mesh=mesh)
-    votes = gather_votes(job, progress_bar(progress, "predict", job, job.count_in_chunks(n)))
-    second, first = np.partition(votes.counts, -2, axis=-1)[:, -2:].T.astype(np.float64)
-    # P(Bin(m, 1/2) >= k) = I_{1/2}(k, m - k + 1); an image without valid votes has k = 0 and p-value 1.
-    p_value = np.where(first > 0, 2 * special.betainc(np.maximum(first, 1), second + 1, 0.5), 1.0)
-    return np.where(p_value <= alpha, votes.counts.argmax(-1), ABSTAIN).astype(np.int32)
+    draws = min(n, 8 * _FIRST_LOOK)  # what an image takes, about
+    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=draws, batch_size=batch_size, mesh=mesh)
+    labels: dict[int, int] = {}
+
+    def decide(images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
+        label, stop = plan.decide(looks, counts)
+        labels.update(zip(images[stop].tolist(), label[stop].tolist(), strict=True))
+        return stop
+
+    finished = count_until_decided(job, plan.looks, decide)
+    for _ in progress_bar(progress, "predict", job.images, finished, lambda result: len(result.images)):
+        pass
+    return np.array([labels[image] for image in range(len(labels))], np.int32)
+
+
+def _plan(n: int, alpha: float) -> PredictPlan:
+    """The looks; refuse an n at which even a unanimous vote decides nothing."""
+    n = _check.integer("n", n, at_least=1)
+    alpha = _check.probability("alpha", alpha)
+    unanimous = lambda level: int(np.ceil(1 - np.log2(level)))
+    alone = unanimous(alpha)
+    needed = alone if alone <= _FIRST_LOOK else unanimous(alpha / 2)
+    if n < needed:
+        raise ValueError(f"n = {n} votes can never decide at alpha = {alpha:g}; use n >= {needed}")
+    return PredictPlan(GroupSequential(n, alpha, first_look=_FIRST_LOOK))

@@ -1,5 +1,7 @@
 """From counts to probabilities: confidence bounds in float64, rounded to the safe side."""
 
+from jaxsmooth.bounds.adaptive_plan import AdaptivePlan as AdaptivePlan
+from jaxsmooth.bounds.adaptive_plan import adaptive_tests as adaptive_tests
 from jaxsmooth.bounds.boundary_crossing import crossing_probability as crossing_probability
 from jaxsmooth.bounds.clopper_pearson import clopper_pearson_lower as clopper_pearson_lower
 from jaxsmooth.bounds.clopper_pearson import clopper_pearson_upper as clopper_pearson_upper

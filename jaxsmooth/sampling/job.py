@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _check
+from jaxsmooth._progress import progress_bar
 from jaxsmooth._types import Array, Classify, Votes
 from jaxsmooth.sampling import batching, inputs
 from jaxsmooth.sampling.kernel import Span, count_span
@@ -27,11 +28,12 @@ class SamplingJob:
         key: a typed Threefry key.
         classify: the classifier, a pytree.
         noise: the noise, with float32 leaves.
-        x: ``(images, *event)``, floating point and finite.
-        image_ids: int32 ``(images,)``.
+        x: ``(images, *event)``, floating point and finite; of a stream, its first batch.
+        image_ids: int32 ``(images,)``; of a stream, those of its first batch.
         classes: number of classes.
         batch_size: pairs per device batch.
         mesh: the mesh, or None for one device.
+        later: the rest of a stream of images; None if ``x`` is all there is.
     """
 
     key: Array
@@ -42,12 +44,38 @@ class SamplingJob:
     classes: int
     batch_size: int
     mesh: Mesh | None
+    later: Iterator[Any] | None = None
+
+    @property
+    def images(self) -> int | None:
+        """How many images there are; None for a stream."""
+        return self.x.shape[0] if self.later is None else None
+
+    @property
+    def dim(self) -> int:
+        """Coordinates of one image."""
+        return math.prod(self.x.shape[1:])
+
+    @property
+    def devices(self) -> int:
+        """Devices the pairs are spread over."""
+        return 1 if self.mesh is None else self.mesh.size
+
+    def events(self) -> Iterator[tuple[np.ndarray, int]]:
+        """The images one by one, with their ids; a stream is read as it is needed."""
+        yield from zip(np.asarray(self.x, np.float32), np.asarray(self.image_ids).tolist(), strict=True)
+        arrived = self.x.shape[0]
+        for batch in self.later or ():
+            batch = np.asarray(inputs.images(batch))
+            if batch.shape[1:] != self.x.shape[1:]:
+                raise ValueError(f"x must have images of one shape; got {batch.shape[1:]} after {self.x.shape[1:]}")
+            yield from zip(batch, range(arrived, arrived + len(batch)), strict=True)
+            arrived += len(batch)
 
     def count(self, x: Any, image_ids: Any, n: int, *, first: Any = 0, images: int | None = None) -> Votes:
         """Count ``n`` draws for the first ``images`` (all by default) of ``x``; others get none."""
         first = inputs.first_draw(first, n)
-        devices = 1 if self.mesh is None else self.mesh.size
-        spans, trips = _split(x.shape[0] if images is None else images, n, self.batch_size, devices)
+        spans, trips = _split(x.shape[0] if images is None else images, n, self.batch_size, self.devices)
         x = jax.numpy.asarray(x, np.float32)
         if self.mesh is None:
             span = Span(*(column[0] for column in spans))
@@ -66,8 +94,7 @@ class SamplingJob:
         counts of the last one are fetched, so the device does not wait for the host.
         """
         total = self.x.shape[0]
-        devices = 1 if self.mesh is None else self.mesh.size
-        size = min(total, math.ceil(_BATCHES_PER_CALL * devices * self.batch_size / n))
+        size = min(total, math.ceil(_BATCHES_PER_CALL * self.devices * self.batch_size / n))
         pending: tuple[slice, Votes] | None = None
         for start in range(0, total, size):
             images = slice(start, min(start + size, total))
@@ -81,6 +108,16 @@ class SamplingJob:
         if pending is not None:
             yield pending[0], _on_host(*pending)
 
+    def count_all(self, n: int, *, first: int = 0, progress: str | None = None) -> Votes:
+        """Count ``n`` draws for every image; NumPy votes. ``progress`` names a progress bar to show."""
+        counts = np.zeros((self.x.shape[0], self.classes), np.int32)
+        invalid = np.zeros(self.x.shape[0], np.int32)
+        chunks = self.count_in_chunks(n, first=first)
+        size = lambda chunk: len(chunk[1].invalid)
+        for images, votes in progress_bar(progress is not None, progress or "", self.x.shape[0], chunks, size):
+            counts[images], invalid[images] = votes.counts, votes.invalid
+        return Votes(counts, invalid)
+
 
 def sampling_job(
     key: Any,
@@ -93,7 +130,10 @@ def sampling_job(
     batch_size: int | None,
     mesh: Mesh | None,
 ) -> SamplingJob:
-    """Check the inputs of a sampling run; ``draws`` per image tell how much there is to do."""
+    """Check the inputs of a sampling run; ``draws`` per image tell how much there is to do.
+
+    ``x`` may be an iterator of batches where the caller reads images by ``SamplingJob.events``.
+    """
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh must be a jax.sharding.Mesh (jax.make_mesh); got {type(mesh).__name__}")
     draws = _check.integer("n", draws, at_least=1)
@@ -102,12 +142,19 @@ def sampling_job(
     key = inputs.typed_key(key)
     classify = inputs.as_pytree(classify)
     noise = inputs.checked_noise(noise)
+    later = None
+    if isinstance(x, Iterator):
+        if image_ids is not None:
+            raise ValueError("image_ids must be None for a stream of images, which are numbered as they come")
+        later, x = x, next(x, None)
+        if x is None:
+            raise ValueError("x must hold at least one image; got an empty iterator")
     x = inputs.images(x)
     ids = inputs.image_ids(image_ids, x.shape[0])
     classes = inputs.check_classifier(classify, x)
     if batch_size is None:
         batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
-    return SamplingJob(key, classify, noise, x, ids, classes, batch_size, mesh)
+    return SamplingJob(key, classify, noise, x, ids, classes, batch_size, mesh, later)
 
 
 _count_on_device = jax.jit(count_span, static_argnames=("batch_size",))

@@ -1,5 +1,6 @@
 """The voting loop: one compiled loop over full batches of (image, draw) pairs."""
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -23,6 +24,22 @@ class Span(NamedTuple):
     draw: Any
     steps: Any
     last: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Slots:
+    """Images ready to be sampled, each with the key of its noise and the noise itself.
+
+    Attributes:
+        x: float32 ``(images, *event)``.
+        keys: typed keys ``(images,)``; draw j folds j in.
+        noise: the noise at every image, leaves ``(images,)``.
+    """
+
+    x: Array
+    keys: Array
+    noise: Any
 
 
 @jax.jit
@@ -62,38 +79,65 @@ def count_span(
         The votes, zero for images outside the span.
     """
     images = x.shape[0]
-    event = x.shape[1:]
-    classes = jax.eval_shape(call, classify, jax.ShapeDtypeStruct((batch_size, *event), jnp.float32)).shape[1]
-    noise_at = noise.at(x)
-    image_keys = jax.vmap(functools.partial(jax.random.fold_in, key))(image_ids)
+    slots = Slots(x, jax.vmap(functools.partial(jax.random.fold_in, key))(image_ids), noise.at(x))
     slot = jnp.arange(batch_size, dtype=jnp.int32)
 
     def step(i: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         counts, image, draw = carry
         within = draw + slot
-        owner = image + within // draws
         valid = (i < span.steps) & ((i < span.steps - 1) | (slot < span.last))
         # Slots past the end vote for an image that does not exist, which the scatter drops.
-        owner = jnp.where(valid, owner, images)
-        source = jnp.minimum(owner, images - 1)
-        keys = jax.vmap(jax.random.fold_in)(image_keys[source], first + within % draws)
-        noises = jax.tree.map(lambda leaf: leaf[source], noise_at)
-        delta = jax.vmap(lambda noise, key: noise.sample(key, event))(noises, keys)
-        scores = call(classify, x[source] + delta)
-        counts = counts.at[owner, _winner(scores, classes)].add(1, mode="drop")
+        owner = jnp.where(valid, image + within // draws, images)
+        counts = _count_batch(counts, classify, slots, owner, first + within % draws)
         ahead = draw + batch_size
         return counts, image + ahead // draws, ahead % draws
 
-    counts = _like_inputs(jnp.zeros((images, classes + 1), jnp.int32), key, classify, noise, x, first, span)
+    counts = _no_counts(classify, x, batch_size)
+    counts = _like_inputs(counts, key, classify, noise, x, first, span)
     start = (counts, *(_like_inputs(jnp.int32(v), counts) for v in (span.image, span.draw)))
     counts, _, _ = jax.lax.fori_loop(0, trips, step, start)
-    return Votes(counts[:, :classes], counts[:, classes])
+    return Votes(counts[:, :-1], counts[:, -1])
 
 
-def _winner(scores: Array, classes: int) -> Array:
-    """The class of the largest score; ``classes`` for a row that is not finite, which votes for nobody."""
+def count_pairs(classify: Classify, slots: Slots, owner: Array, draw: Array, trips: Array) -> Votes:
+    """Count the votes of listed pairs.
+
+    Args:
+        classify: ``(batch, *event) -> (batch, classes)``.
+        slots: the images.
+        owner: int32 ``(batches, batch_size)``, the slot of each pair; the number of slots for no pair.
+        draw: int32 ``(batches, batch_size)``, the draw of each pair.
+        trips: int32, how many of the batches to run.
+
+    Returns:
+        The votes of every slot.
+    """
+    step = lambda i, counts: _count_batch(counts, classify, slots, owner[i], draw[i])
+    counts = jax.lax.fori_loop(0, trips, step, _no_counts(classify, slots.x, owner.shape[1]))
+    return Votes(counts[:, :-1], counts[:, -1])
+
+
+def _count_batch(counts: Array, classify: Classify, slots: Slots, owner: Array, draw: Array) -> Array:
+    """Add the votes of one batch of pairs to ``(images, classes + 1)``, the last column for nobody."""
+    source = jnp.minimum(owner, slots.x.shape[0] - 1)
+    event = slots.x.shape[1:]
+    keys = jax.vmap(jax.random.fold_in)(slots.keys[source], draw)
+    noises = jax.tree.map(lambda leaf: leaf[source], slots.noise)
+    delta = jax.vmap(lambda noise, key: noise.sample(key, event))(noises, keys)
+    scores = call(classify, slots.x[source] + delta)
+    return counts.at[owner, _winner(scores)].add(1, mode="drop")
+
+
+def _no_counts(classify: Classify, x: Array, batch_size: int) -> Array:
+    """Zeros ``(images, classes + 1)``."""
+    batch = jax.ShapeDtypeStruct((batch_size, *x.shape[1:]), jnp.float32)
+    return jnp.zeros((x.shape[0], jax.eval_shape(call, classify, batch).shape[1] + 1), jnp.int32)
+
+
+def _winner(scores: Array) -> Array:
+    """The class of the largest score; one past the last class for a row that is not finite."""
     finite = jnp.isfinite(scores).all(-1)
-    return jnp.where(finite, jnp.argmax(scores, -1), classes)
+    return jnp.where(finite, jnp.argmax(scores, -1), scores.shape[1])
 
 
 def _like_inputs(value: Array, *inputs: Any) -> Array:

@@ -46,13 +46,45 @@ def certify_bfloat16_network(key, classify, x):
     return certify(key, low, x, mesh=mesh())
 
 
-SOUND = [certify, certify_on_mesh, certify_on_device, certify_bfloat16_network]
+def certify_with_runner_up(key, classify, x):
+    return certify(key, classify, x, runner_up="bounded")
 
 
-@pytest.mark.parametrize("direction", ["one-hot", "all"])
-@pytest.mark.parametrize("distance", [0.0, 0.3, 0.8])
+CURVE = np.arange(0.0, 1.4, 0.05)  # a fine grid: the truth always lies just below some radius
+
+
+def certify_curve(key, classify, x, *, labels=None, alpha=ALPHA):
+    certificates = js.certify_curve(
+        key, classify, NOISE, x, CURVE, labels=labels, n_max=2000, alpha=alpha, mesh=mesh(), batch_size=512
+    )
+    # radius 0 claims that the label wins, which is wrong on the boundary
+    return certificates.label, np.maximum(certificates.radius, 1e-9)
+
+
+def certify_curve_of_labels(key, classify, x):
+    return certify_curve(key, classify, x, labels=np.ones(len(x), int))
+
+
+def certify_adaptive(key, classify, x):
+    certificates = js.certify_adaptive(key, classify, NOISE, x, n0=20, n_max=2000, alpha=ALPHA, mesh=mesh())
+    return certificates.label, certificates.radius
+
+
+SOUND = [
+    certify,
+    certify_on_mesh,
+    certify_on_device,
+    certify_bfloat16_network,
+    certify_with_runner_up,
+    certify_curve,
+    certify_curve_of_labels,
+    certify_adaptive,
+]
+
+
+@pytest.mark.parametrize("direction, distance", [("one-hot", 0.0), ("one-hot", 0.8), ("all", 0.3)])
 @pytest.mark.parametrize("method", SOUND)
-def test_error_rate_is_at_most_alpha(method, distance, direction):
+def test_error_rate_is_at_most_alpha(method, direction, distance):
     wrong = wrong_certificates(method, direction=direction, dim=16, distance=distance, images=2000)
     assert is_sound(wrong, 2000, ALPHA), f"{wrong} wrong certificates of 2000 at alpha = {ALPHA}"
 
@@ -141,7 +173,22 @@ def float32_bound(successes, n, alpha):
     return np.maximum.accumulate(np.where(np.asarray(k) == 0, 0, low).astype(np.float64))
 
 
+def peeking(key, classify, x):
+    """Look after every 100 draws at full alpha, keep the best radius."""
+    radius = np.zeros(len(x))
+    votes = js.count_votes(key, classify, NOISE, x, 100, batch_size=512)
+    for look in range(1, 20):
+        radius = np.maximum(radius, _radius_of_label(votes, 100 * look))
+        votes += js.count_votes(key, classify, NOISE, x, 100, first=100 * look, batch_size=512)
+    return np.where(radius > 0, 1, -1), radius
+
+
+def _radius_of_label(votes, n):
+    return js.certified_radius(NOISE, js.bounds.clopper_pearson_lower(np.asarray(votes.counts)[:, 1], n, ALPHA))
+
+
 FAULTS = [
+    (peeking, "all", 16, 0.3, 1000),
     (alpha_doubled, "all", 16, 0.0, 2000),
     (alpha_doubled, "one-hot", 16, 0.3, 2000),
     (selection_reused, "all", 16, 0.0, 2000),

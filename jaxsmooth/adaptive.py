@@ -1,0 +1,122 @@
+"""certify_adaptive: a radius of any value, with votes spent where they raise the average certified radius."""
+
+from typing import Any
+
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxsmooth import _check
+from jaxsmooth._progress import progress_bar
+from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
+from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
+from jaxsmooth.curve import PerImage, checked_labels
+from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
+from jaxsmooth.sampling.job import sampling_job
+from jaxsmooth.sampling.packing import count_until_decided
+
+# Steps of the grid of radii on which the gain of further votes is predicted.
+_LEVELS = 150
+
+
+def certify_adaptive(
+    key: Array,
+    classify: Classify,
+    noise: Any,
+    x: Any,
+    *,
+    labels: Any = None,
+    norm: float = 2,
+    n0: int = 100,
+    n_max: int = 100_000,
+    alpha: float = 1e-3,
+    image_ids: Any = None,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+    progress: bool = False,
+) -> Certificates:
+    r"""Certify the radius of every image with a number of votes that depends on what they gain.
+
+    Votes are looked at after 100, 200, 400, ... draws, up to ``n_max``. At each look the Clopper-Pearson
+    bound at that look's share of ``alpha`` is taken, and the largest so far counts; an image goes on while
+    the radius it is expected to gain is worth the votes. The target is an average certified radius within
+    1% of that of ``n_max`` votes for every image; see ``benchmarks/samples_saved.py`` for what it saves.
+    With probability at least ``1 - alpha``, per image, the certificate is right.
+
+    Args:
+        key: a JAX random key. Without labels the draws 0 to ``n0 - 1`` select the class.
+        classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
+        noise: one of ``jaxsmooth.noises``, in the units of ``x``.
+        x: ``(images, *event)``, floating point and finite.
+        labels: int ``(images,)``: test the label itself, and select nothing; or None.
+        norm: 1, 2 or ``np.inf``: the norm of the radius.
+        n0: votes that select the class where there are no labels.
+        n_max: the most votes that estimate its probability.
+        alpha: the probability, per image, that the certificate is wrong.
+        image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
+        batch_size: see ``count_votes``; it cannot change the result.
+        mesh: a ``jax.sharding.Mesh`` to spread the draws over.
+        progress: show a progress bar (tqdm).
+
+    Returns:
+        ``Certificates``; ``samples`` are the votes spent on each image.
+
+    Raises:
+        ValueError: as ``certify``.
+        TypeError: for arguments of the wrong kind.
+
+    References:
+        The bound over looks: ours, proved at ``bounds.GroupSequential.lower_bound``.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxsmooth as js
+        >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
+        >>> certificates = js.certify_adaptive(jax.random.key(0), classify, js.noises.Gaussian(0.5), x)
+        >>> certificates.radius.round(1).tolist(), bool(certificates.samples.max() < 100_000)
+        ([0.7, 0.4], True)
+    """
+    norm = _check.norm(norm)
+    rules_for(noise, norm)
+    n0 = _check.integer("n0", n0, at_least=1)
+    n_max = _check.integer("n_max", n_max, at_least=1)
+    if _check.is_traced(key, noise, x):
+        raise TypeError("certify_adaptive works on the host and cannot be traced; inside jit use certify_batch")
+    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n_max, batch_size=batch_size, mesh=mesh)
+    if job.images is None:
+        raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve")
+    labels = checked_labels(labels, job)
+    tests = adaptive_tests(n_max, alpha)
+    plan = AdaptivePlan(tests, _grid(float(tests.lower_bound(-1, n_max)), noise, norm, job.dim))
+    first = 0 if labels is not None else n0
+    tested = job.count_all(n0).counts.argmax(-1) if labels is None else labels
+    p_lower = np.zeros(job.images)
+
+    def decide(images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
+        votes = counts[np.arange(len(counts)), tested[images]]
+        p_lower[images], stop = plan.decide(looks, votes, p_lower[images])
+        return stop
+
+    results = PerImage()
+    finished = count_until_decided(job, plan.looks, decide, first=first)
+    for result in progress_bar(progress, "certify_adaptive", job.images, finished, lambda result: len(result.images)):
+        results.add(result)
+    votes, samples = results.in_order()
+    radius, rule = explain_radius(noise, p_lower, norm=norm, dim=job.dim)
+    return Certificates(
+        label=np.where(radius > 0, tested, ABSTAIN).astype(np.int32),
+        radius=radius,
+        p_lower=p_lower,
+        p_upper=1 - p_lower,
+        samples=samples + first,
+        votes=votes,
+        noise=noise,
+        norm=norm,
+        alpha=alpha,
+        rule=rule,
+    )
+
+
+def _grid(largest_p: float, noise: Any, norm: float, dim: int) -> np.ndarray:
+    """The probabilities required by equally spaced radii, up to the largest that votes can certify."""
+    largest = certified_radius(noise, largest_p, norm=norm, dim=dim)
+    return required_probability(noise, np.linspace(0, largest, _LEVELS, endpoint=False), norm=norm, dim=dim)
