@@ -2,6 +2,8 @@
 
 from jaxsmooth.analysis.class_wise import ClassWiseAccuracy as ClassWiseAccuracy
 from jaxsmooth.analysis.class_wise import class_wise_accuracy as class_wise_accuracy
+from jaxsmooth.analysis.estimate import CurveEstimate as CurveEstimate
+from jaxsmooth.analysis.estimate import estimate_curve as estimate_curve
 from jaxsmooth.analysis.plot import plot_certified_accuracy as plot_certified_accuracy
 from jaxsmooth.analysis.read_log import LogWarning as LogWarning
 from jaxsmooth.analysis.read_log import read_log as read_log

@@ -13,7 +13,7 @@ from jaxsmooth.bounds.group_sequential import GroupSequential
 
 # Chosen on populations of published logs for an average radius within 1% of that of n_max votes for
 # everyone (benchmarks/samples_saved.py). Saturated images need a last look with most of alpha.
-_FIRST_LOOK, _RATIO, _LAST_SHARE, _MIN_GAIN = 100, 2.0, 0.8, 0.01
+_FIRST_LOOK, _RATIO, _LAST_SHARE, _MIN_GAIN = 100, 2.0, 0.8, 0.0133
 
 
 def adaptive_tests(n_max: int, alpha: float) -> GroupSequential:

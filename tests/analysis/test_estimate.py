@@ -1,0 +1,38 @@
+"""estimate_curve: close to the truth, and not a certificate."""
+
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+
+NOISE = js.noises.Gaussian(0.5)
+RADII = np.array([0.0, 0.25, 0.5, 1.0])
+
+
+def population(votes, seed=0):
+    rng = np.random.default_rng(seed)
+    p = rng.beta(4, 1, size=5000)
+    counts = rng.binomial(votes, p)
+    truth = np.array([np.mean(p > js.required_probability(NOISE, r)) for r in RADII])
+    return js.Votes(np.stack([counts, votes - counts], -1), np.zeros(5000, int)), truth
+
+
+@pytest.mark.parametrize("votes, tolerance", [(300, 0.02), (3000, 0.01)])
+def test_the_estimate_is_near_the_curve_of_infinitely_many_votes(votes, tolerance):
+    drawn, truth = population(votes)
+    estimate = js.analysis.estimate_curve(drawn, np.zeros(5000, int), NOISE, RADII)
+    np.testing.assert_allclose(estimate.accuracy, truth, atol=tolerance)
+    assert "no certificate" in str(estimate) and estimate.votes_per_image == votes
+
+
+def test_an_estimate_is_no_certificate():
+    estimate = js.analysis.estimate_curve(population(100)[0], np.zeros(5000, int), NOISE, RADII)
+    assert not isinstance(estimate, js.Certificates) and not hasattr(estimate, "radius")
+    with pytest.raises((TypeError, AttributeError, ValueError)):
+        js.analysis.certified_accuracy(estimate, np.zeros(5000, int), RADII)
+
+
+@pytest.mark.parametrize("labels", [[0], np.zeros(5000), np.full(5000, 2), np.full(5000, -1)])
+def test_bad_labels(labels):
+    with pytest.raises(ValueError, match="labels must"):
+        js.analysis.estimate_curve(population(10)[0], labels, NOISE, RADII)
