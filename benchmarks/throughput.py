@@ -1,6 +1,7 @@
 """The cost of noise and votes, beside the bare forward pass and the usual PyTorch loop, paired in one run.
 
     python benchmarks/throughput.py
+    python benchmarks/throughput.py --families      # the noise families, relative to Gaussian noise
 
 For each network, three ways to spend the same time, in turn, round after round:
   bare     the forward pass alone on ready-made inputs: the fastest of two forms (a jitted call per batch, one
@@ -161,9 +162,45 @@ def compare(name: str, samples: int, rounds: int, sizes, with_torch: bool) -> di
     return ratios
 
 
+FAMILIES = [
+    js.noises.Laplace(SIGMA),
+    js.noises.Uniform(SIGMA),
+    js.noises.UniformBall(SIGMA),
+    js.noises.ExpInf(SIGMA),
+    js.noises.PowInf(SIGMA),
+    js.noises.Exp2(SIGMA),
+    js.noises.Pow2(SIGMA),
+    js.noises.Exp1(SIGMA),
+    js.noises.Expp(SIGMA, p=4.0),
+    js.noises.Pareto(SIGMA),
+]
+
+
+def compare_families(samples: int, rounds: int, batch_size: int) -> None:
+    """The voting loop under every noise family, relative to Gaussian noise, LeNet."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("samples",))
+    classify, shape = flax_classifier("lenet")
+    runners = {
+        str(noise): votes(classify, shape, mesh, batch_size, samples, noise)
+        for noise in [js.noises.Gaussian(SIGMA), *FAMILIES]
+    }
+    rates = {label: [] for label in runners}
+    for run in runners.values():
+        run()
+    for _ in range(rounds):
+        for label, run in runners.items():
+            rates[label].append(rate(run))
+    gaussian = next(iter(rates.values()))
+    print(f"\nlenet, batches of {batch_size}: votes under each noise, relative to Gaussian")
+    for label, values in rates.items():
+        paired = statistics.median(a / b for a, b in zip(values, gaussian, strict=True))
+        print(f"  {label:40s} {max(values):10.0f} samples/s   {paired:5.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=[*NETWORKS, "all"], default="all")
+    parser.add_argument("--families", action="store_true", help="compare the noise families instead")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one round, about")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--no-torch", action="store_true", help="leave PyTorch out (it is optional)")
@@ -180,9 +217,14 @@ def main() -> None:
     print(f"jax {jax.__version__}, {len(jax.devices())} x {device.device_kind} ({device.platform})")
     sizes = BATCH_SIZES.get(device.platform, ACCELERATOR_BATCH_SIZES)
     sizes = sizes[2:4] if options.quick else sizes
+    if options.families:
+        compare_families(256 if options.quick else 16384, 2 if options.quick else options.rounds, sizes[-1])
+        return
     for name in NETWORKS if options.network == "all" else [options.network]:
         classify, shape = flax_classifier(name)
-        probe = bare_loop(classify, shape, jax.sharding.Mesh(np.array(jax.devices()), ("s",)), sizes[0], 512)
+        probe = bare_loop(
+            classify, shape, jax.sharding.Mesh(np.array(jax.devices()), ("s",)), sizes[len(sizes) // 2], 2048
+        )
         probe()
         seconds = 0.05 if options.quick else options.seconds
         samples = 256 if options.quick else max(2048, int(rate(probe) * seconds) // 2048 * 2048)

@@ -10,6 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
 from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
+from jaxsmooth.noises.input_dependent import noise_at_images, refuse_table
 from jaxsmooth.radii import explain_radius, rules_for
 from jaxsmooth.sampling import count_votes
 from jaxsmooth.sampling.job import sampling_job
@@ -96,7 +97,7 @@ def certify(
         p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)
         p_upper = 1 - p_lower
     bounded = p_upper if runner_up == "bounded" else None
-    radius, rule = explain_radius(noise, p_lower, norm=norm, dim=job.dim, p_upper=bounded)
+    radius, rule = explain_radius(noise_at_images(noise, job.x), p_lower, norm=norm, dim=job.dim, p_upper=bounded)
     return Certificates(
         label=np.where(radius > 0, top, ABSTAIN).astype(np.int32),
         radius=radius,
@@ -160,6 +161,7 @@ def certify_batch(
         raise ValueError(
             f"table must be float32 of shape (n + 1,), made by radius_table; got {table.dtype} of shape {table.shape}"
         )
+    refuse_table(noise)
     n0 = _check.integer("n0", n0, at_least=1)
     selection = count_votes(key, classify, noise, x, n0, batch_size=batch_size)
     votes = count_votes(key, classify, noise, x, table.shape[0] - 1, first=n0, batch_size=batch_size)

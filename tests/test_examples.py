@@ -30,6 +30,17 @@ def test_quickstart(tmp_path):
     assert (tmp_path / "quickstart.png").stat().st_size > 10_000
 
 
+def test_compare_noises(tmp_path):
+    out = run("examples/compare_noises.py", "--quick", "--output", str(tmp_path))
+    assert "rule at p=0.9" in out and "certified accuracy (%) at l1 radius" in out
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_curve_on_digits():
+    out = run("benchmarks/curve_on_digits.py", "--quick")
+    assert "of the bare forward" in out and "fewer samples" in out
+
+
 @pytest.mark.parametrize("network", ["lenet", "resnet20"])
 def test_throughput(network):
     out = run("benchmarks/throughput.py", "--quick", "--no-torch", "--network", network)

@@ -25,6 +25,13 @@ def test_the_twelve_lines_and_the_noise_of_ones_own_run(capsys):
     assert len(js.certify(names["jax"].random.key(0), names["classify"], noise, names["images"], n=200)) == 20
 
 
+def test_the_programs_of_the_docs_run(capsys):
+    for page in sorted(ROOT.glob("docs/*.md")):
+        for program in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            exec(program, {})
+    assert "[1.2113" in capsys.readouterr().out
+
+
 def test_every_name_in_the_readme_exists():
     import jaxsmooth as js
 

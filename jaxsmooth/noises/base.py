@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import math
 import typing
 from collections.abc import Sequence
 from typing import Any, Self
@@ -62,6 +63,14 @@ class AbstractNoise(abc.ABC):
 def static(default: Any) -> Any:
     """A parameter that shapes the law: static, hashable, known before tracing."""
     return dataclasses.field(default=default, metadata={"static": True})
+
+
+def check_order(j: Any, dim: int | None = None) -> None:
+    """Refuse an order j of the pole at the origin for which the density has no finite mass."""
+    if not 0 <= j < math.inf:
+        raise ValueError(f"j must be finite and at least 0; got {j!r}")
+    if dim is not None and j >= dim:
+        raise ValueError(f"j must be below the dimension {dim} of one input, else the density has no mass; got {j!r}")
 
 
 @typing.dataclass_transform(frozen_default=True, field_specifiers=(static,))

@@ -70,7 +70,7 @@ def normal(key: Array, shape: Sequence[int]) -> Array:
 
 
 def signed_uniform(key: Array, shape: Sequence[int]) -> Array:
-    """Uniform numbers in [-1, 1], float32: one word each, its top bit the sign, so that the law is exactly symmetric."""
+    """Uniform numbers in [-1, 1], float32, one word each: its top bit is the sign, so the law is exactly symmetric."""
     word = words(key, math.prod(shape))
     return _flip(_magnitude(word), word & _SIGN).reshape(shape)
 
@@ -82,8 +82,35 @@ def laplace(key: Array, shape: Sequence[int]) -> Array:
 
 
 def log_gamma(key: Array, shape: float) -> Array:
-    """The logarithm of one Gamma(shape) number: small shapes, whose numbers underflow, keep their law."""
-    return jax.random.loggamma(key, np.float32(shape), dtype=jnp.float32)
+    """The logarithm of one Gamma(shape) number, float32: small shapes, whose numbers underflow, keep their law.
+
+    Marsaglia and Tsang, "A simple method for generating gamma variables", 2000: the cube of a shifted normal
+    number, accepted nineteen times out of twenty. Shapes below 1 are one larger, less an exponential number.
+    """
+    d = (shape if shape >= 1 else shape + 1) - 1 / 3
+    width = np.float32(1 / math.sqrt(9 * d))
+    k = jax.random.bits(key, (2,), jnp.uint32)
+
+    def attempt(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        index, _, _ = state
+        lane = jax.lax.iota(jnp.uint32, 2)
+        first, second = threefry((k[0], k[1]), (jnp.full_like(lane, index), lane))
+        cosine = _sine_cosine(second[0])[1]
+        t = jnp.maximum(width * jnp.sqrt(-2.0 * jnp.log(open_uniform(first[0]))) * cosine, np.float32(-1))
+        accepted = (t > -1) & (jnp.log(open_uniform(first[1])) < np.float32(d) * _log_acceptance(t))
+        value = np.float32(math.log(d)) + 3 * jnp.log1p(t)
+        if shape < 1:
+            value = value + jnp.log(open_uniform(second[1])) * np.float32(1 / shape)
+        return index + np.uint32(1), accepted, value
+
+    start = (jnp.uint32(0), jnp.bool_(False), jnp.float32(0))
+    return jax.lax.while_loop(lambda state: ~state[1], attempt, start)[2]
+
+
+def _log_acceptance(t: Array) -> Array:
+    """3 (ln(1 + t) - t + t^2 / 2) - t^3, by its series near 0, where the terms cancel and large shapes live."""
+    series = -(t**4) * _polynomial(t, [3 / 4, -3 / 5, 3 / 6, -3 / 7, 3 / 8, -3 / 9, 3 / 10])
+    return jnp.where(jnp.abs(t) < 0.1, series, 3 * (jnp.log1p(t) - t + t * t / 2) - t**3)
 
 
 _SIGN = np.uint32(0x80000000)

@@ -1,7 +1,9 @@
 """The certified radius of a probability, and the probability that a radius requires."""
 
+import dataclasses
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxsmooth import _check
@@ -105,7 +107,8 @@ def published_radius(noise: Any, p_lower: Any, *, norm: float = 2, dim: int | No
             f"no published radius for noise {type(noise).__name__} and norm {norm:g}; use certified_radius"
         )
     p_lower = _check.probabilities("p_lower", p_lower)
-    dim = _checked_dim(rules, noise, dim)
+    noise, dim = _checked(rules, noise, dim)
+    p_lower = _spread(noise, p_lower)
     return np.max([_one_sided(rule, noise, p_lower, dim) for rule in rules], axis=0)[()]
 
 
@@ -135,7 +138,8 @@ def required_probability(noise: Any, radius: Any, *, norm: float = 2, dim: int |
     """
     rules = [rule for rule in rules_for(noise, norm) if rule.proved]
     radius = _check.nonnegative("radius", radius)
-    dim = _checked_dim(rules, noise, dim)
+    noise, dim = _checked(rules, noise, dim)
+    radius = _spread(noise, radius)
     tail = np.max([_largest_tail(rule, noise, radius, dim) for rule in rules], axis=0)
     required = np.nextafter(1 - tail * (1 - 2.0**-40), 1)
     return np.where(tail <= 0, np.inf, np.where(radius == 0, 0.5, np.minimum(required, 1.0)))[()]
@@ -148,7 +152,8 @@ def _radii_by_rule(
     if not rules:
         raise ValueError(f"no proved radius rule for noise {type(noise).__name__} and norm {norm:g}")
     p_lower = _check.probabilities("p_lower", p_lower)
-    dim = _checked_dim(rules, noise, dim)
+    noise, dim = _checked(rules, noise, dim)
+    p_lower = _spread(noise, p_lower)
     one_sided = [_one_sided(rule, noise, p_lower, dim) for rule in rules]
     if not np.isfinite(one_sided).all():
         raise ValueError(
@@ -171,7 +176,7 @@ def _one_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, dim: int | Non
     above = tail < 0.5
     if above.any():
         with np.errstate(divide="ignore", over="ignore"):
-            radius[above] = np.maximum(rule.one_sided(noise, tail[above], dim), 0.0)
+            radius[above] = np.maximum(rule.one_sided(_only(noise, above), tail[above], dim), 0.0)
     return radius.reshape(p_lower.shape)
 
 
@@ -199,6 +204,7 @@ def _odd(rule: RadiusRule, noise: Any, p: np.ndarray, dim: int | None) -> np.nda
 def _largest_tail(rule: RadiusRule, noise: Any, radius: np.ndarray, dim: int | None) -> np.ndarray:
     """The largest tail at which the rule certifies the radius; at most 0 if there is none."""
     flat = np.atleast_1d(radius).ravel()
+    noise = _only(noise, np.full(np.shape(np.atleast_1d(radius)), True))
     if rule.inverse is not None:
         tail = np.asarray(rule.inverse(noise, flat, dim), np.float64)
     else:
@@ -214,20 +220,35 @@ def _largest_tail(rule: RadiusRule, noise: Any, radius: np.ndarray, dim: int | N
     return np.where(flat == 0, 0.5, np.minimum(tail, 0.5)).reshape(radius.shape)
 
 
-def _checked_dim(rules: list[RadiusRule], noise: Any, dim: int | None) -> int | None:
-    for field in ("sigma",):
-        value = getattr(noise, field, None)
-        if _check.is_traced(value):
-            raise TypeError(
-                "noise is traced by JAX; certificates are computed on the host in float64. "
-                "Inside jit use radius_table and certify_batch"
-            )
-        if value is not None and np.ndim(value) == 0:
-            _check.positive(f"noise.{field}", float(value))
+def _spread(noise: Any, values: np.ndarray) -> np.ndarray:
+    """The values, for a noise with one sigma per image broadcast against its sigma."""
+    sigma = np.asarray(getattr(noise, "sigma", 0.0))
+    return values if sigma.ndim == 0 else np.broadcast_arrays(values, sigma)[0]
+
+
+def _only(noise: Any, chosen: np.ndarray) -> Any:
+    """The noise at some of the values, where it has one sigma per image; the noise itself otherwise."""
+    if np.ndim(getattr(noise, "sigma", 0.0)) == 0:
+        return noise
+    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, np.float64), chosen.shape)[chosen], noise)
+
+
+def _checked(rules: list[RadiusRule], noise: Any, dim: int | None) -> tuple[Any, int | None]:
+    """The noise with sigma in double precision, whatever number or array held it, and dim as an int."""
+    sigma = getattr(noise, "sigma", None)
+    if _check.is_traced(sigma):
+        raise TypeError(
+            "noise is traced by JAX; certificates are computed on the host in float64. "
+            "Inside jit use radius_table and certify_batch"
+        )
+    if sigma is not None and np.ndim(sigma) == 0:
+        _check.positive("noise.sigma", float(sigma))
+        if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
+            noise = dataclasses.replace(noise, sigma=float(sigma))
     dim = _check.dimension(dim)
     if dim is None and any(rule.needs_dim for rule in rules):
         raise ValueError(
             f"dim is needed for noise {type(noise).__name__} and norm {rules[0].norm:g}: "
             "pass the number of coordinates of one input"
         )
-    return dim
+    return noise, dim

@@ -1,6 +1,7 @@
 """The registry of radius rules: for a noise and a norm, every theorem that turns a probability into a radius."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -9,9 +10,9 @@ import numpy as np
 from jaxsmooth import _check
 
 # (noise, tail, dim) -> radius, with tail = 1 - p_lower in (0, 1/2], float64 arrays.
-OneSided = Callable[[Any, np.ndarray, int | None], np.ndarray]
+OneSided = Callable[[Any, np.ndarray, Any], np.ndarray]
 # (noise, tail, p_upper, dim) -> radius, valid for any tail in (0, 1) and p_upper in [0, tail].
-TwoSided = Callable[[Any, np.ndarray, np.ndarray, int | None], np.ndarray]
+TwoSided = Callable[[Any, np.ndarray, np.ndarray, Any], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,7 @@ class RadiusRule:
         proved: whether the rule may certify. A rule kept only to reproduce a table is not proved.
         published: whether this is the radius of the literature, for ``published_radius``.
         needs_dim: whether the rule depends on the dimension of the input.
+        applies: whether the rule holds for a noise, where that depends on its parameters; None: always.
     """
 
     noise_type: type
@@ -47,6 +49,7 @@ class RadiusRule:
     proved: bool = True
     published: bool = True
     needs_dim: bool = True
+    applies: Callable[[Any], bool] | None = None
 
 
 _RULES: dict[tuple[type, float], list[RadiusRule]] = {}
@@ -62,6 +65,7 @@ def radius_rule(
     proved: bool = True,
     published: bool = True,
     needs_dim: bool = True,
+    applies: Callable[[Any], bool] | None = None,
 ) -> Callable[[OneSided], OneSided]:
     """Register the decorated function as a radius rule of ``noise_type`` in ``norm``.
 
@@ -74,6 +78,7 @@ def radius_rule(
         proved: False for a rule that is kept only to reproduce a table.
         published: False for a rule that is not in the literature.
         needs_dim: False if the rule does not depend on the dimension.
+        applies: ``noise -> bool``, for a rule that holds for some parameters of the family only.
 
     Returns:
         A decorator that returns the function unchanged; the rule carries the function's name.
@@ -102,18 +107,67 @@ def radius_rule(
 
     def register(one_sided: OneSided) -> OneSided:
         name = getattr(one_sided, "__name__", repr(one_sided)).lstrip("_")
-        rule = RadiusRule(noise_type, norm, name, source, one_sided, inverse, two_sided, proved, published, needs_dim)
+        rule = RadiusRule(
+            noise_type, norm, name, source, one_sided, inverse, two_sided, proved, published, needs_dim, applies
+        )
         _RULES.setdefault((noise_type, norm), []).append(rule)
         return one_sided
 
     return register
 
 
+def convert_norm(noise_type: type, name: str, *, norm: float, to: float, published: bool | None = None) -> None:
+    r"""Register what a rule of one norm implies in another, by :math:`\|v\|_a \le d^{1/a - 1/q} \|v\|_q`.
+
+    A radius R in the a-norm is one of R in the q-norm for q <= a, and of :math:`R / d^{1/a - 1/q}` for q > a.
+    For noise that is invariant under rotations nothing is lost from a = 2.
+
+    Args:
+        noise_type: the class of the noise.
+        name: the name of a rule registered for it.
+        norm: the norm a of that rule.
+        to: the norm q of the new rule, which is named after the old one.
+        published: whether the conversion is in the literature; as the rule it converts by default.
+
+    Raises:
+        ValueError: if a norm is unknown or there is no rule of this name.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> [rule.name for rule in js.radii.rules_for(js.noises.UniformBall, 1)]
+        ['yang_2020_from_l2']
+    """
+    norm, to = _check.norm(norm), _check.norm(to)
+    found = [rule for rule in _RULES.get((noise_type, norm), []) if rule.name == name]
+    if not found:
+        names = [rule.name for rule in _RULES.get((noise_type, norm), [])]
+        raise ValueError(f"no rule {name!r} of {noise_type.__name__} in norm {norm:g}; rules: {names}")
+    rule, exponent = found[0], min(0.0, 1 / to - 1 / norm)
+    ratio = lambda dim: float(dim) ** exponent if exponent else 1.0
+    two_sided, inverse = rule.two_sided, rule.inverse
+    letter = lambda norm: "linf" if math.isinf(norm) else f"l{norm:g}"
+    factor = f"R / dim^{-exponent:g}" if exponent else "the same R"
+    register = radius_rule(
+        noise_type,
+        norm=to,
+        source=f"{rule.source}; as an {letter(to)} radius: {factor}",
+        inverse=None if inverse is None else lambda noise, radius, dim: inverse(noise, radius / ratio(dim), dim),
+        two_sided=(lambda *args: two_sided(*args) * ratio(args[-1])) if callable(two_sided) else two_sided,
+        proved=rule.proved,
+        published=rule.published if published is None else published,
+        needs_dim=rule.needs_dim or bool(exponent),
+        applies=rule.applies,
+    )
+    converted = lambda noise, tail, dim: rule.one_sided(noise, tail, dim) * ratio(dim)
+    converted.__name__ = f"{name}_from_{letter(norm)}"
+    register(converted)
+
+
 def rules_for(noise: Any, norm: float) -> tuple[RadiusRule, ...]:
     """The radius rules of a noise in a norm, in the order of their registration.
 
     Args:
-        noise: a noise, or its class.
+        noise: a noise, of which the parameters decide between rules, or its class for all of them.
         norm: 1, 2 or ``np.inf``.
 
     Returns:
@@ -129,7 +183,9 @@ def rules_for(noise: Any, norm: float) -> tuple[RadiusRule, ...]:
     """
     norm = _check.norm(norm)
     noise_type = noise if isinstance(noise, type) else type(noise)
-    found = _RULES.get((noise_type, norm))
+    found = _RULES.get((noise_type, norm), [])
+    if not isinstance(noise, type):
+        found = [rule for rule in found if rule.applies is None or rule.applies(noise)]
     if not found:
         pairs = ", ".join(sorted(f"({cls.__name__}, {n:g})" for cls, n in _RULES))
         raise ValueError(

@@ -1,0 +1,68 @@
+"""What users pass to the losses, checked from shapes and made float32."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import Array
+
+
+def stacked(logits: Any, *, at_least: int = 1) -> Array:
+    """Logits ``(num_samples, batch, classes)`` as float32, whatever the precision of the network."""
+    logits = _real("logits", logits)
+    if logits.ndim != 3:
+        raise ValueError(
+            f"logits must have shape (num_samples, batch, classes); got {logits.shape}. "
+            "For a single noisy copy pass logits[None]"
+        )
+    if logits.shape[0] < at_least:
+        raise ValueError(f"logits must hold at least {at_least} noisy copies of every image; got {logits.shape[0]}")
+    if logits.shape[2] < 2:
+        raise ValueError(f"logits must score at least 2 classes; got {logits.shape[2]}. For one logit z stack [-z, z]")
+    return logits
+
+
+def per_image(name: str, value: Any, logits: Array) -> Array:
+    """Scores or probabilities ``(batch, classes)`` as float32, of the shape of one noisy copy."""
+    value = _real(name, value)
+    if value.shape != logits.shape[1:]:
+        raise ValueError(f"{name} must have shape {logits.shape[1:]}, (batch, classes) as in logits; got {value.shape}")
+    return value
+
+
+def classes(labels: Any, logits: Array) -> Array:
+    """The true classes, integers ``(batch,)``; concrete ones must be classes."""
+    if not hasattr(labels, "dtype"):
+        labels = np.asarray(labels)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(f"labels must be integers, the true classes; got dtype {labels.dtype}")
+    if labels.shape != logits.shape[1:2]:
+        raise ValueError(f"labels must have shape {logits.shape[1:2]}, one per image of the batch; got {labels.shape}")
+    if not _check.is_traced(labels) and getattr(labels, "is_fully_addressable", True) and labels.size:
+        values = np.asarray(labels)
+        if values.min() < 0 or values.max() >= logits.shape[-1]:
+            bad = values.min() if values.min() < 0 else values.max()
+            raise ValueError(f"labels must lie in [0, {logits.shape[-1] - 1}], the classes of logits; got {bad}")
+    return jnp.asarray(labels)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Log probabilities, float32."""
+    return jax.nn.log_softmax(logits, axis=-1)
+
+
+def pick(values: Array, labels: Array) -> Array:
+    """The entry of each image's label: ``(..., batch, classes)`` to ``(..., batch)``."""
+    chosen = jnp.broadcast_to(labels[:, None], (*values.shape[:-1], 1))
+    return jnp.take_along_axis(values, chosen, axis=-1)[..., 0]
+
+
+def _real(name: str, value: Any) -> Array:
+    if not hasattr(value, "dtype"):
+        value = np.asarray(value)
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"{name} must be floating point; got dtype {value.dtype}")
+    return jnp.asarray(value, jnp.float32)

@@ -1,0 +1,134 @@
+"""Power-law noise of the linf norm and its radii."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import Array
+from jaxsmooth.noises import random, surfaces
+from jaxsmooth.noises.base import AbstractNoise, noise_family, static
+from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
+from jaxsmooth.radii.score_laws import one_coordinate, power_radial
+
+
+@noise_family
+class PowInf(AbstractNoise):
+    r"""Cubical noise with polynomial tails, density proportional to :math:`(1 + \|x / \lambda\|_\infty)^{-a}`.
+
+    Args:
+        sigma: root mean square of a coordinate, in the units of ``x``; positive.
+        a: the power, above the dimension by more than 2; 100 above it by default. As a grows the noise
+            becomes ``ExpInf``.
+
+    References:
+        Yang et al., "Randomized smoothing of all shapes and sizes", 2020.
+
+    Example:
+        >>> import jax, jaxsmooth as js
+        >>> js.noises.PowInf(0.25).sample(jax.random.key(0), (8, 8, 1)).shape
+        (8, 8, 1)
+    """
+
+    sigma: Any
+    a: float | None = static(None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.a is not None:
+            _check.positive("a", self.a)
+
+    def sample(self, key: Array, shape: Sequence[int]) -> Array:
+        """See ``AbstractNoise.sample``."""
+        dim = math.prod(shape)
+        key_above, key_below, key_direction = jax.random.split(key, 3)
+        log_radius = random.log_gamma(key_above, dim) - random.log_gamma(key_below, self.power(dim) - dim)
+        return (self.scale(dim) * jnp.exp(log_radius) * surfaces.cube(key_direction, dim)).reshape(shape)
+
+    def scale(self, dim: int) -> Any:
+        """Lambda; the half-width of the cube, in its units, is Beta prime(dim, a - dim)."""
+        a = self.power(dim)
+        second_moment = ((dim - 1) / 3 + 1) * (dim + 1) / ((a - dim - 1) * (a - dim - 2))
+        return self.sigma / math.sqrt(second_moment)
+
+    def power(self, dim: int) -> float:
+        """The power a for ``dim`` coordinates: the one given, or the family's default."""
+        a = dim + 100.0 if self.a is None else float(self.a)
+        if a <= dim + 2:
+            raise ValueError(f"a must exceed dim + 2 = {dim + 2}, else the noise has no variance; got {self.a!r}")
+        return a
+
+
+def _information(noise: PowInf, dim: int) -> float:
+    """Fisher information along any unit vector of the l2 norm, at scale one: E[s(r)^2] / dim."""
+    a = noise.power(dim)
+    return a * (a - dim) * (a - dim + 1) / (a + 1) / dim
+
+
+def _axis_rate(noise: PowInf, dim: int) -> float:
+    return dim / (noise.power(dim) - dim)
+
+
+@radius_rule(
+    PowInf,
+    norm=1,
+    source="Yang et al. 2020, differential method",
+    inverse=lambda noise, radius, dim: 0.5 - radius / (2 * noise.scale(dim) * _axis_rate(noise, dim)),
+    two_sided=lambda noise, tail, p_upper, dim: noise.scale(dim) * _axis_rate(noise, dim) * (1 - tail - p_upper),
+)
+def yang_2020(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
+    """The score along an axis is 0 unless the largest coordinate is there, so growth is at most E[s(r)] / (2 dim)."""
+    return noise.scale(dim) * _axis_rate(noise, dim) * (1 - 2 * tail)
+
+
+def _axis_law(noise: PowInf, dim: int) -> Any:
+    return one_coordinate(power_radial(dim, noise.power(dim)), dim)
+
+
+@radius_rule(
+    PowInf,
+    norm=1,
+    source="ours: differential method with the whole law of the score, which matters above p = 1 - 1 / (2 dim)",
+    inverse=lambda noise, radius, dim: _axis_law(noise, dim).tail(radius / noise.scale(dim)),
+    two_sided="path",
+    published=False,
+)
+def one_coordinate_score(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
+    """The score along an axis is s(r), -s(r) or 0 with probabilities 1/(2d), 1/(2d) and the rest."""
+    return noise.scale(dim) * _axis_law(noise, dim).radius(tail)
+
+
+@radius_rule(
+    PowInf,
+    norm=np.inf,
+    source="Yang et al. 2020, differential method",
+    inverse=lambda noise, radius, dim: power_radial(dim, noise.power(dim)).tail(radius / noise.scale(dim)),
+    two_sided="path",
+)
+def yang_2020_linf(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
+    """Along a vector of signs the score is s(r) = a / (1 + r) with a random sign: small radii lead."""
+    return noise.scale(dim) * power_radial(dim, noise.power(dim)).radius(tail)
+
+
+@radius_rule(
+    PowInf,
+    norm=2,
+    source="ours: differential method, growth bounded by the Fisher information (Cauchy-Schwarz)",
+    inverse=lambda noise, radius, dim: fisher_tail(_information(noise, dim), radius / noise.scale(dim)),
+    two_sided="path",
+    published=False,
+)
+def fisher(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
+    """The score along a unit vector v is s(r) v_I with a random sign, I uniform: its variance is E[s(r)^2] / dim."""
+    return noise.scale(dim) * fisher_radius(_information(noise, dim), tail)
+
+
+convert_norm(PowInf, "yang_2020", norm=1, to=2)
+convert_norm(PowInf, "one_coordinate_score", norm=1, to=2)
+convert_norm(PowInf, "yang_2020_linf", norm=np.inf, to=2)
+convert_norm(PowInf, "fisher", norm=2, to=np.inf)

@@ -1,0 +1,197 @@
+"""Attacks on the soft-smoothed classifier: projected gradients (PGD) and decoupled direction and norm (DDN)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsmooth import _check
+from jaxsmooth._types import Array, Classify
+from jaxsmooth.losses import soft_smoothed_nll
+from jaxsmooth.objectives import balls
+from jaxsmooth.objectives.network import stacked_logits
+
+Box = tuple[float, float] | None
+
+
+def smooth_pgd(
+    apply: Classify,
+    x: Array,
+    labels: Array,
+    delta: Array,
+    *,
+    epsilon: Any,
+    steps: int = 10,
+    norm: float = 2,
+    step_size: Any = None,
+    box: Box = (0.0, 1.0),
+) -> Array:
+    r"""Projected gradient ascent on :math:`-\log \frac1m \sum_i p_y(x' + \delta_i)` over a ball around x.
+
+    The noise is held fixed. Each step goes along the steepest direction of the norm, back into the ball,
+    then into the box, which keeps it in the ball. A zero gradient leaves an image where it is.
+
+    Args:
+        apply: the network in evaluation mode, ``(batch, *event) -> (batch, classes)``.
+        x: float ``(batch, *event)``.
+        labels: integers ``(batch,)``.
+        delta: the noise, float ``(batch, num_samples, *event)``.
+        epsilon: radius of the ball, a number or ``(batch,)``; 0 returns x.
+        steps: how many; static.
+        norm: 1, 2 or ``np.inf``.
+        step_size: length of a step in the norm; ``2 * epsilon / steps`` by default.
+        box: least and largest value of a coordinate of the attacked image, or None. Coordinates of x
+            outside may stay where they are.
+
+    Returns:
+        float32 ``(batch, *event)``, without a gradient.
+
+    Raises:
+        ValueError: for an unknown norm or no steps.
+        TypeError: if ``steps`` is no integer.
+
+    References:
+        Salman et al., "Provably robust deep learning via adversarially trained smoothed classifiers", 2019.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxsmooth.objectives
+        >>> apply = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> x, delta = jnp.full((1, 4), 0.5), jnp.zeros((1, 1, 4))
+        >>> jaxsmooth.objectives.smooth_pgd(apply, x, jnp.array([0]), delta, epsilon=0.4).round(3).tolist()
+        [[0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]]
+    """
+    steps, norm = _check.integer("steps", steps, at_least=1), _check.norm(norm)
+    x, delta = jnp.asarray(x, jnp.float32), jnp.asarray(delta, jnp.float32)
+    flat = x.reshape(len(x), -1)
+    low, high = _bounds(flat, box)
+    epsilon = _column(epsilon)
+    size = 2 * epsilon / steps if step_size is None else _column(step_size)
+    gradient = smooth_gradient(apply, x.shape, labels, delta)
+
+    def step(_: Any, point: Array) -> Array:
+        slope = gradient(point)
+        if norm == 1:
+            # A coordinate at the wall has nowhere to go; take the steepest of the others.
+            slope = jnp.where(jnp.where(slope > 0, point < high, point > low), slope, 0.0)
+        moved = balls.project(point + size * balls.ascent(slope, norm) - flat, epsilon, norm)
+        return jnp.clip(flat + moved, low, high)
+
+    return jax.lax.stop_gradient(repeat(steps, step, flat).reshape(x.shape))
+
+
+def smooth_ddn(
+    apply: Classify,
+    x: Array,
+    labels: Array,
+    delta: Array,
+    *,
+    epsilon: Any,
+    steps: int = 2,
+    gamma: Any = 0.05,
+    levels: int | None = 256,
+    box: tuple[float, float] = (0.0, 1.0),
+) -> Array:
+    r"""The smallest l2 perturbation found that changes the vote: direction by the gradient, length by success.
+
+    The length of the perturbation starts at epsilon, and shrinks by ``1 - gamma`` after a success, else grows by
+    ``1 + gamma``. A success is a majority of the noisy copies, with the noise held fixed, for another class.
+    The smallest success is returned, cut to epsilon; x itself where there was none.
+
+    Args:
+        apply: the network in evaluation mode, ``(batch, *event) -> (batch, classes)``.
+        x: float ``(batch, *event)``.
+        labels: integers ``(batch,)``.
+        delta: the noise, float ``(batch, num_samples, *event)``.
+        epsilon: largest length, a number or ``(batch,)``; 0 returns x.
+        steps: how many; static. The point reached by the last one is not tried.
+        gamma: relative change of the length in a step.
+        levels: round the attacked image to this many values; None leaves it.
+        box: least and largest value of a coordinate of the attacked image.
+
+    Returns:
+        float32 ``(batch, *event)``, without a gradient.
+
+    Raises:
+        ValueError: for no steps.
+        TypeError: if ``steps`` is no integer.
+
+    References:
+        Rony et al., "Decoupling direction and norm for efficient gradient-based L2 adversarial attacks and
+        defenses", 2019, on the smoothed classifier as in Salman et al. 2019.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxsmooth.objectives
+        >>> apply = lambda batch: jnp.stack([batch.sum(-1) - 1.9, 1.9 - batch.sum(-1)], -1)
+        >>> x, delta = jnp.full((1, 4), 0.5), jnp.zeros((1, 1, 4))
+        >>> attacked = jaxsmooth.objectives.smooth_ddn(apply, x, jnp.array([0]), delta, epsilon=0.4)
+        >>> round(float(jnp.linalg.norm(attacked - x)), 2)
+        0.4
+    """
+    steps = _check.integer("steps", steps, at_least=1)
+    x, delta = jnp.asarray(x, jnp.float32), jnp.asarray(delta, jnp.float32)
+    flat = x.reshape(len(x), -1)
+    low, high = _bounds(flat, box)
+    epsilon = jnp.broadcast_to(_column(epsilon), (len(x), 1))
+    farthest = balls.length(jnp.maximum(high - flat, flat - low), 2)
+    gradient = smooth_gradient(apply, x.shape, labels, delta, with_votes=True)
+    grid = None if levels is None else (levels - 1) / (box[1] - box[0])
+
+    def step(i: Any, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        point, radius, best, best_length = carry
+        slope, vote = gradient(point)
+        fooled = (vote != labels)[:, None]
+        moved = point - flat
+        better = fooled & (balls.length(moved, 2) < best_length)
+        best = jnp.where(better, moved, best)
+        best_length = jnp.where(better, balls.length(moved, 2), best_length)
+        size = 0.01 + 0.99 * (1 + jnp.cos(jnp.pi * i / steps)) / 2
+        radius = jnp.minimum(radius * jnp.where(fooled, 1 - gamma, 1 + gamma), farthest)
+        ahead = flat + balls.rescale(moved + size * balls.ascent(slope, 2), radius)
+        ahead = ahead if grid is None else box[0] + jnp.round((ahead - box[0]) * grid) / grid
+        return jnp.clip(ahead, low, high), radius, best, best_length
+
+    start = (flat, epsilon, jnp.zeros_like(flat), jnp.full_like(epsilon, jnp.inf))
+    _, _, best, _ = repeat(steps, step, start)
+    return jax.lax.stop_gradient((flat + balls.project(best, epsilon, 2)).reshape(x.shape))
+
+
+def smooth_gradient(
+    apply: Classify, shape: tuple[int, ...], labels: Array, delta: Array, *, with_votes: bool = False
+) -> Callable[[Array], Any]:
+    """The gradient of the soft-smoothed loss in flattened images, ``(batch, dim)``, and the copies' vote."""
+
+    def loss(flat: Array) -> tuple[Array, Array]:
+        logits = stacked_logits(apply, flat.reshape(shape)[:, None] + delta)
+        return soft_smoothed_nll(logits, labels).sum(), logits
+
+    def gradient(flat: Array) -> Any:
+        slope, logits = jax.grad(loss, has_aux=True)(flat)
+        if not with_votes:
+            return slope
+        votes = jax.nn.one_hot(jnp.argmax(logits, -1), logits.shape[-1], dtype=jnp.int32).sum(0)
+        return slope, jnp.argmax(votes, -1)
+
+    return gradient
+
+
+def repeat(steps: int, step: Callable[[Any, Any], Any], start: Any) -> Any:
+    """``step(i, value)`` repeated; unrolled on CPUs, where the gradient of a convolution in a loop is slow."""
+    if jax.default_backend() == "cpu":
+        for i in range(steps):
+            start = step(i, start)
+        return start
+    return jax.lax.fori_loop(0, steps, step, start)
+
+
+def _column(value: Any) -> Array:
+    """A number or ``(batch,)`` as something that broadcasts with ``(batch, dim)``."""
+    value = jnp.asarray(value, jnp.float32)
+    return value[:, None] if value.ndim else value
+
+
+def _bounds(flat: Array, box: Box) -> tuple[Array, Array]:
+    """The box, widened where x is already outside, so that x itself is always allowed."""
+    low, high = (-math.inf, math.inf) if box is None else box
+    return jnp.minimum(flat, low), jnp.maximum(flat, high)

@@ -1,0 +1,216 @@
+"""What every objective is: a frozen pytree; calling it draws the noise, runs the network and measures."""
+
+import abc
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsmooth._types import Array, Classify
+from jaxsmooth.objectives.network import Network
+from jaxsmooth.sampling import inputs
+
+_T = typing.TypeVar("_T")
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Aux:
+    """What an objective measured beside its loss.
+
+    Attributes:
+        terms: the parts of the loss before their weights, float32 scalars, by name.
+        accuracy: fraction of noisy copies that were classified as labelled; of one noise, not of the vote.
+        predicted: int32 ``(classes,)``, how many noisy copies were classified as each class.
+        labelled: int32 ``(classes,)``, how many noisy copies have each label.
+        states: the state that ``apply`` returned in each training pass, by its name; empty without
+            ``has_state``. Every objective has the pass ``"noisy"``, whose inputs are those that
+            certification feeds; Stability has ``"clean"``, SmoothMix ``"mixed"``, CatRS ``"adversarial"``.
+    """
+
+    terms: Mapping[str, Array]
+    accuracy: Array
+    predicted: Array
+    labelled: Array
+    states: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class NoisyBatch:
+    """A batch and the noise drawn for it.
+
+    Attributes:
+        x: float32 ``(batch, *event)``, the points the noise is added to.
+        delta: float32 ``(batch, num_samples, *event)``.
+        labels: integers ``(batch,)``.
+        sigma: float32 ``(batch,)``, the sigma of the noise at each image.
+        targets: float32 ``(batch, classes)`` or None.
+        step: the training step.
+    """
+
+    x: Array
+    delta: Array
+    labels: Array
+    sigma: Array
+    targets: Array | None
+    step: Any
+
+    @property
+    def copies(self) -> Array:
+        """The noisy copies ``(batch, num_samples, *event)``; never clipped."""
+        return self.x[:, None] + self.delta
+
+
+class AbstractObjective(abc.ABC):
+    """A training objective; subclasses are made by ``@objective`` and define ``per_image`` and ``num_samples``.
+
+    Numbers are data, so that a sweep does not re-trace; each may also be a callable of the step, such as an
+    Optax schedule, which is part of the program and is called with the traced step. Integers and names that
+    shape the program are static.
+    """
+
+    num_samples: Any
+
+    def __call__(
+        self,
+        key: Array,
+        apply: Callable[[Array], Any],
+        noise: Any,
+        x: Any,
+        labels: Any,
+        *,
+        step: Any = 0,
+        attack_apply: Classify | None = None,
+        has_state: bool = False,
+        share_dropout: bool = False,
+        targets: Any = None,
+    ) -> tuple[Array, Aux]:
+        """The loss of a batch, averaged over its images; pure, and legal inside ``jit``, ``grad`` and ``vmap``.
+
+        The noisy copies of an image stay together in the batch that ``apply`` sees, so a batch that is
+        sharded over its images needs no communication but the sums of the loss, the gradient and BatchNorm.
+
+        Args:
+            key: a JAX random key; fold the step in.
+            apply: the network in training mode, ``(batch, *event) -> (batch, classes)`` logits of any
+                precision; with ``has_state``, ``(logits, state)``. It closes over the weights.
+            noise: one of ``jaxsmooth.noises``, in the units of ``x``.
+            x: ``(batch, *event)``, floating point, without noise.
+            labels: integers ``(batch,)``.
+            step: the training step, which schedules are evaluated at; may be traced.
+            attack_apply: the network in evaluation mode, without a state, for objectives that attack; they
+                use ``apply`` without it. No gradient reaches the weights through it.
+            has_state: whether ``apply`` returns a state, such as BatchNorm statistics. The states come back
+                in ``aux.states``, one for each training pass; the caller chooses which to go on with,
+                usually ``aux.states["noisy"]``.
+            share_dropout: run ``apply`` on every copy separately, under ``vmap`` with axis name ``"copies"``,
+                so that a dropout key it closes over gives all copies of an image the same mask. BatchNorm
+                must then be told ``axis_name="copies"``.
+            targets: float ``(batch, classes)``, what a teacher says of each image; for ``CatRS``.
+
+        Returns:
+            ``(loss, aux)``: a float32 scalar and ``Aux``.
+
+        Raises:
+            ValueError: for shapes or values that do not fit; the message names the argument.
+            TypeError: for arguments of the wrong kind.
+        """
+        network = Network(apply, attack_apply, has_state, share_dropout)
+        if not callable(apply):
+            raise TypeError(f"apply must be callable, (batch, *event) to (batch, classes); got {type(apply).__name__}")
+        noise_key, rest_key = jax.random.split(inputs.typed_key(key))
+        batch = _noisy_batch(noise_key, inputs.checked_noise(noise), x, labels, targets, self.num_samples, step)
+        losses, aux = self.per_image(rest_key, network, batch)
+        return losses.mean(), aux
+
+    @abc.abstractmethod
+    def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
+        """The loss of every image, for noise that was already drawn.
+
+        Args:
+            key: for randomness other than the noise.
+            network: the network.
+            batch: images, labels and noise.
+
+        Returns:
+            ``(losses, aux)``: float32 ``(batch,)`` and ``Aux``.
+        """
+
+
+def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Mapping[str, Any]) -> Aux:
+    """The ``Aux`` of noisy logits ``(num_samples, batch, classes)`` and terms ``(batch,)``."""
+    samples, _, classes = logits.shape
+    winner = jnp.argmax(logits, -1)
+    count = lambda labels: jax.nn.one_hot(labels, classes, dtype=jnp.int32).reshape(-1, classes).sum(0)
+    return Aux(
+        terms={name: jnp.mean(value) for name, value in terms.items()},
+        accuracy=jnp.mean(winner == labels, dtype=jnp.float32),
+        predicted=count(winner),
+        labelled=samples * count(labels),
+        states={name: state for name, state in states.items() if state is not None},
+    )
+
+
+def static(*, default: Any) -> Any:
+    """A field that shapes the program: static, hashable, known before tracing."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(static, dataclasses.field))
+def objective(cls: type[_T]) -> type[_T]:
+    """Make ``cls`` a frozen dataclass pytree: numbers are data, schedules and ``static`` fields the program.
+
+    Args:
+        cls: a subclass of ``AbstractObjective`` with annotated fields.
+
+    Returns:
+        The class.
+
+    Example:
+        >>> import jax, jaxsmooth as js, jaxsmooth.objectives
+        >>> consistency = js.objectives.Consistency(lam=js.objectives.Ramp(10.0, 100), eta=0.5)
+        >>> jax.tree.leaves(consistency)
+        [0.5]
+    """
+    made: Any = dataclasses.dataclass(frozen=True)(cls)
+    fields = dataclasses.fields(made)
+    data = [field.name for field in fields if not field.metadata.get("static")]
+    fixed = [field.name for field in fields if field.metadata.get("static")]
+
+    def flatten(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        is_program = lambda name: (
+            callable(getattr(value, name)) and not isinstance(getattr(value, name), AbstractObjective)
+        )
+        leaves = [name for name in data if not is_program(name)]
+        rest = tuple((name, getattr(value, name)) for name in [*data, *fixed] if name not in leaves)
+        return tuple(getattr(value, name) for name in leaves), (tuple(leaves), rest)
+
+    def unflatten(structure: tuple[Any, ...], leaves: tuple[Any, ...]) -> Any:
+        # Around __init__, whose checks are for users: leaves may be tracers or placeholders.
+        value = object.__new__(made)
+        for name, leaf in [*zip(structure[0], leaves, strict=True), *structure[1]]:
+            object.__setattr__(value, name, leaf)
+        return value
+
+    jax.tree_util.register_pytree_node(made, flatten, unflatten)
+    return made
+
+
+def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_samples: int, step: Any) -> NoisyBatch:
+    x = inputs.images(x)
+    if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.shape != x.shape[:1]:
+        raise ValueError(
+            f"labels must be an integer array of shape {x.shape[:1]}, one class per image of x; got "
+            f"{getattr(labels, 'dtype', type(labels).__name__)} of shape {getattr(labels, 'shape', None)}"
+        )
+    if targets is not None and (jnp.ndim(targets) != 2 or jnp.shape(targets)[0] != x.shape[0]):
+        raise ValueError(f"targets must have shape ({x.shape[0]}, classes); got {jnp.shape(targets)}")
+    at_images, event = noise.at(x), x.shape[1:]
+    keys = jax.random.split(key, (x.shape[0], num_samples))
+    draw = lambda noise, keys: jax.vmap(lambda key: noise.sample(key, event))(keys)
+    delta = jax.vmap(draw)(at_images, keys)
+    targets = None if targets is None else jnp.asarray(targets, jnp.float32)
+    return NoisyBatch(x, delta, jnp.asarray(labels), at_images.sigma, targets, step)

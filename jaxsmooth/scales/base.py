@@ -1,0 +1,164 @@
+"""What a scale is: a frozen pytree that gives sigma(x), and says how sigma may move."""
+
+import abc
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth._types import Array
+
+_T = typing.TypeVar("_T")
+
+
+class AbstractScale(abc.ABC):
+    r"""The scale of input-dependent noise, x -> sigma(x).
+
+    The certificate needs to know how sigma moves around x. A scale declares at least one of
+
+    - ``semi_elasticity``: r with :math:`|\log \sigma(x) - \log \sigma(y)| \le r \|x - y\|_2` for all x and y;
+    - ``local_constancy_radius(x)``: an l2 radius around each x within which sigma is constant.
+
+    What is declared is believed: it is the assumption of the certificate, to be proved by whoever writes the
+    scale. A scale that declares neither is refused by ``InputDependentGaussian``. It must be a deterministic
+    function of one image, the same when certifying, predicting and attacking: no other image of the batch
+    and no earlier query may enter.
+
+    Subclasses are made with ``frozen_pytree``; they define ``__call__`` and are never subclassed again.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxsmooth as js, jaxsmooth.scales
+        >>> @js.scales.frozen_pytree
+        ... class Brightness(js.scales.AbstractScale):
+        ...     rate: float
+        ...     def __call__(self, x):  # the norm of x is 1-Lipschitz
+        ...         return 0.25 * jnp.exp(self.rate * jnp.linalg.norm(x.reshape(len(x), -1), axis=-1))
+        ...     @property
+        ...     def semi_elasticity(self):
+        ...         return self.rate
+        >>> Brightness(0.1)(jnp.zeros((3, 8, 8, 1))).tolist()
+        [0.25, 0.25, 0.25]
+    """
+
+    @abc.abstractmethod
+    def __call__(self, x: Any) -> Array:
+        """Sigma at each image.
+
+        Args:
+            x: ``(images, *event)``.
+
+        Returns:
+            float32 ``(images,)``, positive.
+        """
+
+    @property
+    def semi_elasticity(self) -> Any:
+        """A Lipschitz constant of log sigma in l2, or None if none is declared."""
+        return None
+
+    def local_constancy_radius(self, x: Any) -> Any:
+        """An l2 radius around each image within which sigma is constant, or None if none is declared.
+
+        Args:
+            x: ``(images, *event)``.
+
+        Returns:
+            ``(images,)``, or None.
+        """
+        del x
+        return None
+
+    def on_host(self, x: Any) -> np.ndarray:
+        """Sigma at each image as certificates see it: the float32 numbers that sampling uses.
+
+        Args:
+            x: ``(images, *event)``.
+
+        Returns:
+            float64 ``(images,)``, NumPy.
+        """
+        return np.asarray(_compiled(self, jnp.asarray(x, jnp.float32)), np.float64)
+
+    @property
+    def declares_local_constancy(self) -> bool:
+        """Whether ``local_constancy_radius`` is defined."""
+        return type(self).local_constancy_radius is not AbstractScale.local_constancy_radius
+
+
+def check_scale(name: str, scale: Any) -> None:
+    """Refuse what is no scale, or a scale that does not say how sigma moves."""
+    if not isinstance(scale, AbstractScale):
+        raise TypeError(
+            f"{name} must be a scale, for example jaxsmooth.scales.KNNScale or LipschitzScale(fn, constant), which "
+            f"declares how fast sigma may change; got {type(scale).__name__}. One number is Constant(sigma)"
+        )
+    if scale.semi_elasticity is None and not scale.declares_local_constancy:
+        raise ValueError(
+            f"{name} = {type(scale).__name__} declares neither semi_elasticity nor local_constancy_radius, and without "
+            "either nothing can be certified: sigma could change arbitrarily next to x"
+        )
+
+
+def check_images(x: Any) -> Any:
+    """The images, at least two-dimensional; from shapes alone."""
+    if not hasattr(x, "shape"):
+        x = np.asarray(x)
+    if x.ndim < 2:
+        raise ValueError(f"x must be a batch (images, *event); got shape {x.shape}. For one image pass x[None]")
+    return x
+
+
+def static(default: Any = dataclasses.MISSING) -> Any:
+    """A field that shapes the program: static, hashable, known before tracing."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(static,))
+def frozen_pytree(cls: type[_T]) -> type[_T]:
+    """Make ``cls`` a frozen dataclass pytree whose ``__post_init__`` sees what users pass and nothing else.
+
+    Fields are data unless ``static``. Rebuilding an object from its leaves, which JAX does with tracers and
+    placeholders, does not initialise it again.
+    """
+    cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    fields = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+    data = tuple(field.name for field in fields if not field.metadata.get("static"))
+    meta = tuple(field.name for field in fields if field.metadata.get("static"))
+
+    def flatten(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return tuple(getattr(value, name) for name in data), tuple(getattr(value, name) for name in meta)
+
+    def flatten_with_keys(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        children, static_values = flatten(value)
+        return tuple((jax.tree_util.GetAttrKey(n), c) for n, c in zip(data, children, strict=True)), static_values
+
+    def unflatten(static_values: tuple[Any, ...], children: Any) -> Any:
+        value = object.__new__(cls)
+        for name, child in (*zip(data, children, strict=True), *zip(meta, static_values, strict=True)):
+            object.__setattr__(value, name, child)
+        return value
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
+
+
+def one_by_one(function: Callable[..., Any], *arrays: Array) -> Any:
+    """``function`` of each image in a loop, so that its last bit does not depend on how many images there are.
+
+    XLA compiles the body of a loop by itself, whatever the number of rounds; but a loop of one round is merged
+    with what surrounds it, so there are at least two. Sigma enters the noise of every draw, and counts of votes
+    must not depend on how images are batched.
+    """
+    number = arrays[0].shape[0]
+    if number == 1:
+        arrays = tuple(jnp.concatenate([array, array]) for array in arrays)
+    return jax.tree.map(lambda leaf: leaf[:number], jax.lax.map(lambda image: function(*image), arrays))
+
+
+@jax.jit
+def _compiled(scale: AbstractScale, x: Array) -> Array:
+    return scale(x)

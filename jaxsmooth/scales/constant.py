@@ -1,0 +1,48 @@
+"""Constant: the same sigma everywhere, which is ordinary randomized smoothing."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import Array
+from jaxsmooth.scales.base import AbstractScale, check_images, frozen_pytree
+
+
+@frozen_pytree
+class Constant(AbstractScale):
+    """The same sigma at every image; semi-elasticity 0, so that the radius is that of the Gaussian.
+
+    Args:
+        sigma: the scale, in the units of ``x``; positive.
+
+    Raises:
+        ValueError: if ``sigma`` is not positive and finite.
+
+    References:
+        Cohen, Rosenfeld and Kolter, "Certified adversarial robustness via randomized smoothing", 2019.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxsmooth as js, jaxsmooth.scales
+        >>> js.scales.Constant(0.25)(jnp.zeros((2, 8, 8, 1))).tolist()
+        [0.25, 0.25]
+    """
+
+    sigma: Any
+
+    def __post_init__(self) -> None:
+        _check.positive("sigma", self.sigma)
+
+    def __call__(self, x: Any) -> Array:
+        """See ``AbstractScale.__call__``."""
+        return jnp.full(check_images(x).shape[:1], self.sigma, jnp.float32)
+
+    @property
+    def semi_elasticity(self) -> float:
+        """0: nothing moves."""
+        return 0.0
+
+    def on_host(self, x: Any) -> np.ndarray:
+        """The number itself, in double precision, as ``Gaussian`` has it."""
+        return np.full(check_images(x).shape[:1], float(self.sigma))

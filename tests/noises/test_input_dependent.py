@@ -1,0 +1,196 @@
+"""InputDependentGaussian is a noise like any other, and its certificates know that sigma moves."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+import jaxsmooth.scales
+from jaxsmooth.noises.input_dependent import noise_at_images
+
+KEY = jax.random.key(0)
+RNG = np.random.default_rng(0)
+REFERENCE = RNG.uniform(size=(60, 4, 4, 1)).astype(np.float32)
+X = RNG.uniform(size=(9, 4, 4, 1)).astype(np.float32)
+RATE = 0.3
+KNN = js.noises.InputDependentGaussian(js.scales.KNNScale(REFERENCE, 0.5, RATE, k=5))
+WEIGHTS = jnp.asarray(RNG.normal(size=(16, 3)), jnp.float32)
+CLASSIFY = jax.tree_util.Partial(lambda w, x: x.reshape(len(x), -1) @ w, WEIGHTS)
+
+
+@js.scales.frozen_pytree
+class Steps(js.scales.AbstractScale):
+    """Sigma 0.25 or 0.5 by the first pixel: constant up to the distance to the step."""
+
+    def __call__(self, x):
+        return jnp.where(x.reshape(len(x), -1)[:, 0] < 0.5, 0.25, 0.5)
+
+    def local_constancy_radius(self, x):
+        return jnp.abs(x.reshape(len(x), -1)[:, 0] - 0.5)
+
+
+@js.scales.frozen_pytree
+class Silent(js.scales.AbstractScale):
+    def __call__(self, x):
+        return jnp.ones(len(x))
+
+
+def test_at_gives_sigma_of_each_image():
+    at = KNN.at(X)
+    sigma = np.asarray(KNN.sigma_at(X))
+    assert at.sigma.shape == (9,) and len(set(sigma.tolist())) == 9
+    assert (np.asarray(at.sigma) == sigma).all() and (np.asarray(at.at(X).sigma) == sigma).all()
+    assert (np.asarray(at.rate, np.float64) >= RATE).all() and (np.asarray(at.constant_within) == 0).all()
+    frozen = KNN.frozen_at(X)
+    assert frozen.sigma.dtype == np.float64 and (frozen.sigma == sigma).all() and (frozen.rate == RATE).all()
+    assert (frozen[2:4].sigma == sigma[2:4]).all() and frozen[2:4].rate.shape == (2,)
+
+
+def test_draws_have_the_sigma_of_their_image():
+    keys = jax.random.split(KEY, 20_000)
+    draws = jax.vmap(lambda noise: jax.vmap(lambda key: noise.sample(key, (4,)))(keys))(KNN.at(X))
+    np.testing.assert_allclose(np.asarray(draws).std((1, 2)), np.asarray(KNN.sigma_at(X)), rtol=0.02)
+
+
+def test_counts_do_not_depend_on_batching_or_the_mesh():
+    whole = js.count_votes(KEY, CLASSIFY, KNN, X, 700)
+    assert (np.asarray(whole.total) == 700).all()
+    mesh = jax.make_mesh((8,), ("draws",))
+    for votes in (
+        js.count_votes(KEY, CLASSIFY, KNN, X, 700, batch_size=64),
+        js.count_votes(KEY, CLASSIFY, KNN, X, 700, mesh=mesh),
+        js.count_votes(KEY, CLASSIFY, KNN, X, 500) + js.count_votes(KEY, CLASSIFY, KNN, X, 200, first=500),
+    ):
+        assert (np.asarray(votes.counts) == np.asarray(whole.counts)).all()
+    alone = js.count_votes(KEY, CLASSIFY, KNN, X[3:4], 700, image_ids=np.array([3]))
+    assert (np.asarray(alone.counts) == np.asarray(whole.counts)[3:4]).all()
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_certify_uses_sigma_and_rate_of_each_image(norm):
+    certificates = js.certify(KEY, CLASSIFY, KNN, X, n0=20, n=2000, norm=norm)
+    expected = js.radii.semi_elastic_radius(certificates.p_lower, sigma=KNN.frozen_at(X).sigma, rate=RATE, dim=16)
+    expected = expected / 4 if norm == np.inf else expected
+    np.testing.assert_allclose(certificates.radius, expected, rtol=1e-12)
+    assert (certificates.radius > 0).any() and certificates.noise is KNN
+    named = certificates.rule[certificates.radius > 0]
+    assert all(rule.startswith("sukenik_2022") for rule in named)
+    bounded = js.certify(KEY, CLASSIFY, KNN, X, n0=20, n=2000, norm=norm, runner_up="bounded")
+    assert (bounded.radius <= certificates.radius * (1 + 1e-12)).all()
+
+
+def test_a_constant_scale_is_the_gaussian_to_the_last_bit():
+    for sigma in (0.25, 0.1):
+        constant = js.noises.InputDependentGaussian(js.scales.Constant(sigma))
+        ours = js.certify(KEY, CLASSIFY, constant, X, n0=20, n=1000)
+        cohen = js.certify(KEY, CLASSIFY, js.noises.Gaussian(sigma), X, n0=20, n=1000)
+        assert (ours.votes.counts == cohen.votes.counts).all()
+        np.testing.assert_allclose(ours.radius, cohen.radius, rtol=1e-15)
+        for norm, dim in ((1, None), (2, None), (np.inf, 16)):
+            table = js.radius_table(constant, n=200, alpha=0.01, norm=norm, dim=dim)
+            assert (table == js.radius_table(js.noises.Gaussian(sigma), n=200, alpha=0.01, norm=norm, dim=dim)).all()
+        assert js.required_probability(constant, 0.3) == js.required_probability(js.noises.Gaussian(sigma), 0.3)
+        label, radius = js.certify_batch(KEY, CLASSIFY, constant, X, table, n0=20)
+        assert label.shape == radius.shape == (9,)
+
+
+def test_rate_zero_is_cohen_at_each_sigma():
+    still = js.noises.GaussianAt(np.array([0.25, 0.5]), rate=0.0)
+    p = np.array([0.9, 0.99])
+    cohen = [js.certified_radius(js.noises.Gaussian(s), q) for s, q in zip((0.25, 0.5), p, strict=True)]
+    assert js.certified_radius(still, p, dim=784).tolist() == cohen
+
+
+def test_radii_and_probabilities_align_with_the_images():
+    frozen = KNN.frozen_at(X)
+    p = np.linspace(0.3, 0.999, 9)  # some certify nothing
+    radius = js.certified_radius(frozen, p, dim=16)
+    one_by_one = [float(js.certified_radius(frozen[i : i + 1], p[i : i + 1], dim=16)[0]) for i in range(9)]
+    np.testing.assert_allclose(radius, one_by_one, rtol=1e-11)
+    grid = js.required_probability(frozen, np.array([0.1, 0.3])[:, None], dim=16)
+    assert grid.shape == (2, 9)
+    back = js.certified_radius(frozen, grid, dim=16)
+    np.testing.assert_allclose(back, np.broadcast_to([[0.1], [0.3]], (2, 9)), rtol=1e-8)
+    assert js.certified_radius(frozen, 0.9, dim=16).shape == (9,)
+    # the runner-up's bound is not used: no larger radius, and nothing below 1/2
+    assert (js.certified_radius(frozen, p, dim=16, p_upper=0.0 * p) == radius).all()
+
+
+def test_float32_leaves_claim_no_more():
+    device, host = js.certified_radius(KNN.at(X), 0.99, dim=16), js.certified_radius(KNN.frozen_at(X), 0.99, dim=16)
+    assert (device <= host).all()
+    np.testing.assert_allclose(device, host, rtol=1e-6)
+
+
+def test_local_constancy_caps_the_radius():
+    noise = js.noises.InputDependentGaussian(Steps())
+    certificates = js.certify(KEY, CLASSIFY, noise, X, n0=20, n=5000)
+    cap = np.abs(X.reshape(9, -1)[:, 0].astype(np.float64) - 0.5)
+    cohen = noise.frozen_at(X).sigma * np.maximum(jax.scipy.special.ndtri(certificates.p_lower), 0)
+    np.testing.assert_allclose(certificates.radius, np.minimum(cohen, cap), rtol=1e-5, atol=1e-7)
+    assert (certificates.radius <= cap).all() and (certificates.radius == cap * (1 - 2.0**-50)).any()
+    far = js.required_probability(noise.frozen_at(X), cap + 0.01, dim=16)
+    assert np.isinf(far).all()
+
+
+def test_predict_and_logs_take_it(tmp_path):
+    labels = js.predict(KEY, CLASSIFY, KNN, X, n=500, alpha=0.01)
+    assert labels.shape == (9,) and (labels >= -1).all()
+    certificates = js.certify(KEY, CLASSIFY, KNN, X, n0=20, n=500, alpha=0.01)
+    js.analysis.write_log(tmp_path / "log.tsv", certificates, np.zeros(9, int))
+    again, _ = js.analysis.read_log(tmp_path / "log.tsv")
+    np.testing.assert_allclose(again.radius, certificates.radius, rtol=1e-8)
+    assert "InputDependentGaussian" in str(js.analysis.summary(certificates, np.zeros(9, int), [0.1]))
+
+
+def test_new_references_and_rates_do_not_trace_again():
+    traces = []
+
+    def classify(x):
+        traces.append(None)
+        return x.reshape(len(x), -1) @ WEIGHTS
+
+    for seed in range(3):
+        reference = np.random.default_rng(seed).uniform(size=(60, 4, 4, 1)).astype(np.float32)
+        scale = js.scales.KNNScale(reference, 0.1 * (seed + 1), 0.05 * seed, k=5)
+        js.count_votes(KEY, classify, js.noises.InputDependentGaussian(scale), X, 64)
+        if seed == 0:
+            once = len(traces)
+    assert len(traces) == once
+
+
+def test_noise_at_images_leaves_other_noises_alone():
+    gaussian = js.noises.Gaussian(0.5)
+    assert noise_at_images(gaussian, X) is gaussian
+    assert isinstance(noise_at_images(KNN, X), js.noises.GaussianAt)
+
+
+NEEDS_IMAGES = r"noise\.frozen_at\(x\)"
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: js.noises.InputDependentGaussian(0.5), "sigma_at must be a scale"),
+        (lambda: js.noises.InputDependentGaussian(lambda x: 0.5), "declares how fast sigma may change; got function"),
+        (lambda: js.noises.InputDependentGaussian(Silent()), "declares neither semi_elasticity nor local_constancy"),
+        (lambda: js.certified_radius(KNN, 0.9, dim=16), NEEDS_IMAGES),
+        (lambda: js.required_probability(KNN, 0.1, dim=16), NEEDS_IMAGES),
+        (lambda: js.radius_table(KNN, n=100, alpha=0.01, dim=16), NEEDS_IMAGES),
+        (lambda: js.certify_batch(KEY, CLASSIFY, KNN, X, np.zeros(101, np.float32)), NEEDS_IMAGES),
+        (lambda: KNN.sample(KEY, (4,)), r"sample from noise\.at\(x\)"),
+        (lambda: KNN.scale(4), r"use noise\.at\(x\)\.sigma"),
+        (lambda: jax.jit(KNN.frozen_at)(X), "frozen_at works on the host"),
+        (lambda: js.certify(KEY, CLASSIFY, KNN, X.reshape(9, 8, 2, 1), n0=20, n=100), "shape of the references"),
+    ],
+)
+def test_bad_input(make, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()
+
+
+def test_a_scale_that_overflows_is_refused():
+    scale = js.scales.LipschitzScale(lambda x: 100 * x.reshape(len(x), -1)[:, 0] + 90, 100.0)
+    with pytest.raises(ValueError, match=r"image 0 has inf\. Clip the scale"):
+        js.noises.InputDependentGaussian(scale).frozen_at(np.ones((1, 4), np.float32))

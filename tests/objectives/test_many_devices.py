@@ -1,0 +1,42 @@
+"""Data-parallel training: the same loss and gradient on 1 and 8 devices, without gathering a batch."""
+
+import functools
+
+import chex
+import jax
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+import jaxsmooth as js
+from jaxsmooth import objectives
+from tests.objectives.networks import LABELS, TARGETS, VARIABLES, X, normed_eval, normed_train
+
+NOISE = js.noises.Gaussian(0.25)
+OBJECTIVES = {
+    "stability": objectives.Stability(2.0),
+    "smoothadv": objectives.SmoothAdv(0.5, 2, objectives.Consistency(1.0, 0.5, 4)),
+    "macer": objectives.MACER(4.0, num_samples=4),
+    "catrs": objectives.CatRS(1.0, 0.5, 2),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_one_and_eight_devices_agree(name):
+    def loss(params, stats, key, x, labels, targets):
+        train, attack = (functools.partial(f, params, stats) for f in (normed_train, normed_eval))
+        value, aux = OBJECTIVES[name](
+            key, train, NOISE, x, labels, has_state=True, attack_apply=attack, targets=targets
+        )
+        return value, aux.states
+
+    step = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    everywhere, apart = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("data",)))
+    weights = (VARIABLES["params"], VARIABLES["batch_stats"], jax.random.key(0))
+    batch = (X, LABELS, TARGETS)
+    one = step(*weights, *batch)
+    many_inputs = (*jax.device_put(weights, everywhere), *jax.device_put(batch, apart))
+    many = step(*many_inputs)
+    assert len(many[0][0].sharding.device_set) == 8
+    chex.assert_trees_all_close(one, many, rtol=1e-6, atol=1e-6)
+    assert "all-gather" not in step.lower(*many_inputs).compile().as_text()

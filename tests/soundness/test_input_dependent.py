@@ -1,0 +1,98 @@
+"""The worst classifier and the worst scale, through the real path: majorities, error rate, and what goes unnoticed.
+
+Around the origin the scale grows as fast as it may, sigma(x) = s e^{r |x|}, and the region of class 1 is the ball
+that is worst at the certified radius: its complement, class 0, has mass 1 - p at the origin and 1/2 at the radius.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import jaxsmooth as js
+import jaxsmooth.scales
+from tests.soundness.half_space import is_sound
+
+SIGMA = 0.5
+
+
+def worst_case(dim, rate, p):
+    """The noise, the classifier that is worst at the radius of p, that radius, the direction it looks in."""
+    radius = float(js.radii.semi_elastic_radius(p, sigma=SIGMA, rate=rate, dim=dim))
+    scale = js.scales.LipschitzScale(
+        jax.tree_util.Partial(lambda r, x: jnp.log(SIGMA) + r * jnp.linalg.norm(x, axis=-1), jnp.float32(rate)), rate
+    )
+    other = SIGMA * np.exp(rate * radius)
+    behind = radius * SIGMA**2 / (other**2 - SIGMA**2)
+    ball = SIGMA * np.sqrt(stats.ncx2.ppf(p, dim, (behind / SIGMA) ** 2))
+    direction = np.full(dim, 1 / np.sqrt(dim))
+    classify = jax.tree_util.Partial(_scores, jnp.asarray(-behind * direction, jnp.float32), jnp.float32(ball))
+    return js.noises.InputDependentGaussian(scale), classify, radius, direction
+
+
+def _scores(centre, ball, x):
+    inside = ball - jnp.linalg.norm(x - centre, axis=-1)
+    return jnp.stack([-inside, inside], -1)
+
+
+CASES = [(2, 0.4, 0.9), (2, 1.5, 0.99), (64, 0.2, 0.99), (784, 0.05, 0.9)]
+
+
+@pytest.mark.parametrize("dim, rate, p", CASES)
+def test_the_majority_holds_just_inside_the_radius_and_is_lost_just_outside(dim, rate, p):
+    noise, classify, radius, direction = worst_case(dim, rate, p)
+    x = np.float32(np.array([0.0, 0.97 * radius, 1.03 * radius])[:, None] * direction)
+    n = 60_000
+    share = np.asarray(js.count_votes(jax.random.key(1), classify, noise, x, n, batch_size=4096).counts)[:, 1] / n
+    error = 4.5 * 0.5 / np.sqrt(n)
+    assert abs(share[0] - p) < error
+    assert share[1] > 0.5 + error / 2 and share[2] < 0.5 - error / 2
+
+
+def errors(radius_of, dim=2, rate=1.5, p=0.9, images=1500, n=600, alpha=0.05):
+    """How many certificates of the origin claim more than is true of the worst classifier."""
+    noise, classify, truth, _ = worst_case(dim, rate, p)
+    x = np.zeros((images, dim), np.float32)
+    label, radius = radius_of(jax.random.key(2), classify, noise, x, n, alpha)
+    return int(((label == 0) | ((label == 1) & (radius > truth))).sum()), images, alpha
+
+
+def certify(key, classify, noise, x, n, alpha):
+    certificates = js.certify(key, classify, noise, x, n0=20, n=n, alpha=alpha, batch_size=8192)
+    return certificates.label, certificates.radius
+
+
+def as_if_sigma_were_constant(key, classify, noise, x, n, alpha):
+    """Cohen's radius at the sigma of the image."""
+    certificates = js.certify(key, classify, noise, x, n0=20, n=n, alpha=alpha, batch_size=8192)
+    return certificates.label, js.certified_radius(js.noises.Gaussian(SIGMA), certificates.p_lower)
+
+
+def smaller_scales_only(key, classify, noise, x, n, alpha):
+    """A certificate that forgets that the scale may also grow."""
+    from jaxsmooth.radii.semi_elastic import scaled_radius
+
+    certificates = js.certify(key, classify, noise, x, n0=20, n=n, alpha=alpha, batch_size=8192)
+    z = np.maximum(js.certified_radius(js.noises.Gaussian(1.0), certificates.p_lower), 1e-9)
+    rho = np.full(len(x), SIGMA * noise.sigma_at.semi_elasticity)
+    return certificates.label, SIGMA * scaled_radius(z, rho, x.shape[1], -1)
+
+
+def rate_halved(key, classify, noise, x, n, alpha):
+    """A scale that declares half of its semi-elasticity."""
+    honest = noise.sigma_at
+    liar = js.noises.InputDependentGaussian(js.scales.LipschitzScale(honest.fn, honest.constant / 2))
+    return certify(key, classify, liar, x, n, alpha)
+
+
+def test_the_error_rate_is_at_most_alpha_and_nearly_reached():
+    wrong, images, alpha = errors(certify)
+    assert is_sound(wrong, images, alpha)
+    assert wrong > 0.3 * alpha * images  # the certificate is tight
+
+
+@pytest.mark.parametrize("fault", [as_if_sigma_were_constant, smaller_scales_only, rate_halved])
+def test_planted_faults_are_caught(fault):
+    wrong, images, alpha = errors(fault)
+    assert not is_sound(wrong, images, alpha), f"{wrong} of {images} went unnoticed"
