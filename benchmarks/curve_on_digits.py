@@ -85,12 +85,11 @@ def main() -> None:
     shape = images.shape[1:]
     bare = {f"call {b}": bare_call(classify, shape, mesh, b, 16384) for b in sizes}
     bare |= {f"loop {b}": bare_loop(classify, shape, mesh, b, 16384) for b in sizes}
-    best = fastest(bare)
+    best = fastest(bare)[0]
     batch_size = int(best.split()[1])
     limit = js.certified_radius(noise, js.bounds.GroupSequential(options.n, 1e-3).lower_bound(-1, options.n))
     radii = np.arange(0, limit, options.sigma)
-    common = {"batch_size": batch_size, "mesh": mesh, "progress": None}
-    common.pop("progress")
+    common = {"batch_size": batch_size, "mesh": mesh}
     key = jax.random.key(1)
     runs = {
         "fixed n": lambda part: js.certify(key, classify, noise, part[0], n=options.n, **common),
@@ -105,9 +104,8 @@ def main() -> None:
     print(f"bare forward: {best}")
     accuracy, seconds, spent = {}, {}, {}
     for name, run in runs.items():
-        run((images, labels)) if options.quick else run((images[:2], labels[:2]))  # compile
-        if "curve" in name:
-            run((images, labels))
+        if "curve" in name or options.quick:
+            run((images, labels))  # compile
         forward = rate(bare[best])
         start = time.perf_counter()
         certificates = run((images, labels))

@@ -20,22 +20,6 @@ _fan_in = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # unifor
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
-class PatchConv(nn.Module):
-    """A convolution without padding as slices and one matrix product: its gradient is several times faster on CPUs."""
-
-    features: int
-    size: int
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        inputs, k = x.shape[-1], self.size
-        kernel = self.param("kernel", _fan_in, (k, k, inputs, self.features))
-        bias = self.param("bias", _bias(k * k * inputs), (self.features,))
-        height, width = x.shape[1] - k + 1, x.shape[2] - k + 1
-        patches = [x[:, i : i + height, j : j + width] for i in range(k) for j in range(k)]
-        return jnp.concatenate(patches, -1) @ kernel.reshape(-1, self.features) + bias
-
-
 def _bias(fan_in: int) -> Any:
     bound = 1 / math.sqrt(fan_in)
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
@@ -64,9 +48,9 @@ class LeNet(nn.Module):
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         dense = functools.partial(nn.Dense, kernel_init=_fan_in)
         for features in (20, 50):
-            x = nn.relu(PatchConv(features, 5)(x))
-            batch, height, width, _ = x.shape
-            x = x.reshape(batch, height // 2, 2, width // 2, 2, features).max((2, 4))
+            bias_init = _bias(25 * x.shape[-1])
+            x = nn.Conv(features, (5, 5), padding="VALID", kernel_init=_fan_in, bias_init=bias_init)(x)
+            x = nn.max_pool(nn.relu(x), (2, 2), (2, 2))
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(dense(500, bias_init=_bias(x.shape[-1]))(x))
         return dense(self.classes, bias_init=_bias(500))(x)
@@ -131,15 +115,19 @@ def _norm(train: bool, dtype: Any) -> nn.Module:
 
 
 def network(name: str, dataset: str, classes: int, dtype: Any = jnp.float32) -> nn.Module:
-    """A network by name, with the normalisation of the data set: mlp, lenet, resnet20, resnet110, resnet50."""
-    mean, std = STATISTICS.get(dataset.partition("/")[0], ((0.0,), (1.0,)))
+    """A network by name: mlp, lenet, resnet50, or resnetN for 32x32 with N = 6n + 2; normalised for the data set."""
+    statistics = STATISTICS.get(dataset.partition("/")[0], ((0.0,), (1.0,)))
     made = {
         "mlp": lambda: MLP(classes=classes),
         "lenet": lambda: LeNet(classes),
-        "resnet20": lambda: ResNet(20, classes, mean, std, dtype),
-        "resnet110": lambda: ResNet(110, classes, mean, std, dtype),
-        "resnet50": lambda: ResNet50(classes, mean, std, dtype),
+        "resnet50": lambda: ResNet50(classes, *statistics, dtype),
     }
-    if name not in made:
-        raise ValueError(f"network must be one of {', '.join(made)}; got {name!r}")
-    return made[name]()
+    return made[name]() if name in made else ResNet(depth_of(name), classes, *statistics, dtype)
+
+
+def depth_of(name: str) -> int:
+    """The depth of a ResNet for 32x32 images from its name."""
+    depth = name.removeprefix("resnet")
+    if depth == name or not depth.isdigit() or int(depth) % 6 != 2 or int(depth) < 8:
+        raise SystemExit(f"--network must be mlp, lenet, resnet50 or resnetN with N = 8, 14, 20, ..., 110; got {name}")
+    return int(depth)

@@ -6,6 +6,7 @@ from jaxsmooth import datasets as datasets
 from jaxsmooth import interop as interop
 from jaxsmooth import noises as noises
 from jaxsmooth import radii as radii
+from jaxsmooth import scales as scales
 from jaxsmooth._types import ABSTAIN as ABSTAIN
 from jaxsmooth._types import Certificates as Certificates
 from jaxsmooth._types import Votes as Votes

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 NORMS = (1.0, 2.0, math.inf)
 
@@ -14,7 +15,7 @@ NORMS = (1.0, 2.0, math.inf)
 def is_traced(*trees: Any) -> bool:
     """Whether any leaf is a tracer, so that its value cannot be looked at."""
     known = [tree for tree in trees if not isinstance(tree, Iterator)]
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(known))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(known))
 
 
 def integer(name: str, value: Any, *, at_least: int | None = None) -> int:

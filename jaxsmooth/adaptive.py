@@ -10,8 +10,10 @@ from jaxsmooth._progress import progress_bar
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
 from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
 from jaxsmooth.curve import PerImage, checked_labels
+from jaxsmooth.noises.gaussian import Gaussian
+from jaxsmooth.noises.input_dependent import noise_at_images
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
-from jaxsmooth.sampling.job import sampling_job
+from jaxsmooth.sampling.job import SamplingJob, sampling_job
 from jaxsmooth.sampling.packing import count_until_decided
 
 # Steps of the grid of radii on which the gain of further votes is predicted.
@@ -86,7 +88,7 @@ def certify_adaptive(
         raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve")
     labels = checked_labels(labels, job)
     tests = adaptive_tests(n_max, alpha)
-    plan = AdaptivePlan(tests, _grid(float(tests.lower_bound(-1, n_max)), noise, norm, job.dim))
+    plan = AdaptivePlan(tests, _grid(float(tests.lower_bound(-1, n_max)), _typical(noise, job), norm, job.dim))
     first = 0 if labels is not None else n0
     tested = job.count_all(n0).counts.argmax(-1) if labels is None else labels
     p_lower = np.zeros(job.images)
@@ -101,7 +103,7 @@ def certify_adaptive(
     for result in progress_bar(progress, "certify_adaptive", job.images, finished, lambda result: len(result.images)):
         results.add(result)
     votes, samples = results.in_order()
-    radius, rule = explain_radius(noise, p_lower, norm=norm, dim=job.dim)
+    radius, rule = explain_radius(noise_at_images(noise, job.x), p_lower, norm=norm, dim=job.dim)
     return Certificates(
         label=np.where(radius > 0, tested, ABSTAIN).astype(np.int32),
         radius=radius,
@@ -114,6 +116,12 @@ def certify_adaptive(
         alpha=alpha,
         rule=rule,
     )
+
+
+def _typical(noise: Any, job: SamplingJob) -> Any:
+    """The noise for which gains are predicted: at the mean sigma where it depends on the image."""
+    at_images = noise_at_images(noise, job.x)
+    return Gaussian(float(np.mean(at_images.sigma))) if np.ndim(at_images.sigma) else noise
 
 
 def _grid(largest_p: float, noise: Any, norm: float, dim: int) -> np.ndarray:

@@ -9,12 +9,15 @@ from jaxsmooth import _check
 from jaxsmooth._progress import progress_bar
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify, Votes
 from jaxsmooth.bounds import CurvePlan, GroupSequential
+from jaxsmooth.noises.input_dependent import InputDependentGaussian, noise_at_images
 from jaxsmooth.radii import explain_radius, required_probability
 from jaxsmooth.sampling.job import SamplingJob, sampling_job
 from jaxsmooth.sampling.packing import Finished, count_until_decided
 
 # What an image takes on average, about, for choosing a batch size.
 _USUAL_DRAWS = 5000
+# Plans for noise that depends on the image; each holds for the images of a narrow range of sigma.
+_GROUPS = 32
 REASONS = ("all radii certified", "no further radius in reach", "n_max reached")
 
 
@@ -97,13 +100,30 @@ def certify_curve(
     labels = checked_labels(labels, job)
     if simultaneous:
         alpha = _check.probability("alpha", alpha) / _number_of_images(labels, job)
-    required = required_probability(noise, radii, norm=norm, dim=job.dim)
-    plan = _plan(radii, required, n_max, alpha, any_class=labels is None)
-    run, results = _Run(plan, labels), PerImage()
-    finished = count_until_decided(job, plan.looks, run.decide)
+    at_images = _noise_at_images(noise, job)
+    required = required_probability(at_images, _column(at_images, radii), norm=norm, dim=job.dim)
+    group, plans = _plans(radii, required, n_max, alpha, any_class=labels is None)
+    run, results = _Run(plans, group, labels), PerImage()
+    finished = count_until_decided(job, plans[0].looks, run.decide)
     for result in progress_bar(progress, "certify_curve", job.images, finished, lambda result: len(result.images)):
         results.add(result)
-    return run.certificates(results, radii, required, noise, _check.norm(norm), job.dim)
+    nothing, levels = run.certified == 0, np.maximum(run.certified - 1, 0)
+    own = required[levels] if required.ndim == 1 else required[levels, np.arange(len(levels))]
+    p_lower = np.where(nothing, 0.0, own)
+    votes, samples = results.in_order()
+    return Certificates(
+        label=np.where(nothing, ABSTAIN, run.label).astype(np.int32),
+        radius=np.where(nothing, 0.0, radii[levels]),
+        p_lower=p_lower,
+        p_upper=1 - p_lower,
+        samples=samples,
+        votes=votes,
+        noise=noise,
+        norm=_check.norm(norm),
+        alpha=alpha,
+        rule=explain_radius(at_images, p_lower, norm=norm, dim=job.dim)[1],
+        reason=np.array(REASONS)[run.reason],
+    )
 
 
 class PerImage:
@@ -128,8 +148,8 @@ class PerImage:
 class _Run:
     """What is known of each image, by its number in the order of arrival; grows with their number."""
 
-    def __init__(self, plan: CurvePlan, labels: np.ndarray | None) -> None:
-        self.plan, self.labels = plan, labels
+    def __init__(self, plans: list[CurvePlan], group: np.ndarray | None, labels: np.ndarray | None) -> None:
+        self.plans, self.group, self.labels = plans, group, labels
         self.certified = np.zeros(0, np.int64)  # levels certified so far
         self.label = np.zeros(0, np.int32)
         self.reason = np.zeros(0, np.int8)
@@ -142,41 +162,53 @@ class _Run:
             tested = self.labels[images]
         votes = counts[np.arange(len(counts)), tested]
         before = self.certified[images]
-        certified, stop = self.plan.decide(looks, votes, before)
+        certified, stop = np.empty_like(before), np.empty(len(before), bool)
+        group = np.zeros(len(images), int) if self.group is None else self.group[images]
+        for g in np.unique(group):
+            at = group == g
+            certified[at], stop[at] = self.plans[g].decide(looks[at], votes[at], before[at])
         # Without labels the class that reached the level is the certified one.
         self.label[images] = np.where(certified > before, tested, self.label[images])
         self.certified[images] = certified
-        everything, last = certified == len(self.plan.p), looks == len(self.plan.looks) - 1
+        everything, last = certified == len(self.plans[0].p), looks == len(self.plans[0].looks) - 1
         self.reason[images] = np.where(everything, 0, np.where(last, 2, 1))
         return stop
-
-    def certificates(
-        self, results: PerImage, radii: np.ndarray, required: np.ndarray, noise: Any, norm: float, dim: int
-    ) -> Certificates:
-        votes, samples = results.in_order()
-        levels = np.maximum(self.certified - 1, 0)
-        nothing = self.certified == 0
-        p_lower = np.where(nothing, 0.0, required[levels])
-        _, rules = explain_radius(noise, required, norm=norm, dim=dim)
-        return Certificates(
-            label=np.where(nothing, ABSTAIN, self.label).astype(np.int32),
-            radius=np.where(nothing, 0.0, radii[levels]),
-            p_lower=p_lower,
-            p_upper=1 - p_lower,
-            samples=samples,
-            votes=votes,
-            noise=noise,
-            norm=norm,
-            alpha=self.plan.tests.alpha,
-            rule=np.where(nothing, np.array("", object), rules[levels]),
-            reason=np.array(REASONS)[self.reason],
-        )
 
     def _make_room(self, images: int) -> None:
         if images > len(self.certified):
             for name in ("certified", "label", "reason"):
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate([array, np.zeros(images - len(array), array.dtype)]))
+
+
+def _noise_at_images(noise: Any, job: SamplingJob) -> Any:
+    if job.images is None and isinstance(noise, InputDependentGaussian):
+        raise TypeError("x must be an array (images, *event) for noise that depends on the image, not a stream")
+    return noise_at_images(noise, job.x)
+
+
+def _column(noise: Any, radii: np.ndarray) -> np.ndarray:
+    """The radii as a column where the noise has one sigma per image."""
+    return radii if np.ndim(noise.sigma) == 0 else radii[:, None]
+
+
+def _plans(
+    radii: np.ndarray, required: np.ndarray, n_max: int, alpha: float, any_class: bool
+) -> tuple[np.ndarray | None, list[CurvePlan]]:
+    """The thresholds: one plan for all, or, where images differ in what they require, one per group of images.
+
+    A group requires, at every radius, the largest probability of its images, which is safe for all of them.
+    """
+    if required.ndim == 1:
+        return None, [_plan(radii, required, n_max, alpha, any_class)]
+    _plan(radii, required.min(1), n_max, alpha, any_class)
+    order = np.argsort(required[-1], kind="stable")
+    group = np.empty(len(order), int)
+    plans = []
+    for g, members in enumerate(np.array_split(order, min(_GROUPS, len(order)))):
+        group[members] = g
+        plans.append(CurvePlan(GroupSequential(n_max, alpha), required[:, members].max(1), any_class=any_class))
+    return group, plans
 
 
 def _plan(radii: np.ndarray, required: np.ndarray, n_max: int, alpha: float, any_class: bool) -> CurvePlan:

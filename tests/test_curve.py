@@ -56,7 +56,9 @@ def test_fields_agree(case):
     radius = js.certified_radius(NOISE, certificates.p_lower[certified])
     np.testing.assert_allclose(radius, certificates.radius[certified], atol=1e-9)
     assert (certificates.radius[~certified] == 0).all()
-    assert all(("cohen" in rule) == (radius > 0) for rule, radius in zip(certificates.rule, certificates.radius))
+    assert all(
+        ("cohen" in rule) == (radius > 0) for rule, radius in zip(certificates.rule, certificates.radius, strict=True)
+    )
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ class AdaptivePlan:
         now = np.zeros(counts.shape)
         for k in np.unique(look):
             at = look == k
-            now[at] = clopper_pearson_lower(counts[at], self.looks[k], self.tests.alphas[k])
+            now[at] = clopper_pearson_lower(counts[at], self.looks[k], float(self.tests.alphas[k]))
         bound = np.maximum(bound, now)
         certified = np.searchsorted(self.levels.p, bound, side="right")
         _, stop = self.levels.decide(look, counts, certified)

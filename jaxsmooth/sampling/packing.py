@@ -96,7 +96,7 @@ class _Pack:
         counts = np.zeros((number, job.classes + 1), np.int64)
         return cls(job, looks, first, None, none, zero.copy(), zero.copy(), zero.copy(), counts)
 
-    def place(self, queue: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
+    def place(self, queue: Iterator[tuple[np.ndarray, int]]) -> None:
         """Give free slots to the next images."""
         free = np.flatnonzero(self.image < 0)
         arrivals = list(itertools.islice(queue, len(free)))

@@ -13,7 +13,6 @@ from tests.objectives.networks import LABELS, TARGETS, VARIABLES, X, normed_eval
 
 NOISE = js.noises.Gaussian(0.25)
 OBJECTIVES = {
-    "stability": objectives.Stability(2.0),
     "smoothadv": objectives.SmoothAdv(0.5, 2, objectives.Consistency(1.0, 0.5, 4)),
     "macer": objectives.MACER(4.0, num_samples=4),
     "catrs": objectives.CatRS(1.0, 0.5, 2),

@@ -1,0 +1,53 @@
+"""The sequential verbs under noise whose sigma depends on the image."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+
+KEY = jax.random.key(17)
+WEIGHTS = jax.random.normal(jax.random.key(1), (4, 3))
+CLASSIFY = jax.tree_util.Partial(lambda weights, batch: batch @ weights, WEIGHTS)
+X = np.asarray(jax.random.normal(jax.random.key(2), (50, 4)))
+LABELS = np.asarray((X @ WEIGHTS).argmax(-1))
+REFERENCE = np.asarray(jax.random.normal(jax.random.key(3), (80, 4)))
+VARYING = js.noises.InputDependentGaussian(js.scales.KNNScale(REFERENCE, sigma=0.5, rate=0.2, k=5))
+CONSTANT = js.noises.InputDependentGaussian(js.scales.Constant(0.5))
+RADII = np.array([0.0, 0.1, 0.25, 0.5])
+
+
+@pytest.mark.parametrize("labels", [None, LABELS])
+def test_a_constant_scale_is_the_gaussian(labels):
+    arguments = {"labels": labels, "n_max": 1000, "alpha": 0.01}
+    plain = js.certify_curve(KEY, CLASSIFY, js.noises.Gaussian(0.5), X, RADII, **arguments)
+    same = js.certify_curve(KEY, CLASSIFY, CONSTANT, X, RADII, **arguments)
+    np.testing.assert_array_equal(same.votes.counts, plain.votes.counts)
+    np.testing.assert_array_equal(same.radius, plain.radius)
+
+
+def test_every_radius_is_one_that_its_votes_certify():
+    curve = js.certify_curve(KEY, CLASSIFY, VARYING, X, RADII, labels=LABELS, n_max=3000, alpha=0.01)
+    tests = js.bounds.GroupSequential(3000, 0.01)
+    votes = curve.votes.counts[np.arange(50), LABELS]
+    last = np.array([list(tests.looks).index(draws) for draws in curve.samples])
+    bound = np.array([tests.lower_bound(int(k), int(c)) for k, c in zip(last, votes, strict=True)])
+    radius = js.certified_radius(VARYING.frozen_at(X), bound, dim=4)
+    full = curve.reason == "all radii certified"
+    assert full.any() and (curve.radius[full] <= radius[full] + 1e-9).all()
+    assert {0.0, 0.5} <= set(curve.radius) and (curve.label[curve.radius > 0] >= 0).all()
+    own = js.required_probability(VARYING.frozen_at(X), curve.radius, dim=4)
+    certified = curve.radius > 0
+    np.testing.assert_allclose(curve.p_lower[certified], own[certified], rtol=1e-12)
+
+
+def test_adaptive_radii_are_those_of_the_bounds():
+    adaptive = js.certify_adaptive(KEY, CLASSIFY, VARYING, X, labels=LABELS, n_max=3000, alpha=0.01)
+    expected = js.certified_radius(VARYING.frozen_at(X), adaptive.p_lower, dim=4)
+    np.testing.assert_array_equal(adaptive.radius, expected)
+    assert (adaptive.radius > 0).sum() > 20
+
+
+def test_a_stream_is_refused():
+    with pytest.raises(TypeError, match="not a stream"):
+        js.certify_curve(KEY, CLASSIFY, VARYING, iter([X]), RADII)
