@@ -104,8 +104,7 @@ def main() -> None:
     print(f"bare forward: {best}")
     accuracy, seconds, spent = {}, {}, {}
     for name, run in runs.items():
-        if "curve" in name or options.quick:
-            run((images, labels))  # compile
+        run((images[:50], labels[:50])) if "curve" in name else bare[best]()  # compile
         forward = rate(bare[best])
         start = time.perf_counter()
         certificates = run((images, labels))

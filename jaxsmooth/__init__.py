@@ -4,7 +4,9 @@ from jaxsmooth import analysis as analysis
 from jaxsmooth import bounds as bounds
 from jaxsmooth import datasets as datasets
 from jaxsmooth import interop as interop
+from jaxsmooth import losses as losses
 from jaxsmooth import noises as noises
+from jaxsmooth import objectives as objectives
 from jaxsmooth import radii as radii
 from jaxsmooth import scales as scales
 from jaxsmooth._types import ABSTAIN as ABSTAIN

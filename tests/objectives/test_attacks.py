@@ -53,6 +53,16 @@ def test_a_zero_gradient_changes_nothing(attack):
     assert np.isfinite(attack(saturated, X, LABELS, DELTA, epsilon=0.5)).all()
 
 
+@pytest.mark.parametrize("name", ["pgd 2", "ddn"])
+def test_a_loop_and_its_unrolled_form_agree(monkeypatch, name):
+    attack = ATTACKS[name][1]
+    unrolled = jax.jit(lambda epsilon: attack(epsilon))(0.4)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    looped = jax.jit(lambda epsilon: attack(epsilon))
+    assert "while" in looped.lower(0.4).as_text()
+    np.testing.assert_allclose(looped(0.4), unrolled, atol=1e-5)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_pgd_finds_the_optimum_of_a_linear_classifier(norm):
     w = jnp.array([1.0, -3.0, 0.5, 2.0, 0.0, -1.0])

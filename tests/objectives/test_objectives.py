@@ -252,6 +252,14 @@ def test_attack_and_loss_see_the_same_noise():
     np.testing.assert_allclose(alone, inside, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["smoothmix", "catrs"])
+def test_a_loop_and_its_unrolled_form_agree(monkeypatch, name):
+    (unrolled, _), _ = value_and_grad(WEIGHTS, OBJECTIVES[name], KEY)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    looped, _ = jax.jit(lambda weights: loss_of(weights, OBJECTIVES[name], KEY), compiler_options=FAST)(WEIGHTS)
+    np.testing.assert_allclose(looped, unrolled, rtol=1e-5)
+
+
 def test_an_attack_raises_the_loss():
     plain, _ = value_and_grad(WEIGHTS, objectives.GaussianAugmentation(4), KEY)
     for name in ("smoothadv pgd", "smoothadv linf", "smoothadv l1"):
