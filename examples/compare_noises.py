@@ -6,8 +6,8 @@ About three minutes on two CPU cores; --only-radii takes seconds. Prints, for ea
 family at a few probabilities and the rule behind the largest, then certified accuracy at l1 radii with the
 best sigma for each. Expect, on digits, about (%) 94, 61, 7 for uniform, 90, 72, 13 for Laplace and 93, 69, 0 for
 Gaussian noise at radii 0.25, 0.5 and 1: uniform wins at the small radius only. (Table 1 of Yang et al. 2020 has it
-winning at every radius on CIFAR-10 and ImageNet, where networks bear a larger sigma.) Writes outputs/compare_noises_radii.png and
-outputs/compare_noises_digits.png.
+winning at every radius on CIFAR-10 and ImageNet, where networks bear a larger sigma.)
+Writes outputs/compare_noises_radii.png and outputs/compare_noises_digits.png.
 """
 
 import argparse
