@@ -37,18 +37,38 @@ def nearest_distances(x: Array, reference: Array, leave_out: Array, *, k: int) -
     Returns:
         float32 ``(images, k)``.
     """
+    return nearest_neighbours(x, reference, leave_out, jnp.int32(reference.shape[0]), k=k)[0]
+
+
+@functools.partial(jax.jit, static_argnames=("k",))
+def nearest_neighbours(x: Array, reference: Array, leave_out: Array, count: Array, *, k: int) -> tuple[Array, Array]:
+    """The k nearest of the first ``count`` references: distances, and which references they are.
+
+    Sets of several sizes, filled up to one shape with copies of one of their rows, share a program.
+
+    Args:
+        x: float32 ``(images, dim)``.
+        reference: float32 ``(references, dim)``.
+        leave_out: int32 ``(images,)``, one reference to leave out for each image; -1 for none.
+        count: int32, how many of the references there are; the rest is filling.
+        k: how many; where fewer are not left out, the missing ones are at distance infinity.
+
+    Returns:
+        ``(distances, indices)``: float32 and int32 ``(images, k)``, nearest first.
+    """
     size = min(x.shape[0], _IMAGES)
     blocks = math.ceil(x.shape[0] / size)
     padding = blocks * size - x.shape[0]
     x_blocks = jnp.pad(x, ((0, padding), (0, 0))).reshape(blocks, size, -1)
     left_out = jnp.pad(leave_out, (0, padding), constant_values=-1).reshape(blocks, size)
     norms = jnp.sum(reference**2, -1)
-    found = jax.lax.map(lambda block: _block(block[0], block[1], reference, norms, k), (x_blocks, left_out))
-    return found.reshape(blocks * size, k)[: x.shape[0]]
+    search = lambda block: _block(block[0], block[1], reference, norms, count, k)
+    found = jax.lax.map(search, (x_blocks, left_out))
+    return jax.tree.map(lambda leaf: leaf.reshape(blocks * size, k)[: x.shape[0]], found)
 
 
-def _block(x: Array, leave_out: Array, reference: Array, norms: Array, k: int) -> Array:
-    """The distances of one block of images."""
+def _block(x: Array, leave_out: Array, reference: Array, norms: Array, count: Array, k: int) -> tuple[Array, Array]:
+    """The distances and neighbours of one block of images."""
     total, dim = reference.shape
     length = min(2 * k + 8, total)
     x_norms = jnp.sum(x**2, -1)
@@ -58,30 +78,31 @@ def _block(x: Array, leave_out: Array, reference: Array, norms: Array, k: int) -
         products = jnp.dot(x, rows.T, precision=jax.lax.Precision.HIGHEST)
         return x_norms[:, None] + norms[index] - 2 * products
 
-    values, candidates = _smallest(by_products, leave_out, total, length)
+    values, candidates = _smallest(by_products, leave_out, count, total, length)
     # Rounding of norms and products of dim terms, for any order of summation.
     error = 2 * (dim + 8) * _HALF_ULP * (jnp.sqrt(x_norms) + jnp.sqrt(norms.max())) ** 2
     # A short list that holds every reference misses none.
     horizon = jnp.where(length == total, jnp.inf, values[:, -1] - error)
 
-    def finish(image: Array, skip: Array, shortlist: Array, limit: Array) -> Array:
-        squares = _true_squares(image, skip, shortlist, reference, k)
+    def finish(image: Array, skip: Array, shortlist: Array, limit: Array) -> tuple[Array, Array]:
+        true_nearest = lambda listed: _true_nearest(image, skip, listed, reference, count, k)
+        first = true_nearest(shortlist)
 
-        def all_again() -> Array:
-            scan = lambda start, index: _squares(image, jax.lax.dynamic_slice_in_dim(reference, start, len(index)))[
-                None
-            ]
-            return _true_squares(image, skip, _smallest(scan, skip[None], total, k)[1][0], reference, k)
+        def all_again() -> tuple[Array, Array]:
+            rows = lambda start, index: jax.lax.dynamic_slice_in_dim(reference, start, len(index))
+            scan = lambda start, index: _squares(image, rows(start, index))[None]
+            return true_nearest(_smallest(scan, skip[None], count, total, k)[1][0])
 
-        return jnp.sqrt(jax.lax.cond(squares[-1] <= limit, lambda: squares, all_again))
+        squares, index = jax.lax.cond(first[0][-1] <= limit, lambda: first, all_again)
+        return jnp.sqrt(squares), index
 
     return one_by_one(finish, x, leave_out, candidates, horizon)
 
 
 def _smallest(
-    squares: Callable[[Array, Array], Array], leave_out: Array, total: int, length: int
+    squares: Callable[[Array, Array], Array], leave_out: Array, count: Array, total: int, length: int
 ) -> tuple[Array, Array]:
-    """The ``length`` smallest of ``squares(start, index)`` over all references and their indices, block by block."""
+    """The ``length`` smallest of ``squares(start, index)`` over the references and their indices, block by block."""
     size = min(total, _REFERENCES)
     images = leave_out.shape[0]
 
@@ -89,20 +110,25 @@ def _smallest(
         # The last block is moved to fit; what it repeats is masked.
         start = jnp.minimum(i * size, total - size)
         index = start + jnp.arange(size, dtype=jnp.int32)
-        fresh = (index >= i * size)[None, :] & (index[None, :] != leave_out[:, None])
+        fresh = ((index >= i * size) & (index < count))[None, :] & (index[None, :] != leave_out[:, None])
         values = jnp.concatenate([best[0], jnp.where(fresh, squares(start, index), jnp.inf)], 1)
         indices = jnp.concatenate([best[1], jnp.broadcast_to(index, (images, size))], 1)
         negated, where = jax.lax.top_k(-values, length)
         return -negated, jnp.take_along_axis(indices, where, 1)
 
-    start = jnp.full((images, length), jnp.inf, jnp.float32), jnp.zeros((images, length), jnp.int32)
+    # A place that stays empty names no reference, so that it is not taken for one.
+    start = jnp.full((images, length), jnp.inf, jnp.float32), jnp.full((images, length), total, jnp.int32)
     return jax.lax.fori_loop(0, math.ceil(total / size), step, start)
 
 
-def _true_squares(image: Array, skip: Array, candidates: Array, reference: Array, k: int) -> Array:
-    """The k smallest squared distances among candidates, from differences, in increasing order."""
-    squares = jnp.where(candidates == skip, jnp.inf, _squares(image, reference[candidates]))
-    return jnp.sort(squares)[:k]
+def _true_nearest(
+    image: Array, skip: Array, candidates: Array, reference: Array, count: Array, k: int
+) -> tuple[Array, Array]:
+    """The k smallest squared distances among candidates, from differences, in increasing order, and whose they are."""
+    absent = (candidates == skip) | (candidates >= count)
+    squares = jnp.where(absent, jnp.inf, _squares(image, reference[candidates]))
+    squares, candidates = jax.lax.sort((squares, candidates), num_keys=1)
+    return squares[:k], candidates[:k]
 
 
 def _squares(image: Array, rows: Array) -> Array:

@@ -7,7 +7,7 @@ import pytest
 import jaxsmooth as js
 import jaxsmooth.scales
 from jaxsmooth.scales import neighbours
-from jaxsmooth.scales.neighbours import nearest_distances
+from jaxsmooth.scales.neighbours import nearest_distances, nearest_neighbours
 
 RNG = np.random.default_rng(0)
 
@@ -81,6 +81,24 @@ def test_leaving_one_out():
     # a duplicate of a reference stays its neighbour
     twice = js.scales.KNNScale(np.concatenate([reference, reference[:1]]), 0.5, 0.1, k=1, offset=1.0)
     assert float(twice.leave_one_out([0])[0]) == pytest.approx(0.5 * np.exp(-0.1))
+
+
+def test_all_but_one_reference_are_neighbours_once():
+    reference = np.float32(RNG.normal(size=(10, 4)))
+    everyone = np.arange(10)
+    np.testing.assert_allclose(
+        found(reference, reference, 9, everyone), exact(reference, reference, 9, everyone), rtol=2e-6
+    )
+
+
+def test_which_references_and_the_filling_left_out():
+    reference, x = np.float32(RNG.normal(size=(30, 4))), np.float32(RNG.normal(size=(7, 4)))
+    filled = np.concatenate([reference, np.repeat(x[:1], 34, 0)])
+    nobody = np.full(len(x), -1, np.int32)
+    distance, index = nearest_neighbours(x, filled, nobody, np.int32(30), k=3)
+    np.testing.assert_allclose(distance, exact(x, reference, 3), rtol=2e-6)
+    by_index = np.linalg.norm(reference[np.asarray(index)] - x[:, None], axis=-1)
+    np.testing.assert_allclose(by_index, distance, rtol=2e-6)
 
 
 def test_default_offset_makes_sigma_typical():
