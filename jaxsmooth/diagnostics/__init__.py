@@ -1,0 +1,3 @@
+"""What smoothing costs."""
+
+from jaxsmooth.diagnostics.theory import *

@@ -1,0 +1,92 @@
+"""Checked arguments of the closed forms and estimators: float64 arrays in range, or an error that says what to do."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxsmooth import _check
+
+
+def positive(name: str, value: Any) -> np.ndarray:
+    """``value`` as float64, positive and finite, any shape."""
+    array = _check.nonnegative(name, value)
+    if not (array > 0).all():
+        raise ValueError(f"{name} must be positive; got {array[array <= 0].flat[0]:g}")
+    return array
+
+
+def finite(name: str, value: Any) -> np.ndarray:
+    """``value`` as float64, finite, any shape."""
+    array = _check.as_float64(name, value)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite; got {array[~np.isfinite(array)].flat[0]}")
+    return array
+
+
+def dimensions(name: str, value: Any, *, at_least: int = 1) -> np.ndarray:
+    """``value`` as whole numbers in float64, any shape."""
+    array = _check.as_float64(name, value)
+    good = (array >= at_least) & (array == np.floor(array)) & np.isfinite(array)
+    if not good.all():
+        raise ValueError(f"{name} must be a whole number of at least {at_least}; got {array[~good].flat[0]:g}")
+    return array
+
+
+def thresholds(value: Any) -> np.ndarray:
+    """``value`` as float64 strictly between 0 and 1, any shape."""
+    array = _check.as_float64("threshold", value)
+    if not ((array > 0) & (array < 1)).all():
+        bad = array[~((array > 0) & (array < 1))].flat[0]
+        raise ValueError(
+            "threshold must be strictly between 0 and 1: 1/2 for what can be certified, 1/c for the most generous "
+            f"region of c classes; got {bad:g}"
+        )
+    return array
+
+
+def half_angles(value: Any) -> np.ndarray:
+    """``value`` as float64 radians strictly between 0 and pi / 2, any shape."""
+    array = _check.as_float64("theta", value)
+    good = (array > 0) & (array < np.pi / 2)
+    if not good.all():
+        raise ValueError(
+            f"theta must lie strictly between 0 and pi / 2, a half-angle in radians; got {array[~good].flat[0]:g}. "
+            "Convert degrees with np.radians"
+        )
+    return array
+
+
+def labelled(labels: Any, name: str = "labels", number: int | None = None) -> np.ndarray:
+    """``labels`` as int64 ``(number,)``, at least 0."""
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, the true classes; got dtype {array.dtype}")
+    if array.ndim != 1 or not array.size or (number is not None and len(array) != number):
+        wanted = "(N,), not empty" if number is None else f"({number},), one for each image"
+        raise ValueError(f"{name} must have shape {wanted}; got {array.shape}")
+    if array.min() < 0:
+        raise ValueError(f"{name} must be at least 0; got {array.min()}")
+    return array.astype(np.int64)
+
+
+def sigmas(name: str, value: Any) -> np.ndarray:
+    """``value`` as float64 ``(S,)``, finite and at least 0; a single number becomes one entry."""
+    array = np.atleast_1d(_check.nonnegative(name, value))
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"{name} must be a list of numbers (S,), not empty; got shape {array.shape}")
+    return array
+
+
+def flat_points(x: Any) -> np.ndarray:
+    """``x`` as float32 ``(N, dim)``, finite; ``x`` is ``(N, *event)``."""
+    array = np.asarray(x)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"x must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {array.dtype}. "
+            "Convert it first, for example x.astype(np.float32) / 255"
+        )
+    if array.ndim < 2 or 0 in array.shape:
+        raise ValueError(f"x must be a batch (N, *event), not empty; got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError("x must be finite; it holds NaN or infinite values")
+    return array.reshape(len(array), -1).astype(np.float32)

@@ -1,0 +1,71 @@
+"""The noncentral chi-squared law of a squared distance, and the logarithm of its tail where it underflows."""
+
+import numpy as np
+from scipy import special
+
+# Below this the tail comes from the series in logarithms.
+_UNDERFLOW = 1e-250
+
+
+def ball_probability(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """P(||rho e1 + Z|| <= radius) for standard normal Z in d dimensions; arrays of one shape."""
+    # SciPy takes half a second to import it, which `import jaxsmooth` need not pay for.
+    from scipy import stats
+
+    return np.where(
+        rho > 0,
+        stats.ncx2.cdf(radius**2, d, np.maximum(rho, 1e-300) ** 2),
+        special.gammainc(d / 2, radius**2 / 2),
+    )
+
+
+def ball_log_outside(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """log P(||rho e1 + Z|| > radius); arrays of one shape, no underflow."""
+    from scipy import stats
+
+    tail = np.where(
+        rho > 0,
+        stats.ncx2.sf(radius**2, d, np.maximum(rho, 1e-300) ** 2),
+        special.gammaincc(d / 2, radius**2 / 2),
+    )
+    with np.errstate(divide="ignore"):
+        result = np.array(np.log(tail))
+    for i in np.argwhere(tail < _UNDERFLOW):
+        at = tuple(i)
+        result[at] = _log_tail_series(float(rho[at]), float(radius[at]), float(d[at]))
+    return result
+
+
+def _log_tail_series(rho: float, radius: float, d: float) -> float:
+    """The tail as a Poisson mixture of central tails, summed in logarithms around its largest term."""
+    y, mean = radius**2 / 2, rho**2 / 2
+    if rho == 0:
+        return float(_log_gamma_tail(np.array([d / 2]), y)[0])
+    # Successive terms have the ratio mean y / ((j + 1) (d / 2 + j)), about.
+    peak = (np.sqrt(d**2 / 4 + 4 * mean * y) - d / 2) / 2
+    width = 40 * np.sqrt(peak) + 200
+    j = np.arange(max(0.0, np.floor(peak - width)), np.ceil(peak + width) + 1)
+    terms = j * np.log(mean) - mean - special.gammaln(j + 1) + _log_gamma_tail(d / 2 + j, y)
+    return float(special.logsumexp(terms))
+
+
+def _log_gamma_tail(a: np.ndarray, y: float) -> np.ndarray:
+    """log Q(a, y): Legendre's continued fraction by Lentz's method where y is above a + 1, SciPy elsewhere."""
+    far = y > a + 1 + 5 * np.sqrt(a)
+    result = np.zeros(a.shape)
+    result[~far] = np.log(special.gammaincc(a[~far], y))
+    a = a[far]
+    b = y + 1 - a
+    c, inverse = np.full(a.shape, np.inf), 1 / b
+    fraction = inverse.copy()
+    for i in range(1, 100_000):
+        numerator = -i * (i - a)
+        b = b + 2
+        inverse = 1 / (numerator * inverse + b)
+        c = b + numerator / c
+        step = c * inverse
+        fraction = fraction * step
+        if np.all(np.abs(step - 1) < 1e-15):
+            break
+    result[far] = a * np.log(y) - y - special.gammaln(a) + np.log(fraction)
+    return result
