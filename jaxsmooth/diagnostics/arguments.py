@@ -77,16 +77,22 @@ def sigmas(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def flat_points(x: Any) -> np.ndarray:
-    """``x`` as float32 ``(N, dim)``, finite; ``x`` is ``(N, *event)``."""
-    array = np.asarray(x)
-    if array.dtype.kind != "f":
+def events(name: str, value: Any) -> np.ndarray:
+    """``value`` as float32 ``(N, *event)``, finite and not empty."""
+    array = np.asarray(value)
+    if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(
-            f"x must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {array.dtype}. "
-            "Convert it first, for example x.astype(np.float32) / 255"
+            f"{name} must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {array.dtype}. "
+            f"Convert it first, for example {name}.astype(np.float32) / 255"
         )
     if array.ndim < 2 or 0 in array.shape:
-        raise ValueError(f"x must be a batch (N, *event), not empty; got shape {array.shape}")
+        raise ValueError(f"{name} must be a batch (N, *event), not empty; got shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError("x must be finite; it holds NaN or infinite values")
-    return array.reshape(len(array), -1).astype(np.float32)
+        raise ValueError(f"{name} must be finite; it holds NaN or infinite values")
+    return array.astype(np.float32)
+
+
+def points(name: str, value: Any) -> np.ndarray:
+    """``value`` as float32 ``(N, dim)``, finite and not empty."""
+    array = events(name, value)
+    return array.reshape(len(array), -1)

@@ -255,7 +255,7 @@ def ball_certified_radius(
 
     Example:
         >>> round(float(ball_certified_radius(1.0, 0.1, 3)), 4), round(float(ball_certified_radius(1.0, 1e-3, 3)), 4)
-        (0.9495, 1.0)
+        (0.9459, 1.0)
         >>> round(float(ball_certified_radius(1.0, 0.1, 3, n=100_000, alpha=0.001)), 4)
         0.3811
     """

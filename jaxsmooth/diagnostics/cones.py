@@ -79,7 +79,7 @@ def cone_rate(theta: Any, d: Any, threshold: Any) -> Any:
     Example:
         >>> import numpy as np
         >>> cone_rate(np.radians([30, 45, 80]), 25, threshold=0.5).round(6).tolist()
-        [8.391562, 4.842549, 0.854827]
+        [8.379331, 4.842465, 0.854827]
     """
     theta, d, threshold = np.broadcast_arrays(
         arguments.half_angles(theta), arguments.dimensions("d", d, at_least=2), arguments.thresholds(threshold)

@@ -49,7 +49,8 @@ def smooth_intervals(iv: Any, sigma: float, threshold: float) -> np.ndarray:
     intervals = _union(iv)
     sigma, level = float(_check.nonnegative("sigma", sigma)), float(arguments.thresholds(threshold))
     ends = intervals[np.isfinite(intervals)]
-    if sigma == 0 or not ends.size:
+    # A sigma below the spacing of floating-point numbers around the ends moves nothing.
+    if not ends.size or sigma <= np.finfo(np.float64).eps * np.abs(ends).max():
         return intervals
     excess = lambda x, _: _probability(intervals, x, sigma) - level
     reach = 9 + abs(float(special.ndtri(min(level, 1 - level))))

@@ -83,7 +83,7 @@ def mixture_bias_1d(a: float, k: float, eps: float, so: float, st: float) -> Mix
     base = _centred_interval(a, k, eps, variance)
     smoothed = smooth_intervals([base], st, 0.5)
     acc1 = _mass(smoothed, 0.0, so)
-    acc2 = 1 - (1 - 2 * eps) * _mass(smoothed, -a, so) - 2 * eps * _mass(smoothed, k * a, so)
+    acc2 = (1 - 2 * eps) * (1 - _mass(smoothed, -a, so)) + 2 * eps * (1 - _mass(smoothed, k * a, so))
     predicted = smoothed[0] if len(smoothed) else np.full(2, np.nan)
     return MixtureBias(np.array([base, predicted]), acc1, acc2, abs(acc1 - acc2))
 
