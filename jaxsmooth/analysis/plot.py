@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; the pale ones are left out. With the
 # dashes they are told apart in grey as well.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-_DASHES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.5, 1.5)))
-_TEXT = 14
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+DASHES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.5, 1.5)))
+TEXT = 14
 _MARKED = 40
 
 
@@ -68,15 +68,15 @@ def plot_certified_accuracy(
             f"certificates of several norms, {sorted(norms)}, do not share an axis; draw one plot for each norm"
         )
     if ax is None:
-        ax = _new_axes()
+        ax = new_axes()
     for i, (name, (at, accuracy)) in enumerate(curves.items()):
-        style = {"color": _COLORS[i % len(_COLORS)], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 2.5}
+        style = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.5}
         # A step hides the value at its own end: where only a few radii were asked for, mark them.
         marker = "o" if radii is not None and len(at) <= _MARKED else None
         ax.step(at, accuracy, where="pre", label=name or None, marker=marker, clip_on=marker is None, **style)
     _dress(ax, f"{norm_in_words(norms.pop())} radius", title)
     if isinstance(certificates, Mapping):
-        size = _TEXT - (1 if len(named) <= 3 else 3)
+        size = TEXT - (1 if len(named) <= 3 else 3)
         ax.legend(fontsize=size, labelspacing=0.35, handlelength=2.6, edgecolor="none", framealpha=0.85)
     return ax
 
@@ -103,7 +103,8 @@ def _curve(certificates: Certificates, labels: Any, radii: Any) -> tuple[np.ndar
     return np.append(at, at[-1]), np.append(accuracy, 0.0)
 
 
-def _new_axes() -> Axes:
+def new_axes() -> Axes:
+    """Axes of a new figure; says how to install matplotlib where it is missing."""
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -113,14 +114,19 @@ def _new_axes() -> Axes:
 
 
 def _dress(ax: Axes, xlabel: str, title: str | None) -> None:
-    """Labels and a light grid, in a size that survives printing at half width."""
-    ax.set_xlabel(xlabel, fontsize=_TEXT)
-    ax.set_ylabel("certified accuracy", fontsize=_TEXT)
+    """Labels and limits of certified accuracy over a radius."""
+    ax.set_xlabel(xlabel, fontsize=TEXT)
+    ax.set_ylabel("certified accuracy", fontsize=TEXT)
     if title is not None:
-        ax.set_title(title, fontsize=_TEXT)
+        ax.set_title(title, fontsize=TEXT)
     ax.set_xlim(0, 1.02 * ax.dataLim.x1 or 1)
     ax.set_ylim(0, 1.01)
-    ax.tick_params(labelsize=_TEXT - 2)
+    light_frame(ax)
+
+
+def light_frame(ax: Axes) -> None:
+    """A light grid and two spines, ticks in a size that survives printing at half width."""
+    ax.tick_params(labelsize=TEXT - 2)
     ax.grid(color="0.88", linewidth=0.8)
     ax.set_axisbelow(True)
     for side in ("top", "right"):

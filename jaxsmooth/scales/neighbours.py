@@ -90,7 +90,7 @@ def _block(x: Array, leave_out: Array, reference: Array, norms: Array, count: Ar
 
         def all_again() -> tuple[Array, Array]:
             rows = lambda start, index: jax.lax.dynamic_slice_in_dim(reference, start, len(index))
-            scan = lambda start, index: _squares(image, rows(start, index))[None]
+            scan = lambda start, index: true_squares(image, rows(start, index))[None]
             return true_nearest(_smallest(scan, skip[None], count, total, k)[1][0])
 
         squares, index = jax.lax.cond(first[0][-1] <= limit, lambda: first, all_again)
@@ -126,12 +126,12 @@ def _true_nearest(
 ) -> tuple[Array, Array]:
     """The k smallest squared distances among candidates, from differences, in increasing order, and whose they are."""
     absent = (candidates == skip) | (candidates >= count)
-    squares = jnp.where(absent, jnp.inf, _squares(image, reference[candidates]))
+    squares = jnp.where(absent, jnp.inf, true_squares(image, reference[candidates]))
     squares, candidates = jax.lax.sort((squares, candidates), num_keys=1)
     return squares[:k], candidates[:k]
 
 
-def _squares(image: Array, rows: Array) -> Array:
+def true_squares(image: Array, rows: Array) -> Array:
     """Squared distances from differences, summed in two levels so that rounding stays of the order of 1e-6."""
     dim = rows.shape[-1]
     width = max(1, math.isqrt(dim))
