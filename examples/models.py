@@ -25,6 +25,12 @@ def _bias(fan_in: int) -> Any:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
+def halved(x: jax.Array) -> jax.Array:
+    """The largest of every 2x2 pixels, height and width even; on CPUs its gradient beats that of ``nn.max_pool``."""
+    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
+    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
+
+
 class MLP(nn.Module):
     """Dense layers with ReLUs."""
 
@@ -50,7 +56,7 @@ class LeNet(nn.Module):
         for features in (20, 50):
             bias_init = _bias(25 * x.shape[-1])
             x = nn.Conv(features, (5, 5), padding="VALID", kernel_init=_fan_in, bias_init=bias_init)(x)
-            x = nn.max_pool(nn.relu(x), (2, 2), (2, 2))
+            x = halved(nn.relu(x))
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(dense(500, bias_init=_bias(x.shape[-1]))(x))
         return dense(self.classes, bias_init=_bias(500))(x)

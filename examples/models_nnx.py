@@ -4,7 +4,7 @@ import itertools
 
 import jax.numpy as jnp
 from flax import nnx
-from models import STATISTICS, depth_of
+from models import STATISTICS, depth_of, halved
 
 
 class MLP(nnx.Module):
@@ -33,7 +33,7 @@ class LeNet(nnx.Module):
 
     def __call__(self, x):
         for convolution in (self.first, self.second):
-            x = nnx.max_pool(nnx.relu(convolution(x)), (2, 2), (2, 2))
+            x = halved(nnx.relu(convolution(x)))
         return self.output(nnx.relu(self.hidden(x.reshape(x.shape[0], -1))))
 
 
