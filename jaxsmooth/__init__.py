@@ -3,7 +3,9 @@
 from jaxsmooth import analysis as analysis
 from jaxsmooth import bounds as bounds
 from jaxsmooth import datasets as datasets
+from jaxsmooth import diagnostics as diagnostics
 from jaxsmooth import interop as interop
+from jaxsmooth import ledger as ledger
 from jaxsmooth import losses as losses
 from jaxsmooth import noises as noises
 from jaxsmooth import objectives as objectives
@@ -20,4 +22,10 @@ from jaxsmooth.predict import predict as predict
 from jaxsmooth.radii import certified_radius as certified_radius
 from jaxsmooth.radii import radius_table as radius_table
 from jaxsmooth.radii import required_probability as required_probability
+from jaxsmooth.recertify import recertify as recertify
+from jaxsmooth.recertify import recertify_curve as recertify_curve
 from jaxsmooth.sampling import count_votes as count_votes
+from jaxsmooth.sampling.throughput import measure_throughput as measure_throughput
+from jaxsmooth.self_check import self_check as self_check
+from jaxsmooth.stream import certify_curve_stream as certify_curve_stream
+from jaxsmooth.stream import certify_stream as certify_stream

@@ -1,20 +1,21 @@
 """certify_adaptive: a radius of any value, with votes spent where they raise the average certified radius."""
 
+import os
 from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._progress import progress_bar
+from jaxsmooth._curve_run import checked_labels
+from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
 from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
-from jaxsmooth.curve import PerImage, checked_labels
 from jaxsmooth.noises.gaussian import Gaussian
 from jaxsmooth.noises.input_dependent import noise_at_images
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
 from jaxsmooth.sampling.job import SamplingJob, sampling_job
-from jaxsmooth.sampling.packing import count_until_decided
+from jaxsmooth.sampling.packing import Finished, count_until_decided, in_order
 
 # Steps of the grid of radii on which the gain of further votes is predicted.
 _LEVELS = 150
@@ -34,6 +35,7 @@ def certify_adaptive(
     image_ids: Any = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
+    ledger: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Certificates:
     r"""Certify the radius of every image with a number of votes that depends on what they gain.
@@ -56,7 +58,9 @@ def certify_adaptive(
         alpha: the probability, per image, that the certificate is wrong.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result.
-        mesh: a ``jax.sharding.Mesh`` to spread the draws over.
+        mesh: a ``jax.sharding.Mesh`` to spread the draws over; see ``count_votes``.
+        ledger: the path of a file to which votes are written as they are won, or None. If it holds votes of
+            this run, they are not drawn again: a killed run goes on where it was. See ``jaxsmooth.ledger``.
         progress: show a progress bar (tqdm).
 
     Returns:
@@ -83,26 +87,29 @@ def certify_adaptive(
     n_max = _check.integer("n_max", n_max, at_least=1)
     if _check.is_traced(key, noise, x):
         raise TypeError("certify_adaptive works on the host and cannot be traced; inside jit use certify_batch")
-    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n_max, batch_size=batch_size, mesh=mesh)
-    if job.images is None:
-        raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve")
-    labels = checked_labels(labels, job)
-    tests = adaptive_tests(n_max, alpha)
-    plan = AdaptivePlan(tests, _grid(float(tests.lower_bound(-1, n_max)), _typical(noise, job), norm, job.dim))
-    first = 0 if labels is not None else n0
-    tested = job.count_all(n0).counts.argmax(-1) if labels is None else labels
-    p_lower = np.zeros(job.images)
+    with sampling_job(
+        key, classify, noise, x, image_ids=image_ids, draws=n_max, batch_size=batch_size, mesh=mesh, ledger=ledger
+    ) as job:
+        if job.images is None:
+            raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve_stream")
+        labels = checked_labels(labels, job.images, job.classes)
+        tests = adaptive_tests(n_max, alpha)
+        plan = AdaptivePlan(tests, _grid(float(tests.lower_bound(-1, n_max)), _typical(noise, job), norm, job.dim))
+        first = 0 if labels is not None else n0
+        tested = job.count_all(n0).counts.argmax(-1) if labels is None else labels
+        p_lower = np.zeros(job.images)
 
-    def decide(images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
-        votes = counts[np.arange(len(counts)), tested[images]]
-        p_lower[images], stop = plan.decide(looks, votes, p_lower[images])
-        return stop
+        def decide(images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
+            votes = counts[np.arange(len(counts)), tested[images]]
+            p_lower[images], stop = plan.decide(looks, votes, p_lower[images])
+            return stop
 
-    results = PerImage()
-    finished = count_until_decided(job, plan.looks, decide, first=first)
-    for result in progress_bar(progress, "certify_adaptive", job.images, finished, lambda result: len(result.images)):
-        results.add(result)
-    votes, samples = results.in_order()
+        def done(finished: Finished) -> Done:
+            return Done(len(finished.images), finished.drawn, int((p_lower[finished.images] > 0.5).sum()))
+
+        finished = count_until_decided(job, plan.looks, decide, first=first)
+        parts = list(progress_bar(progress, "certify_adaptive", job.images, finished, done))
+    _, votes, samples, _ = in_order(parts)
     radius, rule = explain_radius(noise_at_images(noise, job.x), p_lower, norm=norm, dim=job.dim)
     return Certificates(
         label=np.where(radius > 0, tested, ABSTAIN).astype(np.int32),

@@ -1,5 +1,7 @@
 """certify: what a fixed number of votes proves about each image, on the host or inside a compiled program."""
 
+import os
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
+from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify, Votes
 from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
 from jaxsmooth.noises.input_dependent import noise_at_images, refuse_table
@@ -30,6 +32,7 @@ def certify(
     image_ids: Any = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
+    ledger: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Certificates:
     r"""Certify every image with a fixed number of votes.
@@ -53,7 +56,9 @@ def certify(
             radius is larger where votes are spread over classes, and ``p_A`` may be below 1/2.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result.
-        mesh: a ``jax.sharding.Mesh`` to spread the draws over.
+        mesh: a ``jax.sharding.Mesh`` to spread the draws over; see ``count_votes``.
+        ledger: the path of a file to which votes are written as they are won, or None. If it holds votes of
+            this run, they are not drawn again: a killed run goes on where it was. See ``jaxsmooth.ledger``.
         progress: show a progress bar (tqdm).
 
     Returns:
@@ -76,20 +81,28 @@ def certify(
         >>> certificates.label.tolist(), certificates.radius.round(1).tolist()
         ([0, 1], [0.7, 0.4])
     """
-    n0 = _check.integer("n0", n0, at_least=1)
-    n = _check.integer("n", n, at_least=1)
-    check_can_certify(n, alpha)
-    norm = _check.norm(norm)
-    if runner_up not in ("complement", "bounded"):
-        raise ValueError(f'runner_up must be "complement" or "bounded"; got {runner_up!r}')
-    rules_for(noise, norm)
+    norm, n0, n = check_fixed_n(noise, norm=norm, n0=n0, n=n, alpha=alpha, runner_up=runner_up)
     if _check.is_traced(key, noise, x):
         raise TypeError("certify works on the host and cannot be traced; inside jit use certify_batch")
-    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n0 + n, batch_size=batch_size, mesh=mesh)
-    if job.images is None:
-        raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve")
-    top = job.count_all(n0).counts.argmax(-1)
-    votes = job.count_all(n, first=n0, progress="certify" if progress else None)
+    with sampling_job(
+        key, classify, noise, x,
+        image_ids=image_ids, draws=n0 + n, batch_size=batch_size, mesh=mesh, ledger=ledger,
+    ) as job:  # fmt: skip
+        if job.images is None:
+            raise TypeError("x must be an array (images, *event); for a stream of batches use certify_stream")
+        selection = job.count_all(n0)
+        certified = tally_certified(selection, n, alpha)
+        votes = job.count_all(n, first=n0, progress="certify" if progress else None, certified=certified)
+    return certificates_of_votes(
+        selection, votes, noise, job.x, dim=job.dim, n=n, norm=norm, alpha=alpha, runner_up=runner_up
+    )
+
+
+def certificates_of_votes(
+    selection: Votes, votes: Votes, noise: Any, x: Any, *, dim: int, n: int, norm: float, alpha: float, runner_up: str
+) -> Certificates:
+    """What ``n`` votes prove about the classes that other votes selected; NumPy on the host."""
+    top = selection.counts.argmax(-1)
     if runner_up == "bounded":
         p_lower, p_upper = runner_up_bounds(votes.counts, top, n, alpha)
         p_upper = np.minimum(p_upper, 1 - p_lower)
@@ -97,19 +110,38 @@ def certify(
         p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)
         p_upper = 1 - p_lower
     bounded = p_upper if runner_up == "bounded" else None
-    radius, rule = explain_radius(noise_at_images(noise, job.x), p_lower, norm=norm, dim=job.dim, p_upper=bounded)
+    radius, rule = explain_radius(noise_at_images(noise, x), p_lower, norm=norm, dim=dim, p_upper=bounded)
     return Certificates(
         label=np.where(radius > 0, top, ABSTAIN).astype(np.int32),
         radius=radius,
         p_lower=p_lower,
         p_upper=p_upper,
-        samples=np.full(len(top), n0 + n, np.int64),
+        samples=(selection.total + votes.total).astype(np.int64),
         votes=votes,
         noise=noise,
         norm=norm,
         alpha=alpha,
         rule=rule,
     )
+
+
+def tally_certified(selection: Votes, n: int, alpha: float) -> Callable[[np.ndarray, Votes], int]:
+    """How many of some images their votes certify, for the progress bar."""
+    top = selection.counts.argmax(-1)
+    lower = lambda images, votes: clopper_pearson_lower(votes.counts[images, top[images]], n, alpha)
+    return lambda images, votes: int((lower(images, votes) > 0.5).sum())
+
+
+def check_fixed_n(noise: Any, *, norm: Any, n0: Any, n: Any, alpha: Any, runner_up: Any) -> tuple[float, int, int]:
+    """The norm, n0 and n; refuse what could not certify anything, before any sampling."""
+    n0 = _check.integer("n0", n0, at_least=1)
+    n = _check.integer("n", n, at_least=1)
+    check_can_certify(n, alpha)
+    norm = _check.norm(norm)
+    if runner_up not in ("complement", "bounded"):
+        raise ValueError(f'runner_up must be "complement" or "bounded"; got {runner_up!r}')
+    rules_for(noise, norm)
+    return norm, n0, n
 
 
 def certify_batch(

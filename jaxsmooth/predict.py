@@ -1,16 +1,17 @@
 """predict: the smoothed classifier's answer, or an abstention."""
 
+import os
 from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._progress import progress_bar
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._progress import Done, progress_bar
+from jaxsmooth._types import ABSTAIN, Array, Classify
 from jaxsmooth.bounds import GroupSequential, PredictPlan
 from jaxsmooth.sampling.job import sampling_job
-from jaxsmooth.sampling.packing import count_until_decided
+from jaxsmooth.sampling.packing import Finished, count_until_decided
 
 # A clear image is decided by its first 16 votes.
 _FIRST_LOOK = 16
@@ -27,6 +28,7 @@ def predict(
     image_ids: Any = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
+    ledger: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> np.ndarray:
     r"""The class that wins most often under noise, or ``ABSTAIN``.
@@ -46,7 +48,9 @@ def predict(
         alpha: the probability, per image, of an answer that is not the smoothed classifier's.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result.
-        mesh: a ``jax.sharding.Mesh`` to spread the draws over.
+        mesh: a ``jax.sharding.Mesh`` to spread the draws over; see ``count_votes``.
+        ledger: the path of a file to which votes are written as they are won, or None. If it holds votes of
+            this run, they are not drawn again: a killed run goes on where it was. See ``jaxsmooth.ledger``.
         progress: show a progress bar (tqdm).
 
     Returns:
@@ -71,7 +75,6 @@ def predict(
     if _check.is_traced(key, noise, x):
         raise TypeError("predict works on the host and cannot be traced; inside jit use count_votes")
     draws = min(n, 8 * _FIRST_LOOK)  # what an image takes, about
-    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=draws, batch_size=batch_size, mesh=mesh)
     labels: dict[int, int] = {}
 
     def decide(images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
@@ -79,9 +82,17 @@ def predict(
         labels.update(zip(images[stop].tolist(), label[stop].tolist(), strict=True))
         return stop
 
-    finished = count_until_decided(job, plan.looks, decide)
-    for _ in progress_bar(progress, "predict", job.images, finished, lambda result: len(result.images)):
-        pass
+    def done(finished: Finished) -> Done:
+        answered = sum(labels[image] != ABSTAIN for image in finished.images.tolist())
+        return Done(len(finished.images), finished.drawn, answered)
+
+    with sampling_job(
+        key, classify, noise, x, image_ids=image_ids, draws=draws, batch_size=batch_size, mesh=mesh, ledger=ledger
+    ) as job:
+        for _ in progress_bar(
+            progress, "predict", job.images, count_until_decided(job, plan.looks, decide), done, share="answered"
+        ):
+            pass
     return np.array([labels[image] for image in range(len(labels))], np.int32)
 
 

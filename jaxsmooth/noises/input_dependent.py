@@ -22,8 +22,8 @@ from jaxsmooth.scales.constant import Constant
 class GaussianAt(AbstractNoise):
     r"""The Gaussian noise of some images: what ``InputDependentGaussian`` is there, and may be nearby.
 
-    Made by ``InputDependentGaussian.at``; also the noise of a training batch, aligned with its images
-    (``KNNScale.leave_one_out``). Votes are counted under the ``InputDependentGaussian`` itself. Its radii hold for
+    Made by ``InputDependentGaussian.at``; also the noise of a training batch, aligned with its images:
+    ``GaussianAt(sigma[indices])`` with ``sigma = KNNScale.leave_one_out()``, computed once. Votes are counted under the ``InputDependentGaussian`` itself. Its radii hold for
     the classifier that computes sigma anew for every input: :math:`\sigma \Phi^{-1}(p)` does not, since at a
     perturbed image the noise is another one.
 
@@ -46,6 +46,15 @@ class GaussianAt(AbstractNoise):
     sigma: Any
     rate: Any = math.inf
     constant_within: Any = 0.0
+
+    def at(self, x: Any) -> "GaussianAt":
+        """The noise of these very images, one after the other; see ``AbstractNoise.at``."""
+        if np.shape(self.sigma) not in ((), x.shape[:1]):
+            raise ValueError(
+                f"noise.sigma must have one entry for each image of x, shape {x.shape[:1]}; got shape "
+                f"{np.shape(self.sigma)}. Pick those of the batch, GaussianAt(sigma[indices])"
+            )
+        return super().at(x)
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``; for the noise of one image, as under ``vmap``."""
@@ -147,6 +156,12 @@ class InputDependentGaussian(AbstractNoise):
 def noise_at_images(noise: Any, x: Any) -> Any:
     """The noise as radius rules see it at these images: the noise itself, unless it depends on them."""
     return noise.frozen_at(x) if isinstance(noise, InputDependentGaussian) else noise
+
+
+def refuse_stream(noise: Any) -> None:
+    """Refuse a stream of images where what votes must show depends on all of them."""
+    if isinstance(noise, InputDependentGaussian):
+        raise TypeError("x must be an array (images, *event) for noise that depends on the image, not a stream")
 
 
 def refuse_table(noise: Any) -> None:

@@ -59,7 +59,8 @@ def _pairs_per_second(key: Array, classify: Classify, noise: Any, x: Array, size
     def seconds(batches: int) -> float:
         span = Span(*(np.int32(v) for v in (0, 0, batches, size)))
         start = time.perf_counter()
-        arguments = (key, classify, noise, x[:1], ids, np.int32(0), np.int32(batches * size), span, np.int32(batches))
+        data = jax.random.key_data(key)
+        arguments = (data, classify, noise, x[:1], ids, np.int32(0), np.int32(batches * size), span, np.int32(batches))
         jax.block_until_ready(_probe(*arguments, batch_size=size))
         return time.perf_counter() - start
 

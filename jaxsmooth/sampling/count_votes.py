@@ -40,8 +40,9 @@ def count_votes(
         image_ids: int32 ``(images,)``, what the noise of an image is derived from; 0, 1, ... by default.
         batch_size: (image, draw) pairs the classifier sees at once on each device. By default a size
             that was measured to be fast here, once per classifier and shape. It cannot change counts.
-        mesh: a ``jax.sharding.Mesh``; the pairs are spread over all its devices and only counts cross
-            between them.
+        mesh: a ``jax.sharding.Mesh``; the pairs are spread over all its axes, except those over which
+            weights of ``classify`` are sharded, and only counts cross between them. With several processes
+            (``jax.distributed``) every process makes the same call and gets the same counts.
 
     Returns:
         ``Votes``: int32 counts ``(images, classes)`` and invalid ``(images,)``; together they sum to n.
@@ -57,5 +58,5 @@ def count_votes(
         >>> votes.counts.shape, votes.total.tolist()
         ((2, 2), [100, 100])
     """
-    job = sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n, batch_size=batch_size, mesh=mesh)
-    return job.count(job.x, job.image_ids, n, first=first)
+    with sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n, batch_size=batch_size, mesh=mesh) as job:
+        return job.count(job.x, job.image_ids, n, first=first)

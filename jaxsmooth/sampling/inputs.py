@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
@@ -58,10 +59,13 @@ def checked_noise(noise: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), noise)
 
 
-def images(x: Any) -> Array:
-    """The images as float32 ``(images, *event)``, finite."""
+def images(x: Any) -> Any:
+    """The images as float32 ``(images, *event)``, finite: NumPy arrays stay on the host, others on the device."""
     if not hasattr(x, "dtype"):
         x = np.asarray(x)
+    if isinstance(x, jax.Array) and jax.process_count() > 1 and not _check.is_traced(x):
+        # What a program on the devices of all processes is given lies on all of them, or on the host.
+        x = multihost_utils.process_allgather(x, tiled=True) if not x.is_fully_addressable else np.asarray(x)
     if x.dtype == object or not (jnp.issubdtype(x.dtype, jnp.floating)):
         raise TypeError(
             f"x must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {x.dtype}. "
@@ -71,13 +75,9 @@ def images(x: Any) -> Array:
         raise ValueError(f"x must be a batch (images, *event); got shape {x.shape}. For one image pass x[None]")
     if 0 in x.shape:
         raise ValueError(f"x must hold at least one image and one coordinate; got shape {x.shape}")
-    if (
-        not _check.is_traced(x)
-        and getattr(x, "is_fully_addressable", True)
-        and not np.isfinite(np.asarray(x, np.float32)).all()
-    ):
+    if not _check.is_traced(x) and not np.isfinite(np.asarray(x, np.float32)).all():
         raise ValueError("x must be finite; it holds NaN or infinite values")
-    return jnp.asarray(x, jnp.float32)
+    return jnp.asarray(x, jnp.float32) if isinstance(x, jax.Array) else np.asarray(x, np.float32)
 
 
 def first_draw(first: Any, n: int) -> Any:

@@ -1,9 +1,11 @@
 """A sampling job: checked inputs and the compiled loop that counts their votes, on one device or a mesh."""
 
+import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -11,10 +13,11 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _check
-from jaxsmooth._progress import progress_bar
+from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import Array, Classify, Votes
-from jaxsmooth.sampling import batching, inputs
+from jaxsmooth.sampling import batching, fingerprint, inputs, placement
 from jaxsmooth.sampling.kernel import Span, count_span
+from jaxsmooth.sampling.recording import Recording, votes_of
 
 # Calls long enough to hide the cost of starting one: this many batches on every device.
 _BATCHES_PER_CALL = 64
@@ -25,18 +28,20 @@ class SamplingJob:
     """Checked inputs of one sampling run, and how to run it.
 
     Attributes:
-        key: a typed Threefry key.
+        key_data: uint32 ``(2,)``, the data of a Threefry key.
         classify: the classifier, a pytree.
         noise: the noise, with float32 leaves.
         x: ``(images, *event)``, floating point and finite; of a stream, its first batch.
         image_ids: int32 ``(images,)``; of a stream, those of its first batch.
         classes: number of classes.
         batch_size: pairs per device batch.
-        mesh: the mesh, or None for one device.
+        mesh: the mesh, with automatic axes, or None for one device.
+        axes: the axes of the mesh that draws are spread over.
         later: the rest of a stream of images; None if ``x`` is all there is.
+        recording: the ledger, or None.
     """
 
-    key: Array
+    key_data: Array
     classify: Classify
     noise: Any
     x: Any
@@ -44,7 +49,9 @@ class SamplingJob:
     classes: int
     batch_size: int
     mesh: Mesh | None
+    axes: tuple[str, ...] = ()
     later: Iterator[Any] | None = None
+    recording: Recording | None = None
 
     @property
     def images(self) -> int | None:
@@ -59,66 +66,130 @@ class SamplingJob:
     @property
     def devices(self) -> int:
         """Devices the pairs are spread over."""
-        return 1 if self.mesh is None else self.mesh.size
+        return 1 if self.mesh is None else placement.axes_size(self.mesh, self.axes)
+
+    def batches(self) -> Iterator["SamplingJob"]:
+        """A job for each batch of a stream, with the ids that ``events`` gives its images."""
+        yield dataclasses.replace(self, later=None)
+        arrived = self.x.shape[0]
+        for batch in self.later or ():
+            x = self._like_first(batch)
+            ids = np.arange(arrived, arrived + len(x), dtype=np.int32)
+            yield dataclasses.replace(self, x=x, image_ids=ids, later=None)
+            arrived += len(x)
 
     def events(self) -> Iterator[tuple[np.ndarray, int]]:
         """The images one by one, with their ids; a stream is read as it is needed."""
-        yield from zip(np.asarray(self.x, np.float32), np.asarray(self.image_ids).tolist(), strict=True)
-        arrived = self.x.shape[0]
-        for batch in self.later or ():
-            batch = np.asarray(inputs.images(batch))
-            if batch.shape[1:] != self.x.shape[1:]:
-                raise ValueError(f"x must have images of one shape; got {batch.shape[1:]} after {self.x.shape[1:]}")
-            yield from zip(batch, range(arrived, arrived + len(batch)), strict=True)
-            arrived += len(batch)
+        for job in self.batches():
+            yield from zip(np.asarray(job.x, np.float32), np.asarray(job.image_ids).tolist(), strict=True)
+
+    @functools.cached_property
+    def noise_on_mesh(self) -> Any:
+        """The noise on all devices of the mesh."""
+        return placement.on_mesh(self.noise, self.mesh)
+
+    def _like_first(self, batch: Any) -> Any:
+        x = inputs.images(batch)
+        if x.shape[1:] != self.x.shape[1:]:
+            raise ValueError(f"x must have images of one shape; got {x.shape[1:]} after {self.x.shape[1:]}")
+        return x
 
     def count(self, x: Any, image_ids: Any, n: int, *, first: Any = 0, images: int | None = None) -> Votes:
         """Count ``n`` draws for the first ``images`` (all by default) of ``x``; others get none."""
         first = inputs.first_draw(first, n)
         spans, trips = _split(x.shape[0] if images is None else images, n, self.batch_size, self.devices)
-        x = jax.numpy.asarray(x, np.float32)
         if self.mesh is None:
             span = Span(*(column[0] for column in spans))
             return _count_on_device(
-                self.key, self.classify, self.noise, x, image_ids, first, np.int32(n), span, trips,
+                self.key_data, self.classify, self.noise, x, image_ids, first, np.int32(n), span, trips,
                 batch_size=self.batch_size,
             )  # fmt: skip
-        count = _count_on_mesh(self.mesh, self.batch_size)
-        data = jax.random.key_data(self.key)
-        return count(data, self.classify, self.noise, x, image_ids, first, np.int32(n), spans, trips)
+        count = _count_on_mesh(self.mesh, self.axes, self.batch_size)
+        return count(self.key_data, self.classify, self.noise_on_mesh, x, image_ids, first, np.int32(n), spans, trips)
 
-    def count_in_chunks(self, n: int, *, first: int = 0) -> Iterator[tuple[slice, Votes]]:
-        """Count ``n`` draws for every image, a few images a call; NumPy votes, in order.
+    def count_in_chunks(self, n: int, members: np.ndarray, *, first: int = 0) -> Iterator[tuple[np.ndarray, Votes]]:
+        """Count ``n`` draws for the images at these places, a few a call; NumPy votes, in order.
 
         Every call has the same shapes, so there is one program; the next call is started before the
         counts of the last one are fetched, so the device does not wait for the host.
         """
-        total = self.x.shape[0]
-        size = min(total, math.ceil(_BATCHES_PER_CALL * self.devices * self.batch_size / n))
-        pending: tuple[slice, Votes] | None = None
-        for start in range(0, total, size):
-            images = slice(start, min(start + size, total))
-            number = images.stop - start
+        size = min(len(members), math.ceil(_BATCHES_PER_CALL * self.devices * self.batch_size / n))
+        pending: tuple[np.ndarray, Votes] | None = None
+        for start in range(0, len(members), size):
+            chunk = members[start : start + size]
             # The last chunk is filled up with its first image, which gets no draws.
-            pick = np.concatenate([np.arange(start, images.stop), np.full(size - number, start)])
-            votes = self.count(self.x[pick], self.image_ids[pick], n, first=first, images=number)
+            pick = np.concatenate([chunk, np.full(size - len(chunk), chunk[0])])
+            votes = self.count(self.x[pick], self.image_ids[pick], n, first=first, images=len(chunk))
             if pending is not None:
                 yield pending[0], _on_host(*pending)
-            pending = images, votes
+            pending = chunk, votes
         if pending is not None:
             yield pending[0], _on_host(*pending)
 
-    def count_all(self, n: int, *, first: int = 0, progress: str | None = None) -> Votes:
-        """Count ``n`` draws for every image; NumPy votes. ``progress`` names a progress bar to show."""
-        counts = np.zeros((self.x.shape[0], self.classes), np.int32)
-        invalid = np.zeros(self.x.shape[0], np.int32)
-        chunks = self.count_in_chunks(n, first=first)
-        size = lambda chunk: len(chunk[1].invalid)
-        for images, votes in progress_bar(progress is not None, progress or "", self.x.shape[0], chunks, size):
-            counts[images], invalid[images] = votes.counts, votes.invalid
-        return Votes(counts, invalid)
+    def count_all(
+        self, n: int, *, first: int = 0, progress: str | None = None, certified: Callable[..., int] | None = None
+    ) -> Votes:
+        """Count ``n`` draws for every image; NumPy votes.
+
+        Draws that the ledger holds are not drawn again; the others are written to it.
+
+        Args:
+            n: draws.
+            first: the number of the first one.
+            progress: the name of a progress bar to show, or None.
+            certified: how many of the images at these places their finished votes certify, for the bar.
+        """
+        total = self.x.shape[0]
+        votes = Votes(np.zeros((total, self.classes), np.int32), np.zeros(total, np.int32))
+        reached = np.full(total, first)
+        if self.recording is not None:
+            reached = self._recall(votes, first, first + n)
+        tally = certified if progress else None
+        steps = self._count_missing(votes, reached, first + n, tally)
+        for _ in progress_bar(progress is not None, progress or "", total, steps, lambda done: done):
+            pass
+        return votes
+
+    def _recall(self, votes: Votes, first: int, last: int) -> np.ndarray:
+        """Fill in recorded votes of the draws ``first`` to ``last - 1``; one past the last known of each image."""
+        assert self.recording is not None
+        reached = np.full(self.x.shape[0], first)
+        for i, (image, pixels) in enumerate(self._identities):
+            ends = self.recording.known_ends(image, pixels, first)
+            reached[i] = max(end for end in ends if end <= last)
+            known = self.recording.known.dense([ends[int(reached[i])]])
+            votes.counts[i], votes.invalid[i] = known.counts[0], known.invalid[0]
+        return reached
+
+    def _count_missing(
+        self, votes: Votes, reached: np.ndarray, last: int, certified: Callable[..., int] | None
+    ) -> Iterator[Done]:
+        """Add the draws from ``reached`` to ``last - 1`` of every image, and record them."""
+        finished = np.flatnonzero(reached == last)
+        yield Done(len(finished), 0, certified(finished, votes) if certified else None)
+        for start in np.unique(reached[reached < last]).tolist():
+            draws, members = last - start, np.flatnonzero(reached == start)
+            for images, new in self.count_in_chunks(draws, members, first=start):
+                votes.counts[images] += new.counts
+                votes.invalid[images] += new.invalid
+                if self.recording is not None:
+                    segments = votes_of(new.counts, new.invalid)
+                    self.recording.append(
+                        [
+                            (*self._identities[i], start, [(draws, counts)])
+                            for i, counts in zip(images.tolist(), segments, strict=True)
+                        ]
+                    )
+                yield Done(len(images), len(images) * draws, certified(images, votes) if certified else None)
+
+    @functools.cached_property
+    def _identities(self) -> list[tuple[int, str]]:
+        """The id and the digest of every image, as the ledger knows them."""
+        digests = [fingerprint.image_digest(event) for event in np.asarray(self.x, np.float32)]
+        return list(zip(np.asarray(self.image_ids).tolist(), digests, strict=True))
 
 
+@contextlib.contextmanager
 def sampling_job(
     key: Any,
     classify: Any,
@@ -129,8 +200,11 @@ def sampling_job(
     draws: Any,
     batch_size: int | None,
     mesh: Mesh | None,
-) -> SamplingJob:
+    ledger: str | os.PathLike[str] | None = None,
+) -> Iterator[SamplingJob]:
     """Check the inputs of a sampling run; ``draws`` per image tell how much there is to do.
+
+    A context: the ledger is closed at its end.
 
     ``x`` may be an iterator of batches where the caller reads images by ``SamplingJob.events``.
     """
@@ -154,31 +228,50 @@ def sampling_job(
     classes = inputs.check_classifier(classify, x)
     if batch_size is None:
         batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
-    return SamplingJob(key, classify, noise, x, ids, classes, batch_size, mesh, later)
+    key_data: Any = jax.random.key_data(key)
+    recording = None
+    if ledger is not None:
+        if not isinstance(ledger, str | os.PathLike):
+            raise TypeError(f"ledger must be the path of a file; got {type(ledger).__name__}")
+        header = fingerprint.run_header(key_data, classify, noise, x.shape[1:], classes)
+        recording = Recording(ledger, header)
+    axes: tuple[str, ...] = ()
+    if mesh is not None:
+        axes = placement.draw_axes(mesh, classify)
+        if not _check.is_traced(key_data):
+            key_data = np.asarray(key_data)  # jit puts it where the mesh is
+        classify = placement.on_mesh(classify, mesh)
+        mesh = placement.automatic(mesh)
+    try:
+        yield SamplingJob(key_data, classify, noise, x, ids, classes, batch_size, mesh, axes, later, recording)
+    finally:
+        if recording is not None:
+            recording.close()
 
 
 _count_on_device = jax.jit(count_span, static_argnames=("batch_size",))
 
 
 @functools.lru_cache(maxsize=64)
-def _count_on_mesh(mesh: Mesh, batch_size: int) -> Any:
+def _count_on_mesh(mesh: Mesh, axes: tuple[str, ...], batch_size: int) -> Any:
     """The voting loop on every device of a mesh, each with its own span; counts are summed across them."""
-    # Explicit axes, the default of jax.make_mesh, would ask the user to place every argument.
-    mesh = Mesh(mesh.devices, mesh.axis_names)
-    everywhere, apart = PartitionSpec(), PartitionSpec(mesh.axis_names)
+    everywhere, apart = PartitionSpec(), PartitionSpec(axes)
 
-    # A typed key cannot be put on devices of other processes, so its data travels.
     def count_here(
-        data: Array, classify: Any, noise: Any, x: Array, ids: Array, first: Array, n: Array, spans: Span, trips: Array
-    ) -> Votes:
-        key = jax.random.wrap_key_data(data, impl="threefry2x32")
+        key_data: Array, classify: Any, noise: Any, x: Array, ids: Array, first: Array, n: Array, spans: Span,
+        trips: Array,
+    ) -> Votes:  # fmt: skip
         span = Span(*(column[0] for column in spans))
-        votes = count_span(key, classify, noise, x, ids, first, n, span, trips, batch_size=batch_size)
-        return jax.lax.psum(votes, mesh.axis_names)
+        votes = count_span(key_data, classify, noise, x, ids, first, n, span, trips, batch_size=batch_size)
+        return jax.lax.psum(votes, axes)
 
     specs = (everywhere,) * 7 + (apart, everywhere)
     # The user's network may hold loops that know nothing of varying axes, hence check_vma=False.
-    return jax.jit(jax.shard_map(count_here, mesh=mesh, in_specs=specs, out_specs=everywhere, check_vma=False))
+    return jax.jit(
+        jax.shard_map(
+            count_here, mesh=mesh, axis_names=set(axes), in_specs=specs, out_specs=everywhere, check_vma=False
+        )
+    )
 
 
 def _split(images: int, n: int, batch_size: int, devices: int) -> tuple[Span, np.int32]:
@@ -195,7 +288,6 @@ def _split(images: int, n: int, batch_size: int, devices: int) -> tuple[Span, np
     return spans, np.int32(math.ceil(share / batch_size))
 
 
-def _on_host(images: slice, votes: Votes) -> Votes:
+def _on_host(images: np.ndarray, votes: Votes) -> Votes:
     """The votes of the images of a chunk as NumPy arrays."""
-    number = images.stop - images.start
-    return Votes(np.asarray(votes.counts)[:number], np.asarray(votes.invalid)[:number])
+    return Votes(np.asarray(votes.counts)[: len(images)], np.asarray(votes.invalid)[: len(images)])

@@ -33,13 +33,24 @@ class Slots:
 
     Attributes:
         x: float32 ``(images, *event)``.
-        keys: typed keys ``(images,)``; draw j folds j in.
+        keys: uint32 ``(images, 2)``, the data of Threefry keys; draw j folds j in. Data, because typed keys
+            cannot be put on the devices of other processes.
         noise: the noise at every image, leaves ``(images,)``.
     """
 
     x: Array
     keys: Array
     noise: Any
+
+
+def make_slots(key_data: Array, noise: Any, x: Array, image_ids: Array) -> Slots:
+    """The images with the keys and the noise that belong to them."""
+    keys = jax.vmap(functools.partial(jax.random.fold_in, _typed(key_data)))(image_ids)
+    return Slots(x, jax.random.key_data(keys), noise.at(x))
+
+
+def _typed(key_data: Array) -> Array:
+    return jax.random.wrap_key_data(key_data, impl="threefry2x32")
 
 
 @jax.jit
@@ -49,7 +60,7 @@ def call(classify: Classify, batch: Array) -> Array:
 
 
 def count_span(
-    key: Array,
+    key_data: Array,
     classify: Classify,
     noise: Any,
     x: Array,
@@ -64,7 +75,8 @@ def count_span(
     """Count the votes of one span of pairs.
 
     Args:
-        key: a typed key; the noise of draw j of image i depends on it, ``image_ids[i]`` and j alone.
+        key_data: uint32 ``(2,)``, the data of a Threefry key; the noise of draw j of image i depends on it,
+            ``image_ids[i]`` and j alone.
         classify: ``(batch, *event) -> (batch, classes)``.
         noise: the noise.
         x: float32 ``(images, *event)``.
@@ -79,7 +91,7 @@ def count_span(
         The votes, zero for images outside the span.
     """
     images = x.shape[0]
-    slots = Slots(x, jax.vmap(functools.partial(jax.random.fold_in, key))(image_ids), noise.at(x))
+    slots = make_slots(key_data, noise, x, image_ids)
     slot = jnp.arange(batch_size, dtype=jnp.int32)
 
     def step(i: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
@@ -93,7 +105,7 @@ def count_span(
         return counts, image + ahead // draws, ahead % draws
 
     counts = _no_counts(classify, x, batch_size)
-    counts = _like_inputs(counts, key, classify, noise, x, first, span)
+    counts = _like_inputs(counts, key_data, classify, noise, x, first, span)
     start = (counts, *(_like_inputs(jnp.int32(v), counts) for v in (span.image, span.draw)))
     counts, _, _ = jax.lax.fori_loop(0, trips, step, start)
     return Votes(counts[:, :-1], counts[:, -1])
@@ -121,7 +133,7 @@ def _count_batch(counts: Array, classify: Classify, slots: Slots, owner: Array, 
     """Add the votes of one batch of pairs to ``(images, classes + 1)``, the last column for nobody."""
     source = jnp.minimum(owner, slots.x.shape[0] - 1)
     event = slots.x.shape[1:]
-    keys = jax.vmap(jax.random.fold_in)(slots.keys[source], draw)
+    keys = jax.vmap(jax.random.fold_in)(_typed(slots.keys[source]), draw)
     noises = jax.tree.map(lambda leaf: leaf[source], slots.noise)
     delta = jax.vmap(lambda noise, key: noise.sample(key, event))(noises, keys)
     scores = call(classify, slots.x[source] + delta)
@@ -145,6 +157,5 @@ def _like_inputs(value: Array, *inputs: Any) -> Array:
     if not jax.sharding.get_abstract_mesh().manual_axes:
         return value
     for leaf in jax.tree.leaves(inputs):
-        leaf = jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
         value += 0 * leaf.reshape(-1)[0].astype(jnp.int32)
     return value

@@ -1,0 +1,296 @@
+"""ledger: an append-only record of votes, from which a killed run goes on and certificates are made again.
+
+A ledger is a text file of JSON lines. The first one fingerprints the run; each of the others holds votes of
+one image for consecutive draws, in segments. Every line ends with a checksum of itself::
+
+    {"ledger":1,"jaxsmooth":"0.1.0",...,"noise":"Gaussian(sigma=0.25)","classifier":"9d...","check":"..."}
+    {"image":17,"pixels":"5f...","first":0,"segments":[[64,0,{"3":60,"7":4}],[32,0,{"3":32}]],"check":"..."}
+
+A segment is draws, invalid votes, and the votes of the classes that got any. Since the noise of a draw is a
+pure function of key, image and draw, votes may be added, repeated, merged and extended without harm.
+"""
+
+import dataclasses
+import hashlib
+import heapq
+import json
+import os
+import pathlib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import Votes
+
+FORMAT = 1
+# ,"check":"<16 hexadecimal digits>"}
+_CHECK_LENGTH = 28
+
+# Draws and votes, the last of which are the invalid ones: {class: votes}, few classes get any.
+Counts = dict[int, int]
+
+
+@dataclasses.dataclass
+class Ledger:
+    """What a ledger file says; made by ``read``.
+
+    Attributes:
+        header: the fingerprint of the run, by name.
+        pixels: the digest of each image, by its id.
+        segments: votes by image id, first draw and one past the last draw; class -1 for invalid ones.
+    """
+
+    header: dict[str, Any]
+    pixels: dict[int, str] = dataclasses.field(default_factory=dict)
+    segments: dict[int, dict[int, dict[int, Counts]]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return self.header["classes"]
+
+    @property
+    def image_ids(self) -> np.ndarray:
+        """int64 ``(images,)``, increasing: the images that have votes."""
+        return np.array(sorted(self.segments), np.int64)
+
+    def reach(self, image: int, first: int = 0) -> dict[int, Counts]:
+        """The votes of the draws from ``first`` up to every end that segments lead to, by that end."""
+        segments = self.segments.get(image, {})
+        reached: dict[int, Counts] = {first: {}}
+        waiting = [first]
+        while waiting:
+            start = heapq.heappop(waiting)
+            for end, counts in segments.get(start, {}).items():
+                if end not in reached:
+                    heapq.heappush(waiting, end)
+                    reached[end] = _added(reached[start], counts)
+        return reached
+
+    def votes(self, n: int, *, first: int = 0) -> tuple[np.ndarray, Votes]:
+        """The votes of ``n`` draws, and of which images they are known.
+
+        Args:
+            n: draws, at least 1.
+            first: the number of the first draw.
+
+        Returns:
+            The ids of the images for which all of these draws are recorded, int64, increasing, and their
+            ``Votes`` (NumPy).
+
+        Example:
+            >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
+            >>> path = os.path.join(tempfile.mkdtemp(), "votes.jsonl")
+            >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+            >>> _ = js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((3, 2)), n=1000,
+            ...                ledger=path)
+            >>> images, votes = js.ledger.read(path).votes(1000, first=100)
+            >>> images.tolist(), votes.total.tolist()
+            ([0, 1, 2], [1000, 1000, 1000])
+        """
+        n = _check.integer("n", n, at_least=1)
+        first = _check.integer("first", first, at_least=0)
+        known = [(image, counts) for image in self.image_ids if (counts := self.reach(image, first).get(first + n))]
+        return np.array([image for image, _ in known], np.int64), self.dense([counts for _, counts in known])
+
+    def rows(self, counts: Sequence[Counts]) -> np.ndarray:
+        """Votes as int32 ``(len(counts), classes + 1)``, the last column being the invalid ones."""
+        votes = np.zeros((len(counts), self.classes + 1), np.int32)
+        for row, by_class in zip(votes, counts, strict=True):
+            for label, number in by_class.items():
+                row[label] = number
+        return votes
+
+    def dense(self, counts: Sequence[Counts]) -> Votes:
+        """Votes as arrays, a row for each."""
+        votes = self.rows(counts)
+        return Votes(votes[:, :-1], votes[:, -1])
+
+    def add(self, image: int, pixels: str, first: int, segments: Iterable[tuple[int, Counts]]) -> None:
+        """Take in a record; refuse one that contradicts another."""
+        if self.pixels.setdefault(image, pixels) != pixels:
+            raise ValueError(
+                f"image {image} is not the one of the ledger: the digest of its pixels is {pixels}, not "
+                f"{self.pixels[image]}. Use the image_ids of the run that wrote it, or another file"
+            )
+        known = self.segments.setdefault(image, {})
+        for draws, counts in segments:
+            if known.setdefault(first, {}).setdefault(first + draws, counts) != counts:
+                raise ValueError(
+                    f"the ledger holds different votes for draws {first} to {first + draws} of image {image}"
+                )
+            first += draws
+
+
+def read(path: str | os.PathLike[str]) -> Ledger:
+    """Read a ledger. A torn last line, as a kill leaves it, is ignored with a warning.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A ``Ledger``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no ledger, or if a line is damaged; the message says which.
+
+    Example:
+        >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
+        >>> path = os.path.join(tempfile.mkdtemp(), "votes.jsonl")
+        >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> _ = js.predict(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((3, 2)), ledger=path)
+        >>> js.ledger.read(path).header["noise"], js.ledger.read(path).image_ids.tolist()
+        ('Gaussian(sigma=0.5)', [0, 1, 2])
+    """
+    content, _ = whole_lines(pathlib.Path(path).read_bytes(), path)
+    ledger = parse(content, path)
+    if ledger is None:
+        raise ValueError(f"{path} holds no ledger: its first line is missing. Start the run again")
+    return ledger
+
+
+def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str]) -> Ledger:
+    """Merge ledgers of one run: of different images, of different draws, or overlapping.
+
+    Args:
+        paths: ledgers with the same header.
+        into: the file to write; it must not exist.
+
+    Returns:
+        The merged ``Ledger``.
+
+    Raises:
+        FileExistsError: if ``into`` exists.
+        ValueError: if the ledgers are of different runs or contradict each other.
+
+    Example:
+        >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
+        >>> path = lambda name: os.path.join(tempfile.mkdtemp(), name)
+        >>> parts, classify = [path("a"), path("b")], lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> for part, ids in zip(parts, ([0, 1], [2, 3])):
+        ...     _ = js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((2, 2)), n=1000,
+        ...                    image_ids=ids, ledger=part)
+        >>> js.ledger.merge(parts, path("all")).image_ids.tolist()
+        [0, 1, 2, 3]
+    """
+    paths = list(paths)
+    if not paths:
+        raise ValueError("paths must name at least one ledger")
+    merged: Ledger | None = None
+    for path in paths:
+        part = read(path)
+        merged = Ledger(part.header) if merged is None else merged
+        check_header(part.header, merged.header, path)
+        for image, by_first in part.segments.items():
+            for first, by_end in by_first.items():
+                for end, counts in by_end.items():
+                    merged.add(image, part.pixels[image], first, [(end - first, counts)])
+    assert merged is not None
+    with open(into, "xb") as file:
+        file.write(_line(merged.header))
+        for image in merged.image_ids.tolist():
+            for first, by_end in sorted(merged.segments[image].items()):
+                for end, counts in sorted(by_end.items()):
+                    file.write(record_line(image, merged.pixels[image], first, [(end - first, counts)]))
+    return merged
+
+
+def whole_lines(content: bytes, path: Any) -> tuple[bytes, bool]:
+    """The content up to its last line break, and whether that leaves out a torn line; says so."""
+    end = content.rfind(b"\n") + 1
+    if torn := end < len(content):
+        warnings.warn(
+            f"ledger {path}: the last line is torn ({len(content) - end} bytes) and was dropped; "
+            "its images are sampled again",
+            stacklevel=4,
+        )
+    return content[:end], torn
+
+
+def parse(content: bytes, path: Any) -> Ledger | None:
+    """The ledger in whole lines; None if there are none."""
+    ledger = None
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            value = _checked(line)
+            if ledger is None:
+                if value.get("ledger") != FORMAT:
+                    raise ValueError(f"format {value.get('ledger')!r} is not {FORMAT}")
+                ledger = Ledger(value)
+            else:
+                ledger.add(value["image"], value["pixels"], value["first"], _segments(value["segments"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"line {number} of ledger {path} is damaged ({error}). Delete the line to sample its image again"
+                if number > 1
+                else f"{path} is not a ledger of this version: its first line is damaged or something else ({error})"
+            ) from None
+    return ledger
+
+
+def check_header(header: Mapping[str, Any], expected: Mapping[str, Any], path: Any) -> None:
+    """Refuse a ledger of another run; the message says in what it differs."""
+    for name in {**expected, **header}:
+        if header.get(name) != expected.get(name):
+            raise ValueError(
+                f"ledger {path} belongs to another run: its {name} is {header.get(name)!r}, this one's is "
+                f"{expected.get(name)!r}. Use another file, or repeat the run as it was"
+            )
+
+
+def header_line(header: Mapping[str, Any]) -> bytes:
+    """The first line of a file."""
+    return _line({"ledger": FORMAT, **header})
+
+
+def record_line(image: int, pixels: str, first: int, segments: Sequence[tuple[int, Counts]]) -> bytes:
+    """The line of one record."""
+    rows = [
+        [draws, counts.get(-1, 0), {str(label): n for label, n in counts.items() if label >= 0}]
+        for draws, counts in segments
+    ]
+    return _line({"image": image, "pixels": pixels, "first": first, "segments": rows})
+
+
+def sparse(votes: np.ndarray) -> Counts:
+    """The votes ``(classes + 1,)`` of one image, the last entry being the invalid ones, as a ``Counts``."""
+    counts = {int(label): int(votes[label]) for label in np.flatnonzero(votes[:-1])}
+    return counts | ({-1: int(votes[-1])} if votes[-1] else {})
+
+
+def digest(*parts: bytes) -> str:
+    """16 hexadecimal digits."""
+    hashed = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        hashed.update(len(part).to_bytes(8, "little") + part)
+    return hashed.hexdigest()
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return body[:-1] + f',"check":"{digest(body)}"}}\n'.encode()
+
+
+def _checked(line: bytes) -> dict[str, Any]:
+    body, check = line[:-_CHECK_LENGTH] + b"}", line[-_CHECK_LENGTH:]
+    if check != f',"check":"{digest(body)}"}}'.encode():
+        raise ValueError("its checksum does not match")
+    return json.loads(body)
+
+
+def _segments(rows: Any) -> list[tuple[int, Counts]]:
+    segments = []
+    for draws, invalid, votes in rows:
+        counts = {int(label): int(n) for label, n in votes.items()} | ({-1: invalid} if invalid else {})
+        if draws < 1 or sum(counts.values()) != draws or min(counts.values()) < 0:
+            raise ValueError(f"its votes do not sum to {draws} draws")
+        segments.append((draws, counts))
+    return segments
+
+
+def _added(a: Counts, b: Counts) -> Counts:
+    return {label: a.get(label, 0) + b.get(label, 0) for label in {**a, **b}}

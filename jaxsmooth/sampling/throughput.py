@@ -1,0 +1,155 @@
+"""measure_throughput: what noise and votes cost beside the bare forward pass, on the hardware at hand."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from jaxsmooth._types import Array, Classify
+from jaxsmooth.sampling.job import SamplingJob, sampling_job
+from jaxsmooth.sampling.kernel import call
+
+_ROUNDS = 5
+_ROUND_SECONDS = 0.4
+# Ready-made inputs that the bare forward pass takes in turn, so that no pass can be left out.
+_INPUTS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Throughput:
+    """Samples per second over all devices: the best of several rounds, measured in turn.
+
+    Attributes:
+        votes: the voting loop: noise, forward pass, argmax, counts.
+        forward: the forward pass alone, one compiled loop over ready-made inputs.
+        noise: noise drawn and added, no network.
+        devices: how many devices.
+        device: their kind.
+        batch_size: samples in a batch of one device.
+    """
+
+    votes: float
+    forward: float
+    noise: float
+    devices: int
+    device: str
+    batch_size: int
+
+    @property
+    def ratio(self) -> float:
+        """Votes per bare forward pass: the share of the network's speed that is left."""
+        return self.votes / self.forward
+
+    def __str__(self) -> str:
+        rows = [("votes", self.votes), ("bare forward", self.forward), ("noise alone", self.noise)]
+        lines = [f"{self.devices} x {self.device}, batches of {self.batch_size}", f"{'':14}samples/s  per device"]
+        lines += [f"{name:12} {rate:11,.0f} {rate / self.devices:11,.0f}" for name, rate in rows]
+        return "\n".join([*lines, f"votes / bare forward = {self.ratio:.3f}"])
+
+
+def measure_throughput(
+    key: Array, classify: Classify, noise: Any, x: Any, *, batch_size: int | None = None, mesh: Mesh | None = None
+) -> Throughput:
+    """Measure samples per second of the voting loop, of the bare forward pass and of the noise alone.
+
+    The three take turns for a few seconds, so that a busy machine slows all of them.
+
+    Args:
+        key: a JAX random key.
+        classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
+        noise: one of ``jaxsmooth.noises``.
+        x: ``(images, *event)``, finite.
+        batch_size: samples in a batch of one device; see ``count_votes``.
+        mesh: a ``jax.sharding.Mesh``; see ``count_votes``.
+
+    Returns:
+        A ``Throughput``, which prints as a table.
+
+    Raises:
+        ValueError: as ``count_votes``.
+        TypeError: as ``count_votes``.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxsmooth as js
+        >>> weights = jax.random.normal(jax.random.key(0), (64, 10))
+        >>> classify = jax.tree_util.Partial(lambda weights, x: x @ weights, weights)
+        >>> measured = js.measure_throughput(jax.random.key(1), classify, js.noises.Gaussian(0.5), jnp.ones((1, 64)))
+        >>> measured.votes > 0, str(measured).splitlines()[-1].startswith("votes / bare forward")
+        (True, True)
+    """
+    with sampling_job(key, classify, noise, x, image_ids=None, draws=100_000, batch_size=batch_size, mesh=mesh) as job:
+        loop = _loops(job)
+        runs: dict[str, Callable[[int], Any]] = {
+            "votes": functools.partial(_votes, job),
+            "forward": functools.partial(loop, _forward),
+            "noise": functools.partial(loop, _noise),
+        }
+        batches = {name: _batches_per_round(run) for name, run in runs.items()}
+        best = dict.fromkeys(runs, 0.0)
+        for _ in range(_ROUNDS):
+            for name, run in runs.items():
+                samples = batches[name] * job.batch_size * job.devices
+                best[name] = max(best[name], samples / _seconds(run, batches[name]))
+        device = jax.devices()[0] if job.mesh is None else job.mesh.devices.flat[0]
+        return Throughput(**best, devices=job.devices, device=device.device_kind, batch_size=job.batch_size)
+
+
+def _votes(job: SamplingJob, batches: int) -> Any:
+    x = np.asarray(job.x[:1])
+    return job.count(x, job.image_ids[:1], batches * job.batch_size * job.devices)
+
+
+def _forward(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
+    del noise
+    return call(classify, x[i % _INPUTS])
+
+
+def _noise(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
+    del classify
+    batch = x[0]
+    keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.fold_in(jax.random.key(0), i)))(
+        jnp.arange(len(batch))
+    )
+    return batch + jax.vmap(lambda noise, key: noise.sample(key, batch.shape[1:]))(noise.at(batch), keys)
+
+
+def _loops(job: SamplingJob) -> Callable[[Callable[..., Array], int], Array]:
+    """Run one of the two above for a number of batches on every device, in one compiled loop."""
+    shape = (_INPUTS, job.batch_size, *job.x.shape[1:])
+    x = np.random.default_rng(0).random(shape, np.float32)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def loop(body: Callable[..., Array], batches: Array, classify: Classify, noise: Any, x: Array) -> Array:
+        def on_each(batches: Array, classify: Classify, noise: Any, x: Array) -> Array:
+            step = lambda i, total: total + body(classify, noise, x, i).astype(jnp.float32).sum()
+            total = jax.lax.fori_loop(0, batches, step, jnp.float32(0))
+            return total if job.mesh is None else jax.lax.psum(total, job.axes)
+
+        if job.mesh is None:
+            return on_each(batches, classify, noise, x)
+        return jax.shard_map(
+            on_each, mesh=job.mesh, axis_names=set(job.axes), in_specs=PartitionSpec(), out_specs=PartitionSpec(),
+            check_vma=False,
+        )(batches, classify, noise, x)  # fmt: skip
+
+    return lambda body, batches: loop(body, np.int32(batches), job.classify, job.noise_on_mesh, x)
+
+
+def _batches_per_round(run: Callable[[int], Any]) -> int:
+    _seconds(run, 1)
+    batches = 1
+    while (seconds := _seconds(run, batches)) < _ROUND_SECONDS / 4:
+        batches *= 4
+    return max(1, round(batches * _ROUND_SECONDS / seconds))
+
+
+def _seconds(run: Callable[[int], Any], batches: int) -> float:
+    start = time.perf_counter()
+    jax.block_until_ready(run(batches))
+    return time.perf_counter() - start

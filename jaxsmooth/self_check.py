@@ -1,0 +1,180 @@
+"""self_check: whether certificates can be trusted on the user's own devices, mesh and settings."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from scipy import stats
+
+from jaxsmooth._types import Array, Votes
+from jaxsmooth.certify import certify
+from jaxsmooth.noises.gaussian import Gaussian
+from jaxsmooth.sampling.count_votes import count_votes
+
+# A sound installation fails a check of chance by chance less often than this.
+FALSE_ALARM = 1e-6
+_DIM, _SIGMA = 64, 0.5
+_DRAWS = 100_000
+_BUCKETS = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Attributes:
+        name: what must hold.
+        passed: whether it does.
+        found: what was found.
+    """
+
+    name: str
+    passed: bool
+    found: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SelfCheck:
+    """The report of ``self_check``; prints as a table.
+
+    Attributes:
+        checks: in the order in which they ran.
+        device: what they ran on.
+    """
+
+    checks: tuple[Check, ...]
+    device: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether all checks passed."""
+        return all(check.passed for check in self.checks)
+
+    def __str__(self) -> str:
+        lines = [f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.found}" for check in self.checks]
+        verdict = "passed" if self.passed else "NOT PASSED: do not trust certificates made with these settings"
+        return "\n".join([self.device, *lines, verdict])
+
+
+def self_check(*, mesh: Mesh | None = None) -> SelfCheck:
+    """Check noise, votes and certificates through the user's own devices and settings; takes seconds.
+
+    Classifiers with known answers go through the whole path: half-spaces, whose true radius is known, are
+    certified and the wrong certificates counted; draws are hashed to see that no two devices draw the same
+    noise; their bits are looked at to see that it is float32; votes are counted over the mesh, on one device
+    and in other batches. Checks of chance have a false alarm of one in a million.
+
+    Args:
+        mesh: the ``jax.sharding.Mesh`` to check, or None for the default device.
+
+    Returns:
+        A ``SelfCheck`` that says what passed and, if something did not, what is wrong; it prints as a table.
+
+    Raises:
+        TypeError: if ``mesh`` is not a mesh.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> js.self_check().passed
+        True
+    """
+    checks = []
+    for direction in ("one coordinate", "all coordinates"):
+        checks += [_law(direction, mesh), _error_rate(direction, mesh)]
+    checks += [_fresh_noise(mesh), _float32_noise(mesh), _same_counts(mesh), _invalid_scores(mesh)]
+    devices = [jax.devices()[0]] if mesh is None else list(mesh.devices.flat)
+    return SelfCheck(tuple(checks), f"{len(devices)} x {devices[0].device_kind}, jax {jax.__version__}")
+
+
+def _half_space(w: Array, batch: Array) -> Array:
+    margin = jnp.dot(batch.reshape(len(batch), -1), w, precision=jax.lax.Precision.HIGHEST)
+    return jnp.stack([-margin, margin], -1)
+
+
+def _buckets(batch: Array) -> Array:
+    """One class for each value of ten bits of the first coordinate's float32."""
+    bits = jax.lax.bitcast_convert_type(batch[:, 0], jnp.int32)
+    return jax.nn.one_hot((bits >> 4) % _BUCKETS, _BUCKETS)
+
+
+def _needs_float32(batch: Array) -> Array:
+    """Class 1 if bfloat16 and float16 cannot represent the first coordinate."""
+    lossy = lambda dtype: batch[:, 0].astype(dtype).astype(jnp.float32) != batch[:, 0]
+    fine = lossy(jnp.bfloat16) & lossy(jnp.float16)
+    return jnp.stack([~fine, fine], -1).astype(jnp.float32)
+
+
+def _not_finite(batch: Array) -> Array:
+    return jnp.where(batch[:, :1] > 0, jnp.nan, batch[:, :2])
+
+
+def _normal(direction: str) -> np.ndarray:
+    one_hot = np.eye(1, _DIM, dtype=np.float32)[0]
+    return one_hot if direction == "one coordinate" else np.full(_DIM, 1 / math.sqrt(_DIM), np.float32)
+
+
+def _count(classify: Callable[..., Array], x: np.ndarray, n: int, mesh: Mesh | None, **options: int) -> Votes:
+    votes = count_votes(jax.random.key(20), classify, Gaussian(_SIGMA), x, n, mesh=mesh, **options)
+    return Votes(np.asarray(votes.counts), np.asarray(votes.invalid))
+
+
+def _law(direction: str, mesh: Mesh | None) -> Check:
+    w = _normal(direction)
+    offsets = np.array([0.0, 1.0, 2.5])
+    x = (offsets[:, None] * _SIGMA * w).astype(np.float32)
+    won = _count(jax.tree_util.Partial(_half_space, w), x, _DRAWS, mesh).counts[:, 1]
+    p = stats.norm.cdf((x.astype(np.float64) @ w) / _SIGMA)
+    tests = [stats.binomtest(int(k), _DRAWS, q).pvalue for k, q in zip(won, p, strict=True)]
+    shares = ", ".join(f"{k / _DRAWS:.4f} for {q:.4f}" for k, q in zip(won, p, strict=True))
+    return Check(f"the noise is normal along {direction}", bool(min(tests) > FALSE_ALARM / len(tests)), shares)
+
+
+def _error_rate(direction: str, mesh: Mesh | None) -> Check:
+    images, alpha = 2000, 0.01
+    w = _normal(direction)
+    x = np.broadcast_to((_SIGMA / 2 * w).astype(np.float32), (images, _DIM))
+    distance = float(x[0].astype(np.float64) @ w)
+    classify = jax.tree_util.Partial(_half_space, w)
+    certificates = certify(jax.random.key(21), classify, Gaussian(_SIGMA), x, n0=20, n=500, alpha=alpha, mesh=mesh)
+    wrong = int(((certificates.label == 0) | (certificates.radius > distance)).sum())
+    sound = stats.binom.sf(wrong - 1, images, alpha) > FALSE_ALARM
+    name = f"certificates along {direction} are wrong at most at rate alpha"
+    return Check(name, bool(sound), f"{wrong} of {images} at alpha = {alpha:g}")
+
+
+def _fresh_noise(mesh: Mesh | None) -> Check:
+    counts = _count(_buckets, np.zeros((1, 2), np.float32), _DRAWS, mesh).counts[0]
+    statistic = float(((counts - _DRAWS / _BUCKETS) ** 2).sum() / (_DRAWS / _BUCKETS))
+    fresh = stats.chi2.sf(statistic, _BUCKETS - 1) > FALSE_ALARM
+    return Check(
+        "no draw is repeated", bool(fresh), f"chi-square {statistic / (_BUCKETS - 1):.3f} per degree of freedom"
+    )
+
+
+def _float32_noise(mesh: Mesh | None) -> Check:
+    fine = int(_count(_needs_float32, np.zeros((1, 2), np.float32), 10_000, mesh).counts[0, 1])
+    return Check("the noise is float32", fine > 9_900, f"{fine} of 10000 draws need it")
+
+
+def _same_counts(mesh: Mesh | None) -> Check:
+    x = np.linspace(-0.4, 0.4, 7 * _DIM, dtype=np.float32).reshape(7, _DIM)
+    classify = jax.tree_util.Partial(_half_space, _normal("one coordinate"))
+    here = _count(classify, x, 1001, mesh, batch_size=64)
+    others = [_count(classify, x, 1001, None, batch_size=64), _count(classify, x, 1001, mesh, batch_size=100)]
+    same = all((here.counts == other.counts).all() for other in others) and (here.total == 1001).all()
+    return Check(
+        "counts are those of one device and of other batches, and sum to n",
+        bool(same),
+        f"{int(here.total.sum())} votes",
+    )
+
+
+def _invalid_scores(mesh: Mesh | None) -> Check:
+    votes = _count(_not_finite, np.zeros((1, 2), np.float32), 10_000, mesh)
+    share = int(votes.invalid[0])
+    right = stats.binomtest(share, 10_000, 0.5).pvalue > FALSE_ALARM and votes.total[0] == 10_000
+    return Check("scores that are not finite vote for nobody", bool(right), f"{share} of 10000 when half are not")

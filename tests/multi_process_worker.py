@@ -1,0 +1,49 @@
+"""One process of several: makes the calls of ``test_processes`` and saves what it got."""
+
+import sys
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+
+def results(js, mesh, ledger):
+    """Certificates and counts of a ragged number of images, whatever the mesh."""
+    key, noise = jax.random.key(3), js.noises.Gaussian(0.5)
+    classify = jax.tree_util.Partial(linear, jax.random.normal(jax.random.key(1), (4, 8)))
+    x = jax.random.normal(jax.random.key(2), (21, 4))
+    fixed = js.certify(key, classify, noise, x, n=1000, mesh=mesh, ledger=ledger)
+    curve = js.certify_curve(key, classify, noise, x, [0, 0.1, 0.25, 0.5], n_max=3000, mesh=mesh, ledger=ledger)
+    adaptive = js.certify_adaptive(key, classify, noise, x, n_max=3000, mesh=mesh)
+    votes = js.count_votes(key, classify, noise, x, 777, mesh=mesh)
+    stream = list(js.certify_stream(key, classify, noise, iter([x[:9], x[9:]]), n=1000, mesh=mesh))
+    saved = {"counts": np.asarray(votes.counts), "answers": js.predict(key, classify, noise, x, mesh=mesh)}
+    saved |= {"stream": np.concatenate([part.radius for part in stream])}
+    if mesh is not None and mesh.size > 1:
+        # Weights that no process holds whole.
+        weights = classify.args[0]
+        spread = jax.make_array_from_callback(
+            weights.shape, NamedSharding(mesh, PartitionSpec(None, mesh.axis_names)), lambda at: np.asarray(weights)[at]
+        )
+        sharded = js.count_votes(key, jax.tree_util.Partial(linear, spread), noise, x, 777, mesh=mesh)
+        saved["counts of sharded weights"] = np.asarray(sharded.counts)
+    else:
+        saved["counts of sharded weights"] = saved["counts"]
+    for name, certificates in (("fixed", fixed), ("curve", curve), ("adaptive", adaptive)):
+        saved |= {f"{name} {field}": getattr(certificates, field) for field in ("label", "radius", "samples")}
+        saved[f"{name} counts"] = np.asarray(certificates.votes.counts)
+    return saved
+
+
+def linear(weights, batch):
+    return batch @ weights
+
+
+if __name__ == "__main__":
+    rank, size, address, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(address, size, rank)
+    import jaxsmooth as js
+
+    mesh = jax.make_mesh((jax.device_count(),), ("draws",))
+    np.savez(f"{folder}/{rank}.npz", **results(js, mesh, f"{folder}/votes.jsonl"))

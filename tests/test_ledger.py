@@ -1,0 +1,390 @@
+"""The ledger: a killed run goes on, votes merge and extend, and no damage becomes a wrong count."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+
+KEY = jax.random.key(5)
+NOISE = js.noises.Gaussian(0.5)
+WEIGHTS = jax.random.normal(jax.random.key(1), (4, 3))
+CLASSIFY = jax.tree_util.Partial(lambda weights, batch: batch @ weights, WEIGHTS)
+X = np.asarray(jax.random.normal(jax.random.key(2), (12, 4)))
+LABELS = np.asarray((X @ WEIGHTS).argmax(-1))
+RADII = [0.0, 0.1, 0.25, 0.5]
+
+# Every verb that takes a ledger, with few votes.
+VERBS = {
+    "certify": lambda ledger, x=X: js.certify(KEY, CLASSIFY, NOISE, x, n=500, ledger=ledger),
+    "certify_curve": lambda ledger, x=X: js.certify_curve(KEY, CLASSIFY, NOISE, x, RADII, n_max=2000, ledger=ledger),
+    "certify_curve, labels": lambda ledger, x=X: js.certify_curve(
+        KEY, CLASSIFY, NOISE, x, RADII, labels=LABELS[: len(x)], n_max=2000, ledger=ledger
+    ),
+    "certify_adaptive": lambda ledger, x=X: js.certify_adaptive(KEY, CLASSIFY, NOISE, x, n_max=2000, ledger=ledger),
+    "predict": lambda ledger, x=X: js.predict(KEY, CLASSIFY, NOISE, x, n=300, ledger=ledger),
+}
+
+
+def assert_same(one, other):
+    if isinstance(one, np.ndarray):
+        np.testing.assert_array_equal(one, other)
+        return
+    for name in ("label", "radius", "p_lower", "samples", "rule", "reason"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    np.testing.assert_array_equal(one.votes.counts, other.votes.counts)
+
+
+def no_sampling(monkeypatch):
+    """From here on a call of the device is an error."""
+    refuse = lambda *args, **kwargs: pytest.fail("sampled what the ledger holds")
+    for module in ("jaxsmooth.sampling.job", "jaxsmooth.sampling.packing"):
+        monkeypatch.setattr(f"{module}._count_on_device", refuse)
+
+
+@pytest.fixture(scope="module", params=VERBS)
+def case(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("ledger") / "votes.jsonl"
+    run = VERBS[request.param]
+    return run, run(None), run(path), path
+
+
+def test_a_ledger_changes_no_result(case):
+    _, without, written, _ = case
+    assert_same(without, written)
+
+
+def test_a_complete_ledger_samples_nothing(case, monkeypatch):
+    run, without, _, path = case
+    size = path.stat().st_size
+    no_sampling(monkeypatch)
+    assert_same(run(path), without)
+    assert path.stat().st_size == size
+
+
+def test_cut_anywhere_it_goes_on_to_the_same(case, tmp_path):
+    """Reading at many places; a run at some, among them every kind of place."""
+    run, without, _, path = case
+    content = path.read_bytes()
+    breaks = [i + 1 for i, byte in enumerate(content) if byte == ord("\n")]
+    cut = tmp_path / "cut.jsonl"
+    for size in range(0, len(content), 29):
+        cut.write_bytes(content[:size])
+        known = cut_and(read_or_none, cut, size in (0, *breaks))
+        lines = content[:size].count(b"\n")
+        assert (known is None) if lines == 0 else (len(known.segments) <= lines - 1)
+    for size in [*random.Random(0).sample(range(len(content)), 3), 0, 1, breaks[0] - 1, breaks[0], breaks[-1] - 1]:
+        cut.write_bytes(content[:size])
+        assert_same(cut_and(run, cut, size in (0, *breaks)), without)
+        assert sorted(cut.read_bytes().splitlines()) == sorted(content.splitlines())
+
+
+def cut_and(use, path, between_lines):
+    if between_lines:
+        return use(path)
+    with pytest.warns(UserWarning, match="torn"):
+        return use(path)
+
+
+def read_or_none(path):
+    try:
+        return js.ledger.read(path)
+    except ValueError as error:
+        assert "first line is missing" in str(error)
+        return None
+
+
+def test_damage_is_found_or_harmless(case, tmp_path):
+    """Bytes changed, removed, doubled, lines swapped or repeated: never another result."""
+    run, without, _, path = case
+    content, damaged = path.read_bytes(), tmp_path / "damaged.jsonl"
+    found = harmless = 0
+    rng = random.Random(1)
+    for trial in range(150):
+        bad = bytearray(content)
+        at, kind = rng.randrange(len(bad)), trial % 5
+        if kind == 0:
+            bad[at] = (bad[at] + rng.randrange(1, 256)) % 256
+        elif kind == 1:
+            del bad[at : at + rng.randrange(1, 40)]
+        elif kind == 2:
+            bad[at:at] = bad[at : at + rng.randrange(1, 40)]
+        elif kind == 3:
+            lines = content.splitlines(keepends=True)
+            bad = bytearray(b"".join([lines[0], *rng.sample(lines[1:], len(lines) - 1), lines[-1]]))
+        else:
+            bad[at] ^= 1 << rng.randrange(8)
+        damaged.write_bytes(bad)
+        try:
+            known = js.ledger.read(damaged)
+        except (ValueError, UserWarning) as error:
+            found += 1
+            assert "damaged" in str(error) or "torn" in str(error) or "not a ledger" in str(error), error
+        else:
+            harmless += 1
+            for image in known.segments:
+                assert js.ledger.read(path).segments[image].items() >= known.segments[image].items()
+    assert found >= 100 and harmless >= 30
+    assert_same(run(path), without)
+
+
+def test_n_is_extended_without_repeating_a_draw(tmp_path, monkeypatch):
+    path = tmp_path / "votes.jsonl"
+    js.certify(KEY, CLASSIFY, NOISE, X, n=300, ledger=path)
+    drawn = []
+    count = js.sampling.job.SamplingJob.count
+    monkeypatch.setattr(
+        js.sampling.job.SamplingJob,
+        "count",
+        lambda self, x, ids, n, **options: drawn.append((n, options["first"])) or count(self, x, ids, n, **options),
+    )
+    longer = js.certify(KEY, CLASSIFY, NOISE, X, n=700, ledger=path)
+    assert set(drawn) == {(400, 400)}
+    assert_same(longer, js.certify(KEY, CLASSIFY, NOISE, X, n=700))
+    curve = lambda n_max, ledger=None: js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, n_max=n_max, ledger=ledger)
+    curve(1000, path)
+    assert_same(curve(4000, path), curve(4000))
+
+
+def test_merge(tmp_path):
+    parts = [tmp_path / name for name in "abc"]
+    for part, images in zip(parts, ([0, 1, 2, 3, 4], [5, 6, 7], [3, 4, 5, 8, 9, 10, 11]), strict=True):
+        js.certify(KEY, CLASSIFY, NOISE, X[images], n=500, image_ids=images, ledger=part)
+    merged = js.ledger.merge(parts, tmp_path / "all")
+    assert merged.image_ids.tolist() == list(range(12))
+    assert_same_votes = lambda a, b: np.testing.assert_array_equal(a.votes.counts, b.votes.counts)
+    whole = VERBS["certify"](None)
+    assert_same_votes(VERBS["certify"](tmp_path / "all"), whole)
+    again = js.recertify(tmp_path / "all", NOISE, n=500)
+    np.testing.assert_array_equal(again.radius, whole.radius)
+    images, votes = js.ledger.read(tmp_path / "all").votes(500, first=100)
+    np.testing.assert_array_equal(votes.counts, whole.votes.counts)
+    with pytest.raises(FileExistsError):
+        js.ledger.merge(parts, tmp_path / "all")
+    js.certify(KEY, CLASSIFY, js.noises.Gaussian(0.25), X, n=500, ledger=tmp_path / "other")
+    with pytest.raises(ValueError, match=r"its noise is 'Gaussian\(sigma=0.25\)'"):
+        js.ledger.merge([parts[0], tmp_path / "other"], tmp_path / "mixed")
+    with pytest.raises(ValueError, match="at least one"):
+        js.ledger.merge([], tmp_path / "none")
+
+
+def test_recertify_at_another_alpha_norm_and_rule(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    js.certify(KEY, CLASSIFY, NOISE, X, n=500, ledger=path)
+    settings = [
+        {},
+        {"alpha": 1e-6},
+        {"norm": 1},
+        {"norm": np.inf},
+        {"runner_up": "bounded"},
+        {"n": 200},
+        {"n0": 7, "n": 93},
+    ]
+    wanted = [js.certify(KEY, CLASSIFY, NOISE, X, **{"n": 500} | setting) for setting in settings]
+    for setting, certificates in zip(settings[:5], wanted[:5], strict=True):
+        again = js.recertify(path, NOISE, **{"n": 500} | setting)
+        for name in ("label", "radius", "p_lower", "p_upper", "samples", "rule"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(certificates, name))
+    # Draws 0 to 299 are no union of segments, so that their votes are not known.
+    again = js.recertify(path, NOISE, n=200)
+    assert (again.label == js.ABSTAIN).all() and (again.radius == 0).all()
+    assert set(again.reason) == {"not all votes recorded"}
+
+
+def test_recertify_a_curve(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    curve = lambda radii, labels=None, ledger=None, **options: js.certify_curve(
+        KEY, CLASSIFY, NOISE, X, radii, labels=labels, n_max=2000, ledger=ledger, **options
+    )
+    first = curve(RADII, LABELS, ledger=path)
+    assert_same(js.recertify_curve(path, NOISE, RADII, labels=LABELS, n_max=2000), first)
+    # Votes that end early can only lose a radius.
+    for options in ({"alpha": 1e-8}, {"radii": [0, 0.05, 0.3, 0.6]}, {"norm": np.inf, "radii": [0, 0.05]}):
+        settings = {"radii": RADII} | options
+        again = js.recertify_curve(path, NOISE, labels=LABELS, n_max=2000, **settings)
+        full = curve(labels=LABELS, **settings)
+        assert (again.radius <= full.radius).all() and (again.samples <= first.samples).all()
+
+
+def test_recertify_noise_that_depends_on_the_image(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    noise = js.noises.InputDependentGaussian(js.scales.KNNScale(X, 0.5, 0.01, k=3))
+    whole = js.certify(KEY, CLASSIFY, noise, X[:4], n=500, ledger=path)
+    np.testing.assert_array_equal(js.recertify(path, noise, n=500, x=X[:4]).radius, whole.radius)
+    with pytest.raises(ValueError, match="x must hold the images"):
+        js.recertify(path, noise, n=500)
+    with pytest.raises(ValueError, match="it holds others"):
+        js.recertify(path, noise, n=500, x=X[1:5])
+    with pytest.raises(ValueError, match="noise must be that of the ledger"):
+        js.recertify(path, js.noises.InputDependentGaussian(js.scales.KNNScale(X + 1, 0.5, 0.01, k=3)), n=500, x=X[:4])
+
+
+ANOTHER_RUN = {
+    "key": lambda path: js.certify(jax.random.key(6), CLASSIFY, NOISE, X, n=500, ledger=path),
+    "noise": lambda path: js.certify(KEY, CLASSIFY, js.noises.Laplace(0.5), X, n=500, norm=1, ledger=path),
+    "classifier": lambda path: js.certify(
+        KEY, jax.tree_util.Partial(CLASSIFY.func, WEIGHTS.at[0, 0].add(1e-6)), NOISE, X, n=500, ledger=path
+    ),
+    "classes": lambda path: js.certify(KEY, lambda batch: batch[:, :2], NOISE, X, n=500, ledger=path),
+    "matmul_precision": lambda path: with_precision(VERBS["certify"], path),
+}
+
+
+def with_precision(run, path):
+    with jax.default_matmul_precision("highest"):
+        return run(path)
+
+
+@pytest.mark.parametrize("differs", ANOTHER_RUN)
+def test_a_ledger_of_another_run_is_refused(differs, tmp_path):
+    path = tmp_path / "votes.jsonl"
+    VERBS["certify"](path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="belongs to another run"):
+        ANOTHER_RUN[differs](path)
+    assert path.read_bytes() == before
+
+
+def test_another_image_under_the_same_id_is_refused(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    VERBS["certify"](path)
+    for verb in VERBS.values():
+        with pytest.raises(ValueError, match="image 2 is not the one of the ledger"):
+            verb(path, np.where(np.arange(12)[:, None] == 2, X + 1e-6, X).astype(np.float32))
+
+
+def test_weights_in_a_closure_are_part_of_the_fingerprint(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    inner = lambda weights: jax.jit(lambda batch: batch @ weights)
+    make = lambda weights: lambda batch: inner(weights)(batch)
+    js.certify(KEY, make(WEIGHTS), NOISE, X, n=500, ledger=path)
+    js.certify(KEY, make(WEIGHTS), NOISE, X, n=500, ledger=path)
+    with pytest.raises(ValueError, match="its classifier is"):
+        js.certify(KEY, make(WEIGHTS.at[3, 2].add(1e-6)), NOISE, X, n=500, ledger=path)
+
+
+def test_one_run_at_a_time(tmp_path):
+    pytest.importorskip("fcntl")
+    path = tmp_path / "votes.jsonl"
+    VERBS["certify"](path)
+    from jaxsmooth.sampling.recording import Recording
+
+    header = {name: value for name, value in js.ledger.read(path).header.items() if name != "ledger"}
+    held = Recording(path, header)
+    with pytest.raises(ValueError, match="being written by another run"):
+        VERBS["certify"](path)
+    held.close()
+    VERBS["certify"](path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"some":"json"}\n', "not a ledger of this version"),
+        (b"idx\tlabel\tpredict\n", "not a ledger of this version"),
+        (js.ledger.header_line({}).replace(b'"ledger":1', b'"ledger":2'), "checksum"),
+    ],
+)
+def test_something_else_is_no_ledger(content, message, tmp_path):
+    path = tmp_path / "votes.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        VERBS["certify"](path)
+    assert path.read_bytes() == content
+
+
+def test_bad_paths(tmp_path):
+    with pytest.raises(TypeError, match="ledger must be the path"):
+        VERBS["certify"](3)
+    with pytest.raises(FileNotFoundError):
+        js.ledger.read(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError):
+        VERBS["certify"](tmp_path / "no folder/votes.jsonl")
+
+
+def test_many_classes_take_little_room(tmp_path):
+    """ImageNet's thousand classes, few of which get votes."""
+    path = tmp_path / "votes.jsonl"
+    classify = lambda batch: jnp.pad(batch, ((0, 0), (0, 996)))
+    js.certify(KEY, classify, NOISE, X, n=500, ledger=path)
+    assert path.stat().st_size < 12 * 2 * 200 + 400
+    assert json.loads(path.read_text().splitlines()[0])["classes"] == 1000
+
+
+WORKER = """
+import sys, numpy as np, jax
+sys.path.insert(0, {root!r})
+from tests.test_ledger import VERBS
+certificates = VERBS[{verb!r}](sys.argv[1])
+np.savez(sys.argv[2], counts=certificates.votes.counts, radius=certificates.radius, label=certificates.label)
+"""
+
+
+def kill_and_go_on(verb, kills, tmp_path):
+    """Kill a run at random moments after its first write until it has been killed often enough; then finish it."""
+    root = str(pathlib.Path(__file__).parent.parent)
+    code = WORKER.format(root=root, verb=verb)
+    path, out, rng, done = tmp_path / "votes.jsonl", tmp_path / "out.npz", random.Random(3), 0
+    environment = {**os.environ, "JAXSMOOTH_SLOWLY": "1"}
+    command = [sys.executable, "-W", "ignore::UserWarning", "-c", SLOW + code, str(path), str(out)]
+    whole = VERBS[verb](tmp_path / "whole.jsonl")
+    for _ in range(20 * kills):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        size = path.stat().st_size if path.exists() else 0
+        while process.poll() is None and (not path.exists() or path.stat().st_size == size):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.3))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            done += 1
+        process.wait()
+        if done == kills or out.exists():
+            break
+    subprocess.run([*command[:4], code, str(path), str(out)], check=True)
+    saved = np.load(out)
+    for name, value in (("counts", whole.votes.counts), ("radius", whole.radius), ("label", whole.label)):
+        assert saved[name].tobytes() == np.asarray(value).tobytes()
+    lines = lambda file: sorted(file.read_bytes().splitlines())
+    assert lines(path) == lines(tmp_path / "whole.jsonl")
+    return done
+
+
+# Writes a few bytes at a time, with pauses, so that kills hit every part of a line.
+SLOW = """
+import os, time, random
+import jaxsmooth.sampling.recording as recording
+def write(self, lines):
+    for start in range(0, len(lines), 37):
+        os.write(self._file.fileno(), lines[start : start + 37])
+        time.sleep(0.004)
+recording.Recording._write = write
+"""
+
+
+@pytest.mark.parametrize(("verb", "kills"), [("certify", 2)])
+def test_killed_runs(verb, kills, tmp_path):
+    assert kill_and_go_on(verb, kills, tmp_path) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["certify", "certify_curve"])
+def test_runs_killed_twenty_times(verb, tmp_path):
+    kills = 0
+    for trial in range(12):
+        (folder := tmp_path / str(trial)).mkdir()
+        kills += kill_and_go_on(verb, 5, folder)
+        shutil.rmtree(folder)
+        if kills >= 20:
+            break
+    assert kills >= 20
