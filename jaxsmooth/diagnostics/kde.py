@@ -1,6 +1,5 @@
 """The classifier of infinite augmentation: Bayes' rule for the training set under Gaussian noise, no network."""
 
-import functools
 from typing import Any
 
 import jax
@@ -51,13 +50,18 @@ def kde_augmented_classifier(xtr: Any, ytr: Any, alpha: Any) -> Classify:
     if missing.size:
         raise ValueError(f"ytr must hold every class from 0 to {number - 1}; {missing.tolist()} have no image")
     centre = points.mean(0, dtype=np.float64).astype(np.float32)
-    score = functools.partial(_scores, number)
     return jax.tree_util.Partial(
-        score, jnp.asarray(points - centre), jnp.asarray(centre), jnp.asarray(classes, jnp.int32), jnp.float32(alpha)
+        _scores,
+        jnp.asarray(points - centre),
+        jnp.asarray(centre),
+        jnp.asarray(classes, jnp.int32),
+        jnp.zeros(number),
+        jnp.float32(alpha),
     )
 
 
-def _scores(number: int, points: Array, centre: Array, classes: Array, alpha: Array, batch: Array) -> Array:
+def _scores(points: Array, centre: Array, classes: Array, zeros: Array, alpha: Array, batch: Array) -> Array:
+    number = len(zeros)  # by a shape, since the program depends on it
     x = batch.reshape(batch.shape[0], -1) - centre
     products = jnp.dot(points, x.T, precision=jax.lax.Precision.HIGHEST)
     squares = jnp.sum(points**2, -1)[:, None] - 2 * products

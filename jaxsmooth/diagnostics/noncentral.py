@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-# Below this the tail comes from the series in logarithms: SciPy's is right to 1e-12 above, and from 1e-150 down it is not.
+# Below this the tail comes from the series in logarithms; SciPy's is right to 1e-12 above, and wrong below 1e-150.
 _DEEP = 1e-100
 
 

@@ -29,7 +29,7 @@ def test_a_smoothed_ball_falls_with_sigma_and_grows_with_its_radius(d, share, le
 
 @given(d=dimension, share=fraction)
 def test_a_smoothed_ball_lies_between_two_roots(d, share):
-    """sqrt(1 - m_d s^2) <= R_s <= sqrt(1 - (d - 1) s^2), m_d the median of chi-squared: ours; the first is not proved."""
+    """sqrt(1 - m_d s^2) <= R_s <= sqrt(1 - (d - 1) s^2), m_d the median of chi-squared: ours, the first not proved."""
     sigma = share * diagnostics.ball_vanishing_sigma(1.0, d, 0.5)
     radius = diagnostics.ball_smoothed_radius(1.0, sigma, d)
     median = 2 * special.gammaincinv(d / 2, 0.5)
@@ -129,7 +129,9 @@ def test_training_noise_never_helps_an_interval_nor_its_complement(a, length, al
 def test_training_noise_never_helps_a_ball(d, alpha, beta):
     most = diagnostics.ball_vanishing_sigma(1.0, d, 0.5)
     once = diagnostics.ball_smoothed_radius(1.0, alpha * most, d)
-    assert diagnostics.ball_smoothed_radius(once, beta * most, d) <= diagnostics.ball_smoothed_radius(1.0, beta * most, d)
+    assert diagnostics.ball_smoothed_radius(once, beta * most, d) <= diagnostics.ball_smoothed_radius(
+        1.0, beta * most, d
+    )
 
 
 @given(alpha=sigma_of_noise, beta=sigma_of_noise)
