@@ -18,7 +18,8 @@ from jaxsmooth.sampling.count_votes import count_votes
 # A sound installation fails a check of chance by chance less often than this.
 FALSE_ALARM = 1e-6
 _DIM, _SIGMA = 64, 0.5
-_DRAWS = 100_000
+_DRAWS = 50_000
+_BATCH_SIZE = 128
 _BUCKETS = 1024
 
 
@@ -117,8 +118,10 @@ def _normal(direction: str) -> np.ndarray:
     return one_hot if direction == "one coordinate" else np.full(_DIM, 1 / math.sqrt(_DIM), np.float32)
 
 
-def _count(classify: Callable[..., Array], x: np.ndarray, n: int, mesh: Mesh | None, **options: int) -> Votes:
-    votes = count_votes(jax.random.key(20), classify, Gaussian(_SIGMA), x, n, mesh=mesh, **options)
+def _count(
+    classify: Callable[..., Array], x: np.ndarray, n: int, mesh: Mesh | None, batch_size: int = _BATCH_SIZE
+) -> Votes:
+    votes = count_votes(jax.random.key(20), classify, Gaussian(_SIGMA), x, n, mesh=mesh, batch_size=batch_size)
     return Votes(np.asarray(votes.counts), np.asarray(votes.invalid))
 
 
@@ -134,12 +137,14 @@ def _law(direction: str, mesh: Mesh | None) -> Check:
 
 
 def _error_rate(direction: str, mesh: Mesh | None) -> Check:
-    images, alpha = 2000, 0.01
+    images, alpha = 1000, 0.01
     w = _normal(direction)
     x = np.broadcast_to((_SIGMA / 2 * w).astype(np.float32), (images, _DIM))
     distance = float(x[0].astype(np.float64) @ w)
     classify = jax.tree_util.Partial(_half_space, w)
-    certificates = certify(jax.random.key(21), classify, Gaussian(_SIGMA), x, n0=20, n=500, alpha=alpha, mesh=mesh)
+    certificates = certify(
+        jax.random.key(21), classify, Gaussian(_SIGMA), x, n0=20, n=500, alpha=alpha, mesh=mesh, batch_size=_BATCH_SIZE
+    )
     wrong = int(((certificates.label == 0) | (certificates.radius > distance)).sum())
     sound = stats.binom.sf(wrong - 1, images, alpha) > FALSE_ALARM
     name = f"certificates along {direction} are wrong at most at rate alpha"
@@ -163,8 +168,8 @@ def _float32_noise(mesh: Mesh | None) -> Check:
 def _same_counts(mesh: Mesh | None) -> Check:
     x = np.linspace(-0.4, 0.4, 7 * _DIM, dtype=np.float32).reshape(7, _DIM)
     classify = jax.tree_util.Partial(_half_space, _normal("one coordinate"))
-    here = _count(classify, x, 1001, mesh, batch_size=64)
-    others = [_count(classify, x, 1001, None, batch_size=64), _count(classify, x, 1001, mesh, batch_size=100)]
+    here = _count(classify, x, 1001, mesh)
+    others = [_count(classify, x, 1001, None), _count(classify, x, 1001, mesh, batch_size=100)]
     same = all((here.counts == other.counts).all() for other in others) and (here.total == 1001).all()
     return Check(
         "counts are those of one device and of other batches, and sum to n",

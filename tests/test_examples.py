@@ -47,6 +47,11 @@ def test_throughput(network):
     assert "votes/this" in out
 
 
+def test_scaling():
+    out = run("benchmarks/scaling.py", "--quick", "--virtual", "2")
+    assert out.splitlines()[-1].endswith("all-reduce s32") and "efficiency" in out
+
+
 def test_each_script_says_how_to_run_it():
     scripts = [*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/*.py")]
     assert scripts

@@ -21,9 +21,8 @@ def fresh_programs():
     jax.clear_caches()
 
 
-@pytest.mark.parametrize("shape", [None, (2, 4)])
-def test_passes(shape):
-    report = js.self_check(mesh=None if shape is None else jax.make_mesh(shape, ("a", "b")))
+def test_passes_on_a_mesh():
+    report = js.self_check(mesh=jax.make_mesh((2, 4), ("a", "b")))
     assert report.passed, str(report)
     assert str(report).endswith("passed") and len(report.checks) == 8
 

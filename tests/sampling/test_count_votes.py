@@ -1,6 +1,7 @@
 """count_votes: counts depend on key, image and draw alone, in every way of running it."""
 
 import functools
+import re
 
 import chex
 import jax
@@ -196,3 +197,62 @@ def test_bad_input(change, error, message):
             arguments.pop("key"), arguments.pop("classify"), arguments.pop("noise"), arguments.pop("x"),
             arguments.pop("n"), **arguments,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shape", "spec"),
+    [
+        ((8,), PartitionSpec()),
+        ((4, 2), PartitionSpec(None, "b")),  # draws over a, the network over b
+        ((2, 4), PartitionSpec("b")),
+        ((4, 2), PartitionSpec(("a", "b"))),  # every axis taken: gathered
+    ],
+)
+def test_weights_sharded_over_the_mesh_change_nothing(shape, spec):
+    mesh = jax.make_mesh(shape, tuple("ab"[: len(shape)]))
+    weights = jax.random.normal(jax.random.key(4), (8, 4))
+    x, noise = jax.random.uniform(jax.random.key(2), (3, 8)), js.noises.Gaussian(0.5)
+    count = lambda weights, **options: js.count_votes(
+        KEY, jax.tree_util.Partial(linear, weights), noise, x, 300, **options
+    )
+    sharded = jax.device_put(weights, jax.sharding.NamedSharding(mesh, spec))
+    np.testing.assert_array_equal(count(sharded, mesh=mesh).counts, count(weights).counts)
+    radii = [0.0, 0.2]
+    curve = lambda weights, **options: js.certify_curve(
+        KEY, jax.tree_util.Partial(linear, weights), noise, x, radii, n_max=2000, **options
+    )
+    np.testing.assert_array_equal(curve(sharded, mesh=mesh).votes.counts, curve(weights).votes.counts)
+
+
+def test_a_network_with_batch_statistics_on_a_mesh():
+    nn = pytest.importorskip("flax.linen")
+
+    class Network(nn.Module):
+        @nn.compact
+        def __call__(self, x, train=False):
+            x = nn.Conv(4, (3, 3))(x)
+            x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+            return nn.Dense(3)(x.mean((1, 2)))
+
+    model, x = Network(), jax.random.uniform(jax.random.key(2), (5, 6, 6, 1))
+    variables = model.init(jax.random.key(0), x)
+    _, moved = model.apply(variables, 3 * x, train=True, mutable=["batch_stats"])
+    classify = js.interop.from_linen(model, variables | moved)
+    count = lambda **options: js.count_votes(KEY, classify, js.noises.Gaussian(0.5), x, 200, **options).counts
+    whole = count()
+    assert (np.asarray(whole).max(-1) < 200).any()
+    for shape in ((2,), (8,)):
+        np.testing.assert_array_equal(count(mesh=jax.make_mesh(shape, ("draws",))), whole)
+
+
+@pytest.mark.parametrize("axes", [(8,), (2, 4)])
+def test_only_counts_cross_between_devices(axes):
+    mesh = jax.make_mesh(axes, tuple("ab"[: len(axes)]))
+    count = jax.jit(lambda key: js.count_votes(key, CLASSIFY, NOISE, X, N, mesh=mesh))
+    program = count.lower(KEY).compile().as_text()
+    collectives = re.findall(
+        r"= (\S+|\(.*?\)) (all-reduce|all-gather|all-to-all|collective-permute)(?:-start)?\(", program
+    )
+    assert collectives and all(kind == "all-reduce" for _, kind in collectives)
+    moved = [shape for result, _ in collectives for shape in re.findall(r"(\w+)\[[\d,]*\]", result)]
+    assert set(moved) == {"s32"}
