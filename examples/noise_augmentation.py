@@ -5,7 +5,7 @@
 About two minutes on two CPU cores. From exact to measured: two intervals, where training noise helps only by closing
 their gap; discs on a grid; the digits without a network (the Bayes classifier of infinite augmentation); and a network,
 five trainings for each training noise, smoothed with four others. EXPECT
-Writes outputs/noise_augmentation_grid.png, _risk.png, _discs.png and _distances.png.
+Writes outputs/noise_augmentation_grid.png, _discs.png and _distances.png.
 With MNIST prepared on the disk: --dataset mnist --data-dir DIR.
 """
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def dress(ax: Axes, xlabel: str, ylabel: str, *, legend: str | None = None, title: str | None = None) -> Axes:
+def dress(ax: Axes, xlabel: str, ylabel: str, *, legend: Any = None, title: str | None = None) -> Axes:
     """Labels, a light grid and a legend, in sizes that survive printing at half width."""
     ax.set_xlabel(xlabel, fontsize=TEXT)
     ax.set_ylabel(ylabel, fontsize=TEXT)

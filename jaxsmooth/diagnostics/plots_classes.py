@@ -60,10 +60,10 @@ def plot_class_accuracy(
     ax.fill_between(sigmas, band[:, 0], band[:, 1], color="0.85", lw=0, label="all classes, if they were equal (95 %)")
     ends: list[float] = []
     for k in np.argsort(-accuracy[-1]):
-        ax.plot(sigmas, accuracy[:, k], marker="o", ms=4, **(curve_style(int(k)) | {"linewidth": 2}))
+        ax.plot(sigmas, accuracy[:, k], marker="o", ms=4, **curve_style(int(k)))
         # Names move down where they would overlap.
         ends.append(min(accuracy[-1, k], ends[-1] - 0.05 if ends else 1.0))
-        name = str(k) if names is None else names[k]
+        name = str(k if names is None else names[k])
         ax.annotate(name, (1.02, ends[-1]), xycoords=("axes fraction", "data"), fontsize=TEXT - 2,
                     color=COLORS[k % len(COLORS)], va="center", annotation_clip=False)  # fmt: skip
     ax.set_ylim(-0.02, 1.02)

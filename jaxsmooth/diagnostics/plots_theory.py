@@ -105,15 +105,14 @@ def plot_vanishing_sigma(dims: Sequence[int], thresholds: Sequence[float], *, ax
         4
     """
     ax = ax or new_axes()
-    dims = np.asarray(dims)
+    x = np.asarray(dims)
     for i, threshold in enumerate(thresholds):
         name = f"1/{1 / threshold:g}"
         colour = COLORS[i % len(COLORS)]
-        ax.plot(
-            dims, ball_vanishing_sigma(1.0, dims, threshold), color=colour, lw=2.5, label=f"exact, threshold {name}"
-        )
-        bound = ball_vanishing_bound(1.0, dims, threshold)
-        ax.plot(dims, bound, color=colour, lw=1.8, linestyle=DASHES[1], label=f"published bound, {name}")
+        exact = ball_vanishing_sigma(1.0, x, threshold)
+        ax.plot(x, exact, color=colour, lw=2.5, label=f"exact, threshold {name}")
+        bound = ball_vanishing_bound(1.0, x, threshold)
+        ax.plot(x, bound, color=colour, lw=1.8, linestyle=DASHES[1], label=f"published bound, {name}")
     ax.set(xscale="log", yscale="log")
     return dress(ax, "dimension", "sigma at which nothing is left, of R", legend="lower left")
 
@@ -143,13 +142,13 @@ def plot_cone_rate(dims: Sequence[int], *, threshold: float, ax: Axes | None = N
     degrees = np.linspace(20, 89, 140)
     theta = np.radians(degrees)
     for i, d in enumerate(dims):
-        style = curve_style(i) | {"linestyle": "solid"}
-        ax.plot(degrees, cone_rate(theta, d, threshold) / np.sqrt(d), label=f"d = {d}", **style)
+        colour = COLORS[i % len(COLORS)]
+        ax.plot(degrees, cone_rate(theta, d, threshold) / np.sqrt(d), color=colour, lw=2.5, label=f"d = {d}")
         bound = cone_rate_bound(theta, d, threshold) / np.sqrt(d)
-        ax.plot(degrees, bound, color=style["color"], lw=1.6, linestyle=DASHES[1])
+        ax.plot(degrees, bound, color=colour, lw=1.6, linestyle=DASHES[1])
         critical = np.degrees(cone_critical_angle(d, threshold))
         if critical < 90:
-            ax.plot(critical, 0, "o", color=style["color"], ms=7, zorder=3)
+            ax.plot(critical, 0, "o", color=colour, ms=7, zorder=3)
     ax.axhline(0, color="0.4", lw=1)
     ax.plot([], [], color="0.3", lw=1.6, linestyle=DASHES[1], label="published bound")
     if threshold < 0.5:

@@ -62,8 +62,8 @@ def region_shrinkage(
     """Where rays from given points leave the region of a class, for the base and for the smoothed classifier.
 
     A ray is scanned at ``steps`` equal steps and the first one that leaves the region is halved ten times; the region
-    need not be star-shaped, but an excursion shorter than a step goes unseen. The noise is the same along a ray, so
-    that the share of votes is a smooth function of the distance as far as the classifier is. All of it is one compiled
+    need not be star-shaped, but an excursion shorter than a step goes unseen. The noise is the same along all rays of
+    an origin, so that shares of votes change along a ray only as the classifier does. All of it is one compiled
     program: ``O m (steps + 11) n`` forwards.
 
     Args:
@@ -117,7 +117,8 @@ def region_shrinkage(
     # The smallest count that reaches the threshold, so that the comparison is one of integers.
     needed = np.int32(np.ceil(level * n - 1e-9))
     t = np.linspace(0, far, steps + 1).astype(np.float32)
-    base, smooth = _exits(key, as_pytree(fn), start, ray, target, t, np.float32(sigma), needed, n, batch_size)
+    owner = np.repeat(np.arange(len(origins), dtype=np.int32), len(directions))
+    base, smooth = _exits(key, as_pytree(fn), start, ray, target, owner, t, np.float32(sigma), needed, n, batch_size)
     shape = (len(origins), len(directions))
     return _summary(np.asarray(base, np.float64).reshape(shape), np.asarray(smooth, np.float64).reshape(shape), far)
 
@@ -139,6 +140,7 @@ def _exits(
     start: Array,
     ray: Array,
     target: Array,
+    owner: Array,
     t: Array,
     sigma: Array,
     needed: Array,
@@ -149,7 +151,7 @@ def _exits(
     identity = jnp.arange(start.shape[0], dtype=jnp.int32)
     along = lambda distance: start + distance.reshape(-1, *[1] * (ray.ndim - 1)) * ray
     votes = lambda x, noise, draws: count_votes(
-        key, classify, noise, x, draws, image_ids=identity, batch_size=batch_size
+        key, classify, noise, x, draws, image_ids=owner, batch_size=batch_size
     ).counts[identity, target]
     # One vote without noise is the base classifier itself, in batches of the same size.
     in_base = lambda distance: votes(along(distance), Gaussian(0 * sigma), 1) >= 1
