@@ -2,13 +2,14 @@
 
     python examples/compare_training.py
 
-Two to four minutes on two CPU cores. Every method trains the same five networks (same initial weights, same batches)
-and certifies the same 500 test images with the same noise, so differences are paired; their intervals come from a
-bootstrap over images and seeds. Expect at sigma 0.25 an average certified radius (ACR) of .525 for Gaussian
-augmentation, .528 for stability (a difference that the interval does not separate from 0), .563 for consistency, .566
-for SmoothAdv and .46 for MACER; consistency minus Gaussian .037 [.032, .042]. At sigma 0.5 consistency with lambda 10
-forgets classes, ACR .19, and a ramp of its weights over the first 40 % of training gives .43. Writes
-outputs/compare_training.csv and outputs/compare_training.png.
+About three minutes on two idle CPU cores (350 CPU seconds). Every method trains the same five networks (same initial
+weights, same batches) and certifies the same 500 test images with the same noise, so differences are paired; their
+intervals come from a bootstrap over images and seeds. Expect at sigma 0.25 an average certified radius (ACR) of .526
+for Gaussian augmentation, .527 for stability (a difference that the interval does not separate from 0), .563 for
+consistency, .566 for SmoothAdv and .46 for MACER; consistency minus Gaussian .038 [.033, .042]. At sigma 0.5
+consistency with lambda 10 forgets classes, ACR .19, and a ramp of its weights over the first 40 % of training gives .42
+or more. Writes compare_training.csv, compare_training.png and training_costs_mlp.csv to --output. The numbers are
+discussed in docs/training.md.
 """
 
 import argparse
@@ -22,7 +23,9 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+import training_costs
 from models import MLP
+from paired import difference
 from tqdm.auto import tqdm
 
 import jaxsmooth as js
@@ -53,27 +56,14 @@ def methods(steps: int) -> dict[float, dict[str, jo.AbstractObjective]]:
     }
 
 
-# Published seconds per epoch relative to Gaussian augmentation: ResNet-110 on CIFAR-100, logs of CAT-RS (2023).
-COSTS = {
-    "Gaussian": (jo.GaussianAugmentation(), 1.0),
-    "Stability": (jo.Stability(2.0), 1.85),
-    "Consistency, m = 2": (jo.Consistency(5.0, 0.5, 2), 1.96),
-    "SmoothMix, m = 2, T = 4": (jo.SmoothMix(), 8.5),
-    "MACER, m = 16": (jo.MACER(), 13.9),
-    "CAT-RS, m = 4, T = 4": (jo.CatRS(), 16.4),
-    "SmoothAdv, m = 4, T = 10": (jo.SmoothAdv(0.25, 10), 26.7),
-}
-
-
 def optimizer(steps):
     """Stochastic gradient descent whose learning rate drops at 1/2 and 3/4; gradients are clipped."""
     rate = optax.piecewise_constant_schedule(0.1, {steps // 2: 0.1, 3 * steps // 4: 0.1})
     return optax.chain(optax.clip_by_global_norm(5.0), optax.sgd(rate, momentum=0.9, nesterov=True))
 
 
-def loss_of(objective, noise, key, weights, x, y, step, targets=None):
-    apply = functools.partial(MODEL.apply, weights)
-    return objective(key, apply, noise, x, y, step=step, targets=targets)
+def loss_of(objective, noise, key, weights, x, y, step):
+    return objective(key, functools.partial(MODEL.apply, weights), noise, x, y, step=step)
 
 
 @jax.jit
@@ -104,17 +94,6 @@ def certify_seeds(noise, table, weights, images):
         return js.certify_batch(jax.random.key(1), classify, noise, images, table, n0=N0, batch_size=500)
 
     return jax.vmap(certify)(weights)
-
-
-def difference(first, second, resamples=4000):
-    """Mean of first - second, both (seeds, images), and its 95 % interval over images and seeds, resampled together."""
-    gap = first - second
-    random = np.random.default_rng(0)
-    draws = []
-    for _ in range(resamples):
-        seeds, images = (random.integers(0, size, size) for size in gap.shape)
-        draws.append(gap[seeds][:, images].mean())
-    return gap.mean(), *np.quantile(draws, [0.025, 0.975])
 
 
 def run_methods(options, skipped):
@@ -148,24 +127,6 @@ def run_methods(options, skipped):
             | {"scores": radius.astype(np.float64) * correct, "missing": float(np.mean(missing)), "seconds": seconds}
         )
     return rows, test_labels
-
-
-def relative_costs(repeats, skipped):
-    """Seconds of a training step of each objective, one network, ``BATCH`` images: the fastest of several, in turn."""
-    images, labels = (jnp.asarray(part[:BATCH]) for part in js.datasets.load("digits", "train"))
-    weights, targets = MODEL.init(jax.random.key(0), images[:1]), jax.nn.one_hot(labels, 10)
-    noise, key = js.noises.Gaussian(0.25), jax.random.key(0)
-    step = jax.jit(jax.grad(lambda weights, o: loss_of(o, noise, key, weights, images, labels, 0, targets)[0]))
-    seconds = {name: [] for name in COSTS if not name.startswith(skipped)}
-    for _ in range(repeats + 1):
-        for name in seconds:
-            objective, _ = COSTS[name]
-            start = time.perf_counter()
-            for _ in range(5):
-                gradient = step(weights, objective)
-            jax.block_until_ready(gradient)
-            seconds[name].append((time.perf_counter() - start) / 5)
-    return {name: min(values[1:]) for name, values in seconds.items()}
 
 
 def report(rows, seeds, images):
@@ -262,11 +223,8 @@ def main():
     report(rows, options.seeds, len(labels))
     holds = check(rows)
 
-    costs = relative_costs(2 if options.quick else 30, skipped)
-    print(f"\na training step of {BATCH} images on this network, relative to Gaussian (published: ResNet-110)")
-    for name, seconds in costs.items():
-        ratio, published = seconds / costs["Gaussian"], COSTS[name][1]
-        print(f"{name:30} {1e3 * seconds:7.2f} ms   {ratio:5.2f}x   published {published:5.2f}x")
+    costs = training_costs.step_seconds("mlp", BATCH, 2 if options.quick else 30, skipped, calls=5)
+    training_costs.report("mlp", BATCH, costs, options.output / "training_costs_mlp.csv")
     write(rows, labels, options.output)
     print(f"{time.perf_counter() - start:.0f} seconds")
     if not (holds or options.quick):

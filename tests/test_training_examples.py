@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen
 
 import jaxsmooth as js
 from tests.test_examples import ROOT, run
@@ -127,6 +128,11 @@ def test_networks_have_their_published_size(name, framework):
     else:
         made = jax.eval_shape(lambda: frameworks.nnx_network(name, "cifar10", classes, shape, 0, jnp.float32).weights)
     assert sum(leaf.size for leaf in jax.tree.leaves(made)) == size
+
+
+def test_pooling_takes_the_largest_of_every_four():
+    x = jax.random.normal(jax.random.key(0), (2, 6, 4, 3))
+    np.testing.assert_array_equal(models.halved(x), linen.max_pool(x, (2, 2), (2, 2)))
 
 
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)

@@ -97,7 +97,9 @@ class AbstractObjective(abc.ABC):
             key: a JAX random key; fold the step in.
             apply: the network in training mode, ``(batch, *event) -> (batch, classes)`` logits of any
                 precision; with ``has_state``, ``(logits, state)``. It closes over the weights.
-            noise: one of ``jaxsmooth.noises``, in the units of ``x``.
+            noise: one of ``jaxsmooth.noises``, in the units of ``x``; with a sigma for each image
+                ``GaussianAt(sigma)``, for training on the references of a ``KNNScale`` those of
+                ``leave_one_out``, since an image is its own nearest reference.
             x: ``(batch, *event)``, floating point, without noise.
             labels: integers ``(batch,)``.
             step: the training step, which schedules are evaluated at; may be traced.

@@ -4,6 +4,7 @@ import functools
 
 import chex
 import jax
+import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -13,18 +14,28 @@ from tests.objectives.networks import LABELS, TARGETS, VARIABLES, X, normed_eval
 
 NOISE = js.noises.Gaussian(0.25)
 OBJECTIVES = {
+    "gaussian": objectives.GaussianAugmentation(),
+    "stability": objectives.Stability(2.0),
+    "consistency": objectives.Consistency(10.0, 0.5, 2),
+    "smoothmix": objectives.SmoothMix(5.0, 2, 0.5),
     "smoothadv": objectives.SmoothAdv(0.5, 2, objectives.Consistency(1.0, 0.5, 4)),
     "macer": objectives.MACER(4.0, num_samples=4),
     "catrs": objectives.CatRS(1.0, 0.5, 2),
 }
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_one_and_eight_devices_agree(name):
-    def loss(params, stats, key, x, labels, targets):
+SIGMA = jnp.linspace(0.1, 0.5, len(X))
+
+
+@pytest.mark.parametrize(
+    ("name", "varying"), [*((name, False) for name in OBJECTIVES), ("gaussian", True), ("macer", True)]
+)
+def test_one_and_eight_devices_agree(name, varying):
+    def loss(params, stats, key, x, labels, targets, sigma):
         train, attack = (functools.partial(f, params, stats) for f in (normed_train, normed_eval))
+        noise = js.noises.GaussianAt(sigma) if varying else NOISE
         value, aux = OBJECTIVES[name](
-            key, train, NOISE, x, labels, has_state=True, attack_apply=attack, targets=targets
+            key, train, noise, x, labels, has_state=True, attack_apply=attack, targets=targets
         )
         return value, aux.states
 
@@ -32,7 +43,7 @@ def test_one_and_eight_devices_agree(name):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     everywhere, apart = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("data",)))
     weights = (VARIABLES["params"], VARIABLES["batch_stats"], jax.random.key(0))
-    batch = (X, LABELS, TARGETS)
+    batch = (X, LABELS, TARGETS, SIGMA)
     one = step(*weights, *batch)
     many_inputs = (*jax.device_put(weights, everywhere), *jax.device_put(batch, apart))
     many = step(*many_inputs)

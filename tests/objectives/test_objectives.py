@@ -200,6 +200,26 @@ def test_every_pass_returns_its_own_state(name):
     assert np.isfinite(loss)
 
 
+@pytest.mark.parametrize("name", ["smoothadv pgd", "smoothadv ddn", "smoothadv consistency", "smoothmix", "catrs"])
+def test_no_attack_touches_the_statistics(name):
+    """Every state is that of one training pass from the statistics at the start; attacks make no such pass."""
+    params, stats = VARIABLES["params"], VARIABLES["batch_stats"]
+    seen = []
+
+    def train(batch):
+        seen.append(batch)
+        return normed_train(params, stats, batch)
+
+    attack = functools.partial(normed_eval, params, stats)
+    options = {"has_state": True, "attack_apply": attack, "targets": TARGETS}
+    _, aux = OBJECTIVES[name](KEY, train, NOISE, X, LABELS, **options)
+    assert len(seen) == len(aux.states)
+    expected = [jax.tree.leaves(normed_train(params, stats, batch)[1]) for batch in seen]
+    for state in aux.states.values():
+        leaves = jax.tree.leaves(state)
+        assert any(all(np.allclose(a, b, rtol=1e-6) for a, b in zip(leaves, e, strict=True)) for e in expected)
+
+
 def test_the_attack_leaves_statistics_and_weights_alone():
     """The state is that of one training pass at the attacked point, the gradient that of the point held fixed."""
     params, stats = VARIABLES["params"], VARIABLES["batch_stats"]
