@@ -55,7 +55,7 @@ class Expp(AbstractNoise):
         return self.scale(math.prod(shape)) * exponential
 
     def scale(self, dim: int) -> Any:
-        """Lambda, whatever the dimension; |x_i / lambda|^p is Gamma(1 / p)."""
+        r"""Lambda, whatever the dimension; :math:`|x_i / \lambda|^p` is Gamma(1 / p)."""
         return self.sigma / math.sqrt(gamma_ratio(1 / self.p, 2 / self.p))
 
 
