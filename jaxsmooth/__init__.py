@@ -14,6 +14,7 @@ from jaxsmooth import scales as scales
 from jaxsmooth._types import ABSTAIN as ABSTAIN
 from jaxsmooth._types import Certificates as Certificates
 from jaxsmooth._types import Votes as Votes
+from jaxsmooth._version import __version__ as __version__
 from jaxsmooth.adaptive import certify_adaptive as certify_adaptive
 from jaxsmooth.certify import certify as certify
 from jaxsmooth.certify import certify_batch as certify_batch
