@@ -2,9 +2,12 @@
 
     python examples/hidden_cost.py
 
-About two minutes on two CPU cores. Three experiments: balls in closed form; a disc inside an annulus, where a network
-loses the disc as a ball of its radius would, and training under noise keeps it at the annulus's cost; and a network for
-digits, five trainings each without noise and with the noise of the smoothing. EXPECT
+About two minutes on two CPU cores. Three experiments: balls in closed form; a disc inside an annulus, which a network
+loses as a ball of its radius would, and which training under noise keeps at the annulus's cost; and a network for
+digits, five trainings without noise and five with the noise of the smoothing. Expect, from sigma 0.12 to 1, that the
+lowest class of digits falls from .92 to .64 without noise in training, a loss of .280 [.203, .357], and by .288
+[.188, .388] with it, while the highest stays at .99 or above; equal classes would show a lowest of .83. The disc
+keeps .97, .63 and .02 of its points at sigma 0.5, 0.75 and 1; the ball .95, .55 and 0.
 Writes outputs/hidden_cost_theory.png, _plane.png, _classes.png, _radii.png and _rays.png.
 With MNIST prepared on the disk: --dataset mnist --data-dir DIR.
 """
@@ -145,7 +148,7 @@ def report_classes(sigmas, accuracy, predicted, labels):
 
 def radii(options, plain, noisy, test, labels):
     """Mean certified radius over sigma, both readings, and the cap of finitely many votes."""
-    test, labels = test[: options.images // 2], labels[: options.images // 2]
+    test, labels = test[:500], labels[:500]
     certify = functools.partial(jd.radius_over_sigma, x=test, n=options.radius_votes, alpha=1e-3, key=jax.random.key(9))
     fine = np.array([0.06, 0.12, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5])
     one = certify(plain, sigmas=fine)
@@ -173,15 +176,16 @@ def rays(options, classify, sigma, test, labels):
     """How much of its reach along random rays each class keeps."""
     directions = jax.random.normal(jax.random.key(3), (options.directions, *test.shape[1:]))
     predicted = np.asarray(classify(jnp.asarray(test))).argmax(-1)
+    reach = float(np.sqrt(np.prod(test.shape[1:])))  # the diagonal of the cube that holds the images
     found = {}
     for k in range(int(labels.max()) + 1):
         origin = test[(labels == k) & (predicted == k)][: options.origins]
         if len(origin):
             found[str(k)] = jd.region_shrinkage(
-                classify, origin, k, directions, sigma, 8.0, 24, options.ray_votes, jax.random.key(4), batch_size=256
+                classify, origin, k, directions, sigma, reach, 24, options.ray_votes, jax.random.key(4), batch_size=256
             )
     print(f"\nrays from {options.origins} images of each class in {options.directions} directions, sigma {sigma:g}")
-    print("  class   median exit before, after (of those below 8)   no exit below 8   origins lost")
+    print(f"  class   median exit before, after (those below {reach:g})     none below {reach:g}     origins lost")
     for name, one in found.items():
         seen = ~one.censored
         medians = [np.median(t[seen]) if seen.any() else np.nan for t in (one.t_base, one.t_smooth)]

@@ -52,6 +52,23 @@ def test_scaling():
     assert out.splitlines()[-1].endswith("all-reduce s32") and "efficiency" in out
 
 
+def test_hidden_cost(tmp_path):
+    out = run("examples/hidden_cost.py", "--quick", "--output", str(tmp_path))
+    assert "the lowest class loses" in out and "origins lost" in out and "mean certified radius" in out
+    assert len(list(tmp_path.glob("*.png"))) == 5
+
+
+def test_noise_augmentation(tmp_path):
+    out = run("examples/noise_augmentation.py", "--quick", "--output", str(tmp_path))
+    assert "noise that closes the gap" in out and "McNemar p by seed" in out and "largest gap within a class" in out
+    assert len(list(tmp_path.glob("*.png"))) == 3
+
+
+def test_pairwise_distances():
+    out = run("benchmarks/pairwise_distances.py", "--quick")
+    assert "memory grew by" in out and "largest relative error" in out
+
+
 def test_each_script_says_how_to_run_it():
     scripts = [*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/*.py")]
     assert scripts
