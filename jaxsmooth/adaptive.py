@@ -93,36 +93,43 @@ def certify_adaptive(
         if job.images is None:
             raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve_stream")
         labels = checked_labels(labels, job.images, job.classes)
-        tests = adaptive_tests(n_max, alpha)
-        plan = AdaptivePlan(tests, _grid(float(tests.lower_bound(-1, n_max)), _typical(noise, job), norm, job.dim))
         first = 0 if labels is not None else n0
         tested = job.count_all(n0).counts.argmax(-1) if labels is None else labels
-        p_lower = np.zeros(job.images)
-
-        def decide(images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
-            votes = counts[np.arange(len(counts)), tested[images]]
-            p_lower[images], stop = plan.decide(looks, votes, p_lower[images])
-            return stop
-
-        def done(finished: Finished) -> Done:
-            return Done(len(finished.images), finished.drawn, int((p_lower[finished.images] > 0.5).sum()))
-
-        finished = count_until_decided(job, plan.looks, decide, first=first)
-        parts = list(progress_bar(progress, "certify_adaptive", job.images, finished, done))
-    _, votes, samples, _ = in_order(parts)
-    radius, rule = explain_radius(noise_at_images(noise, job.x), p_lower, norm=norm, dim=job.dim)
+        tests = adaptive_tests(n_max, alpha)
+        grid = _grid(float(tests.lower_bound(-1, n_max)), _typical(noise, job), norm, job.dim)
+        run = _AdaptiveRun(AdaptivePlan(tests, grid), tested)
+        finished = count_until_decided(job, run.plan.looks, run.decide, first=first)
+        parts = list(progress_bar(progress, "certify_adaptive", job.images, finished, run.done))
+    together = in_order(parts)
+    radius, rule = explain_radius(noise_at_images(noise, job.x), run.p_lower, norm=norm, dim=job.dim)
     return Certificates(
         label=np.where(radius > 0, tested, ABSTAIN).astype(np.int32),
         radius=radius,
-        p_lower=p_lower,
-        p_upper=1 - p_lower,
-        samples=samples + first,
-        votes=votes,
+        p_lower=run.p_lower,
+        p_upper=1 - run.p_lower,
+        samples=together.samples + first,
+        votes=together.votes,
         noise=noise,
         norm=norm,
         alpha=alpha,
         rule=rule,
     )
+
+
+class _AdaptiveRun:
+    """The largest bound so far of every image, for the class that is tested."""
+
+    def __init__(self, plan: AdaptivePlan, tested: np.ndarray) -> None:
+        self.plan, self.tested, self.p_lower = plan, tested, np.zeros(len(tested))
+
+    def decide(self, images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
+        votes = counts[np.arange(len(counts)), self.tested[images]]
+        self.p_lower[images], stop = self.plan.decide(looks, votes, self.p_lower[images])
+        return stop
+
+    def done(self, finished: Finished) -> Done:
+        certified = int((self.p_lower[finished.images] > 0.5).sum())
+        return Done(len(finished.images), finished.drawn, certified)
 
 
 def _typical(noise: Any, job: SamplingJob) -> Any:

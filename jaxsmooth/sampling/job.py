@@ -229,24 +229,28 @@ def sampling_job(
     if batch_size is None:
         batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
     key_data: Any = jax.random.key_data(key)
-    recording = None
-    if ledger is not None:
-        if not isinstance(ledger, str | os.PathLike):
-            raise TypeError(f"ledger must be the path of a file; got {type(ledger).__name__}")
-        header = fingerprint.run_header(key_data, classify, noise, x.shape[1:], classes)
-        recording = Recording(ledger, header)
+    recording = _open_recording(ledger, key_data, classify, noise, x.shape[1:], classes)
     axes: tuple[str, ...] = ()
     if mesh is not None:
         axes = placement.draw_axes(mesh, classify)
-        if not _check.is_traced(key_data):
-            key_data = np.asarray(key_data)  # jit puts it where the mesh is
-        classify = placement.on_mesh(classify, mesh)
-        mesh = placement.automatic(mesh)
+        # jit puts NumPy arrays where the mesh is.
+        key_data = key_data if _check.is_traced(key_data) else np.asarray(key_data)
+        classify, mesh = placement.on_mesh(classify, mesh), placement.automatic(mesh)
     try:
         yield SamplingJob(key_data, classify, noise, x, ids, classes, batch_size, mesh, axes, later, recording)
     finally:
         if recording is not None:
             recording.close()
+
+
+def _open_recording(
+    path: Any, key_data: Array, classify: Any, noise: Any, event: tuple[int, ...], classes: int
+) -> Recording | None:
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"ledger must be the path of a file; got {type(path).__name__}")
+    return Recording(path, fingerprint.run_header(key_data, classify, noise, event, classes))
 
 
 _count_on_device = jax.jit(count_span, static_argnames=("batch_size",))
