@@ -58,7 +58,15 @@ class Ledger:
         return np.array(sorted(self.segments), np.int64)
 
     def reach(self, image: int, first: int = 0) -> dict[int, Counts]:
-        """The votes of the draws from ``first`` up to every end that segments lead to, by that end."""
+        """The votes of the draws from ``first`` up to every end that segments lead to, by that end.
+
+        Args:
+            image: the id of the image.
+            first: the number of the first draw.
+
+        Returns:
+            Votes by class, -1 for invalid ones, for each number that is one past a last draw.
+        """
         segments = self.segments.get(image, {})
         reached: dict[int, Counts] = {first: {}}
         waiting = [first]
@@ -80,6 +88,10 @@ class Ledger:
         Returns:
             The ids of the images for which all of these draws are recorded, int64, increasing, and their
             ``Votes`` (NumPy).
+
+        Raises:
+            ValueError: for draws below 1, or a negative first one.
+            TypeError: if they are not integers.
 
         Example:
             >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
@@ -110,7 +122,17 @@ class Ledger:
         return Votes(votes[:, :-1], votes[:, -1])
 
     def add(self, image: int, pixels: str, first: int, segments: Iterable[tuple[int, Counts]]) -> None:
-        """Take in a record; refuse one that contradicts another."""
+        """Take in a record; refuse one that contradicts another.
+
+        Args:
+            image: the id of the image.
+            pixels: its digest.
+            first: the number of the first draw.
+            segments: how many draws, and their votes by class, one after the other.
+
+        Raises:
+            ValueError: for another image of this id, or other votes for the same draws.
+        """
         if self.pixels.setdefault(image, pixels) != pixels:
             raise ValueError(
                 f"image {image} is not the one of the ledger: the digest of its pixels is {pixels}, not "
@@ -180,16 +202,14 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
     paths = list(paths)
     if not paths:
         raise ValueError("paths must name at least one ledger")
-    merged: Ledger | None = None
-    for path in paths:
+    merged = read(paths[0])
+    for path in paths[1:]:
         part = read(path)
-        merged = Ledger(part.header) if merged is None else merged
         check_header(part.header, merged.header, path)
         for image, by_first in part.segments.items():
             for first, by_end in by_first.items():
                 for end, counts in by_end.items():
                     merged.add(image, part.pixels[image], first, [(end - first, counts)])
-    assert merged is not None
     with open(into, "xb") as file:
         file.write(_line(merged.header))
         for image in merged.image_ids.tolist():

@@ -17,7 +17,23 @@ _FIRST_LOOK, _RATIO, _LAST_SHARE, _MIN_GAIN = 100, 2.0, 0.8, 0.0133
 
 
 def adaptive_tests(n_max: int, alpha: float) -> GroupSequential:
-    """The looks at 100, 200, 400, ... draws and their shares of alpha."""
+    """The looks of ``AdaptivePlan`` at 100, 200, 400, ... draws and their shares of alpha.
+
+    Args:
+        n_max: the most draws an image may take.
+        alpha: the probability, per image, of certifying too much.
+
+    Returns:
+        A ``GroupSequential``.
+
+    Raises:
+        ValueError: as ``GroupSequential``.
+        TypeError: as ``GroupSequential``.
+
+    Example:
+        >>> adaptive_tests(1000, 0.001).looks.tolist()
+        [100, 200, 400, 800, 1000]
+    """
     return GroupSequential(n_max, alpha, first_look=_FIRST_LOOK, ratio=_RATIO, last_share=_LAST_SHARE)
 
 

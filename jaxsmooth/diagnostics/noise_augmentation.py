@@ -144,10 +144,10 @@ def noise_augmentation_gap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> NoiseAugmentationGap:
-    r"""Differences of risk on the grid: :math:`\Delta_{\alpha,\beta} - \Delta_{0,\beta}` and :math:`- \Delta_{\beta,
-    \beta}`, with intervals and paired tests, and the best alpha chosen on other images than those that report.
+    r"""What noise in training gains or loses: differences of risk on the grid, intervals, paired tests, the best alpha.
 
-    Intervals resample images and seeds together, with the same draws for every cell, so that they speak of new images
+    The differences are :math:`\Delta_{\alpha,\beta} - \Delta_{0,\beta}` and :math:`\Delta_{\alpha,\beta} -
+    \Delta_{\beta,\beta}`; the best alpha is chosen on other images than those that report. Intervals resample images and seeds together, with the same draws for every cell, so that they speak of new images
     and new trainings at once; few seeds make them rough.
 
     Args:

@@ -157,7 +157,26 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
 
 
 def static(*, default: Any) -> Any:
-    """A field that shapes the program: static, hashable, known before tracing."""
+    """A field of an objective that shapes the program: static, hashable, known before tracing.
+
+    Args:
+        default: its value where none is given.
+
+    Returns:
+        A field for ``dataclasses``.
+
+    Example:
+        >>> import jax, jaxsmooth as js, jaxsmooth.objectives
+        >>> @js.objectives.objective
+        ... class Plain(js.objectives.AbstractObjective):
+        ...     weight: float = 1.0
+        ...     num_samples: int = js.objectives.static(default=2)
+        ...     def per_image(self, key, network, batch):
+        ...         logits, _ = network.train(batch.copies)
+        ...         return self.weight * js.losses.gaussian_cross_entropy(logits, batch.labels), None
+        >>> jax.tree.leaves(Plain())
+        [1.0]
+    """
     return dataclasses.field(default=default, metadata={"static": True})
 
 

@@ -123,6 +123,17 @@ def frozen_pytree(cls: type[_T]) -> type[_T]:
 
     Fields are data unless ``static``. Rebuilding an object from its leaves, which JAX does with tracers and
     placeholders, does not initialise it again.
+
+    Args:
+        cls: a class with annotated fields.
+
+    Returns:
+        The class.
+
+    Example:
+        >>> import jax, jaxsmooth as js, jaxsmooth.scales
+        >>> jax.tree.leaves(js.scales.Constant(0.25))
+        [0.25]
     """
     cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
     fields = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
