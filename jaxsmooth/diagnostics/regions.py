@@ -12,7 +12,7 @@ from jaxsmooth._types import Array, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
 from jaxsmooth.sampling import count_votes
-from jaxsmooth.sampling.inputs import as_pytree
+from jaxsmooth.sampling.inputs import as_pytree, check_classifier
 
 RATIO_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Halvings of the first step that leaves the region: 1 / 1024 of a step is far below what votes resolve.
@@ -105,7 +105,8 @@ def region_shrinkage(
     lengths = np.linalg.norm(directions.reshape(len(directions), -1).astype(np.float64), axis=1)
     if not (lengths > 0).all():
         raise ValueError("dirs must not hold a direction of length 0")
-    classes = np.broadcast_to(arguments.labelled(np.atleast_1d(cls), "cls"), (len(origins),))
+    fn = as_pytree(fn)
+    classes = _classes(cls, len(origins), check_classifier(fn, jnp.asarray(origins)))
     sigma, far = float(arguments.positive("sigma", sigma)), float(arguments.positive("t_max", t_max))
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)
     level = float(arguments.thresholds(threshold))
@@ -118,9 +119,20 @@ def region_shrinkage(
     needed = np.int32(np.ceil(level * n - 1e-9))
     t = np.linspace(0, far, steps + 1).astype(np.float32)
     owner = np.repeat(np.arange(len(origins), dtype=np.int32), len(directions))
-    base, smooth = _exits(key, as_pytree(fn), start, ray, target, owner, t, np.float32(sigma), needed, n, batch_size)
+    base, smooth = _exits(key, fn, start, ray, target, owner, t, np.float32(sigma), needed, n, batch_size)
     shape = (len(origins), len(directions))
     return _summary(np.asarray(base, np.float64).reshape(shape), np.asarray(smooth, np.float64).reshape(shape), far)
+
+
+def _classes(cls: Any, origins: int, number: int) -> np.ndarray:
+    """One class for each origin, below the number of classes."""
+    classes = arguments.labelled(np.atleast_1d(cls), "cls")
+    if len(classes) not in (1, origins) or classes.max() >= number:
+        raise ValueError(
+            f"cls must be one class, or one for each of the {origins} origins, below the {number} of the classifier; "
+            f"got {np.asarray(cls).tolist()}"
+        )
+    return np.broadcast_to(classes, (origins,))
 
 
 def _summary(t_base: np.ndarray, t_smooth: np.ndarray, far: float) -> RegionShrinkage:

@@ -176,7 +176,8 @@ def test_votes_on_a_mesh_are_the_same():
 
 
 BAD = [
-    (lambda: shrinkage(cls=[0, 1]), "could not be broadcast|cls must"),
+    (lambda: shrinkage(cls=[0, 1]), "cls must be one class, or one for each of the 1 origins"),
+    (lambda: shrinkage(cls=2), "below the 2 of the classifier; got 2"),
     (lambda: shrinkage(dirs=np.zeros((2, 10))), "dirs must not hold a direction of length 0"),
     (lambda: shrinkage(dirs=np.ones((2, 9))), r"dirs must hold directions of the shape \(10,\); got \(9,\)"),
     (lambda: shrinkage(origin=np.ones(10)), r"origin must be a batch \(N, \*event\)"),
