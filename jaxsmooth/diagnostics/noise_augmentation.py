@@ -147,8 +147,9 @@ def noise_augmentation_gap(
     r"""What noise in training gains or loses: differences of risk on the grid, intervals, paired tests, the best alpha.
 
     The differences are :math:`\Delta_{\alpha,\beta} - \Delta_{0,\beta}` and :math:`\Delta_{\alpha,\beta} -
-    \Delta_{\beta,\beta}`; the best alpha is chosen on other images than those that report. Intervals resample images and seeds together, with the same draws for every cell, so that they speak of new images
-    and new trainings at once; few seeds make them rough.
+    \Delta_{\beta,\beta}`; the best alpha is chosen on other images than those that report. Intervals resample images
+    and seeds together, with the same draws for every cell, so that they speak of new images and new trainings at once;
+    few seeds make them rough.
 
     Args:
         grid: from ``sigma_grid``; its alphas must hold 0.

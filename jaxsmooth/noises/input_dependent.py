@@ -23,9 +23,9 @@ class GaussianAt(AbstractNoise):
     r"""The Gaussian noise of some images: what ``InputDependentGaussian`` is there, and may be nearby.
 
     Made by ``InputDependentGaussian.at``; also the noise of a training batch, aligned with its images:
-    ``GaussianAt(sigma[indices])`` with ``sigma = KNNScale.leave_one_out()``, computed once. Votes are counted under the ``InputDependentGaussian`` itself. Its radii hold for
-    the classifier that computes sigma anew for every input: :math:`\sigma \Phi^{-1}(p)` does not, since at a
-    perturbed image the noise is another one.
+    ``GaussianAt(sigma[indices])`` with ``sigma = KNNScale.leave_one_out()``, computed once. Votes are counted under
+    the ``InputDependentGaussian`` itself. Its radii hold for the classifier that computes sigma anew for every input:
+    :math:`\sigma \Phi^{-1}(p)` does not, since at a perturbed image the noise is another one.
 
     Args:
         sigma: standard deviation at each image, ``(images,)``.
