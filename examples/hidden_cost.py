@@ -2,7 +2,7 @@
 
     python examples/hidden_cost.py
 
-About two minutes on two CPU cores. Three experiments: balls in closed form; a disc inside an annulus, which a network
+About two minutes of CPU time. Three experiments: balls in closed form; a disc inside an annulus, which a network
 loses as a ball of its radius would, and which training under noise keeps at the annulus's cost; and a network for
 digits, five trainings without noise and five with the noise of the smoothing. Expect, from sigma 0.12 to 1, that the
 lowest class of digits falls from .92 to .64 without noise in training, a loss of .280 [.203, .357], and by .288
