@@ -4,7 +4,7 @@
     taskset -c 0 python benchmarks/input_dependent.py --dataset mnist --data-dir DIR
 
 Times sigma(x) of 10,000 images against 60,000 references (device, float32, neighbours exact), and 1,000 certificates
-at dim 3,072 (host, float64, both extreme scales), on one core if started with taskset: about 15 s and below 1 s, beside
+at dim 3,072 (host, float64, both extreme scales), on one core if started with taskset: about 18 s and below 1 s, beside
 half a minute of reading and compiling. Seconds of the processor are printed too, since they do not depend on what else
 runs.
 """
