@@ -114,11 +114,9 @@ def parameters(callable_) -> list[str]:
 
 def fault_of_summary(doc: str) -> str | None:
     lines = doc.splitlines()
-    if not lines or len(lines) > 1 and lines[1]:
+    if not lines or (len(lines) > 1 and lines[1]):
         return "no summary in one line"
-    return (
-        None if lines[0].rstrip("`).:").strip() and lines[0][-1] in ".:?" else f"the summary has no end: {lines[0]!r}"
-    )
+    return None if lines[0][-1] in ".:?" else f"the summary has no end: {lines[0]!r}"
 
 
 def faults_of_function(function, doc: str, *, example: bool) -> list[str]:
