@@ -92,13 +92,14 @@ def main() -> None:
     images, labels = js.datasets.load(options.dataset, "test", data_dir=options.data_dir)
     images, labels = images[: options.images], labels[: options.images]
     noise = js.noises.Gaussian(options.sigma)
+    radii = np.arange(5) * options.sigma / 2
     mesh = jax.make_mesh((jax.device_count(),), ("draws",))
     certificates = js.certify_curve(
         jax.random.key(0),
         classifier(jax, options.dataset, options.data_dir),
         noise,
         images,
-        np.arange(5) * options.sigma / 2,
+        radii,
         labels=labels,
         n_max=options.n_max,
         mesh=mesh,
@@ -111,7 +112,9 @@ def main() -> None:
         print(js.analysis.summary(certificates, labels, radii=[0, options.sigma]))
         options.output.mkdir(parents=True, exist_ok=True)
         js.analysis.write_log(options.output / "certify_pod.tsv", certificates, labels)
-        print(f"wrote {options.output / 'certify_pod.tsv'}")
+        axes = js.analysis.plot_certified_accuracy(certificates, labels, radii=radii, title=f"{len(labels)} images")
+        axes.figure.savefig(options.output / "certify_pod.png", dpi=120)
+        print(f"wrote {options.output / 'certify_pod.tsv'} and .png")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def main():
     parser.add_argument("--first", nargs="+", required=True, help="runs of one method")
     parser.add_argument("--second", nargs="+", required=True, help="runs of the other, in the same order of seeds")
     parser.add_argument("--radii", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0, 1.25])
+    parser.add_argument("--figure", type=pathlib.Path, help="draw the first run of each to this PNG")
     options = parser.parse_args()
     if len(options.first) != len(options.second):
         raise SystemExit("--first and --second must have as many runs: they are compared in pairs")
@@ -58,6 +59,11 @@ def main():
     gap, low, high = difference(first, second)
     print(f"\n{first.shape[1]} images, {len(first)} runs: ACR {first.mean():.4f} against {second.mean():.4f}")
     print(f"first - second: {gap:+.4f} [{low:+.4f}, {high:+.4f}]; by run {np.round((first - second).mean(1), 4)}")
+    if options.figure:
+        runs = {pathlib.Path(path).name: read(path)[0] for path in (options.first[0], options.second[0])}
+        axes = js.analysis.plot_certified_accuracy(runs, labels, title=f"{len(labels)} images")
+        axes.figure.savefig(options.figure, dpi=120)
+        print(f"wrote {options.figure}")
 
 
 if __name__ == "__main__":

@@ -56,23 +56,25 @@ def table_of_radii(sigma, dim):
 def plot_radii(sigma, dim, path):
     """Radius against the probability of the top class, a panel per norm."""
     tail = np.logspace(-4, np.log10(0.5), 80)
-    figure, panels = plt.subplots(1, 3, figsize=(12, 4.2), sharex=True)
+    figure, panels = plt.subplots(1, 3, figsize=(10.5, 4.3), sharex=True)
     for axes, (norm, name) in zip(panels, NORMS.items(), strict=True):
         for i, (family, make) in enumerate(FAMILIES.items()):
             radius = js.certified_radius(make(sigma), 1 - tail, norm=norm, dim=dim)
             style = ["-", "--"][i // len(COLOURS)]
-            axes.plot(tail, radius, style, color=COLOURS[i % len(COLOURS)], label=family, linewidth=1.8)
-        axes.set(xscale="log", xlabel="probability of the top class", title=f"{name}, {dim} dimensions")
+            axes.plot(tail, radius, style, color=COLOURS[i % len(COLOURS)], label=family, linewidth=2.2)
+        axes.set(xscale="log", xlabel="probability of the top class")
+        axes.set_title(f"{name}, {dim} dimensions", fontsize=13)
+        axes.xaxis.label.set_size(12)
         axes.invert_xaxis()
         axes.set_xticks([0.5, 0.1, 0.01, 0.001, 1e-4], ["0.5", "0.9", "0.99", "0.999", "0.9999"])
         axes.set_xlim(0.5, 1e-4)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel(f"certified radius at sigma = {sigma:g}")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="lower center", ncol=6, frameon=False)
+    panels[0].set_ylabel(f"certified radius at sigma = {sigma:g}", fontsize=12)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="lower center", ncol=6, frameon=False, fontsize=11)
     figure.tight_layout(rect=(0, 0.13, 1, 1))
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
