@@ -135,7 +135,8 @@ def scores(certificates, labels, radii):
 def plot_comparison(path, certificates, labels, sigma, options):
     """Certified accuracy of all seeds, the law of sigma(x), accuracy by class."""
     figure, (curves, ecdf, bars) = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
-    grid = np.linspace(0, max(c.radius.max() for found in certificates.values() for c in found), 300)
+    largest = max(c.radius.max() for found in certificates.values() for c in found)
+    grid = np.append(np.linspace(0, largest, 300), largest * (1 + 1e-6))  # beyond it nothing is certified
     for offset, (kind, found) in zip((-0.2, 0.2), certificates.items(), strict=True):
         lines = np.array([js.analysis.certified_accuracy(c, labels, grid) for c in found])
         style = {"color": COLORS[kind], "linestyle": DASHES[kind]}
