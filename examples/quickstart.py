@@ -84,7 +84,7 @@ def draw(path, *, key, noise, n, images, labels, found):
     for axes in left.axes:
         axes.set(xticks=[], yticks=[])
     left.axes[0].set_ylabel("image", fontsize=13)
-    left.axes[4].set_ylabel("a noisy copy\nthat votes", fontsize=13)
+    left.axes[4].set_ylabel("under noise", fontsize=13)
     left.suptitle("certified label and l2 radius", fontsize=14)
     axes = js.analysis.plot_certified_accuracy(found, labels, ax=right.subplots())
     axes.set_title(f"{len(labels)} digits, sigma {noise.sigma:g}, pixels in [0, 1]", fontsize=14)

@@ -173,7 +173,8 @@ def certify(options, network, state, noise, key, mesh):
     certificates = js.certify(key, classify, noise, images, n=options.n, mesh=mesh, progress=True)
     print(js.analysis.summary(certificates, labels, np.arange(6) * options.sigma / 2))
     js.analysis.write_log(options.output / "certificates.tsv", certificates, labels)
-    axes = js.analysis.plot_certified_accuracy(certificates, labels)
+    title = f"{options.dataset}, {options.objective}, sigma {options.sigma:g}, pixels in [0, 1]"
+    axes = js.analysis.plot_certified_accuracy(certificates, labels, title=title)
     axes.figure.savefig(options.output / "certified_accuracy.png", dpi=150)
     plt.close(axes.figure)
 
