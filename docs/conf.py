@@ -18,6 +18,10 @@ html_show_sourcelink = False
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 
+# Every reference leads somewhere, but for types of other libraries and names that exist for type checkers alone.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(numpy|jax|collections|os|datetime|matplotlib)\..*|Axes|Array|Classify|.*\._T")]
+
 # Signatures in one form: a name a line, types in the signature, defaults as written in the source.
 autodoc_member_order = "groupwise"
 autodoc_preserve_defaults = True

@@ -43,7 +43,7 @@ class Throughput:
 
     @property
     def ratio(self) -> float:
-        """Votes per bare forward pass: the share of the network's speed that is left."""
+        """Votes per bare forward pass, the share of the network's speed that is left."""
         return self.votes / self.forward
 
     def __str__(self) -> str:

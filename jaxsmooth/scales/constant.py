@@ -40,7 +40,7 @@ class Constant(AbstractScale):
 
     @property
     def semi_elasticity(self) -> float:
-        """0: nothing moves."""
+        """Nothing moves, 0."""
         return 0.0
 
     def on_host(self, x: Any) -> np.ndarray:

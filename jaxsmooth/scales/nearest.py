@@ -78,7 +78,7 @@ class KNNScale(AbstractScale):
 
     @property
     def semi_elasticity(self) -> Any:
-        """The rate: the mean distance is 1-Lipschitz."""
+        """The rate, since the mean distance is 1-Lipschitz."""
         return self.rate
 
     def mean_distance(self, x: Any) -> Array:
