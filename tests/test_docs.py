@@ -35,6 +35,17 @@ def test_every_page_is_reached_and_every_picture_is_shown():
         assert any(f"images/{picture.name})" in text for text in texts), picture
 
 
+def test_every_example_has_its_line_and_its_picture():
+    """Scripts that are run have a command and a picture; parts of others are named."""
+    gallery = (ROOT / "examples/README.md").read_text()
+    for script in ROOT.glob("examples/*.py"):
+        run = re.search(rf"`python examples/{script.name}[^`]*`(.*?)(?=`python examples/|\Z)", gallery, re.DOTALL)
+        if "__main__" in script.read_text():
+            assert run and "](../docs/images/" in run.group(1), script.name
+        else:
+            assert f"`{script.name}`" in gallery, script.name
+
+
 @pytest.mark.slow
 def test_the_docs_build_without_warnings(tmp_path):
     pytest.importorskip("furo")
