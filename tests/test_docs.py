@@ -13,6 +13,7 @@ import jaxsmooth as js
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REFERENCE = "\n".join(page.read_text() for page in sorted(ROOT.glob("docs/api/*.md")))
+PAGES = [*sorted(ROOT.glob("docs/*.md")), *(ROOT / name for name in ("examples/README.md", "CONTRIBUTING.md"))]
 
 
 def test_the_reference_covers_the_public_surface():
@@ -33,6 +34,19 @@ def test_every_page_is_reached_and_every_picture_is_shown():
     for picture in ROOT.glob("docs/images/*"):
         assert picture.suffix == ".png" and picture.stat().st_size < 100_000, picture
         assert any(f"images/{picture.name})" in text for text in texts), picture
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_names_exists(page):
+    text = page.read_text()
+    for path in set(re.findall(r"\bjs\.([a-zA-Z_][a-zA-Z_0-9.]*[a-zA-Z0-9])", text)):
+        value = js
+        for name in path.split("."):
+            value = getattr(value, name)
+    for file in re.findall(r"`((?:tests|examples|benchmarks|docs|jaxsmooth)/[\w/.]+)`", text):
+        assert (ROOT / file).exists() or "NAME" in file, file
+    for file in re.findall(r"`python ((?:examples|benchmarks|docs)/\w+\.py)", text):
+        assert (ROOT / file).exists(), file
 
 
 def test_every_example_has_its_line_and_its_picture():
