@@ -2,14 +2,19 @@
 
 import math
 import operator
+import os
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
 NORMS = (1.0, 2.0, math.inf)
+# Draws are numbered in int32, with room for the batch that the last one is in.
+MOST_DRAWS = 2**31 - 2**24
 
 
 def is_traced(*trees: Any) -> bool:
@@ -33,8 +38,30 @@ def integer(name: str, value: Any, *, at_least: int | None = None) -> int:
     return result
 
 
+def draws(name: str, value: Any, *, first: int = 0) -> int:
+    """``value`` as a number of draws: at least 1, and few enough to be numbered from ``first`` on."""
+    n = integer(name, value, at_least=1)
+    if first + n >= MOST_DRAWS:
+        raise ValueError(f"{name} must be below {MOST_DRAWS - first}, so that draws can be numbered; got {n}")
+    return n
+
+
+def number(name: str, value: Any) -> float:
+    """``value`` as a float: one concrete real number, not a text or a truth value."""
+    array = as_float64(name, value)
+    if array.ndim:
+        raise TypeError(f"{name} must be one number; got shape {array.shape}")
+    return float(array)
+
+
 def positive(name: str, value: Any) -> None:
-    """Reject a concrete number that is not positive and finite; leave tracers and placeholders alone."""
+    """Reject what is not one positive, finite number; leave tracers alone."""
+    if not is_traced(value) and not 0 < number(name, value) < math.inf:
+        raise ValueError(f"{name} must be positive and finite; got {value!r}")
+
+
+def positive_leaf(name: str, value: Any) -> None:
+    """As ``positive``, for a leaf of a pytree, which JAX replaces by tracers, placeholders and arrays of any shape."""
     if isinstance(value, bool) or isinstance(value, str):
         raise TypeError(f"{name} must be a positive number; got {value!r}")
     if isinstance(value, int | float | np.integer | np.floating) and not 0 < value < math.inf:
@@ -43,20 +70,17 @@ def positive(name: str, value: Any) -> None:
 
 def probability(name: str, value: Any) -> float:
     """``value`` as a float strictly between 0 and 1."""
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number strictly between 0 and 1; got {value!r}") from None
+    result = number(name, value)
     if not 0.0 < result < 1.0:
         raise ValueError(f"{name} must be strictly between 0 and 1; got {result}")
     return result
 
 
-def norm(value: Any) -> float:
+def norm(value: Any, name: str = "norm") -> float:
     """``value`` as 1.0, 2.0 or inf, in the convention of ``numpy.linalg.norm``."""
-    if not isinstance(value, str) and np.ndim(value) == 0 and value in NORMS:
+    if not isinstance(value, str | bool) and np.ndim(value) == 0 and value in NORMS:
         return float(value)
-    raise ValueError(f"norm must be 1, 2 or np.inf (as in numpy.linalg.norm); got {value!r}")
+    raise ValueError(f"{name} must be 1, 2 or np.inf (as in numpy.linalg.norm); got {value!r}")
 
 
 def dimension(dim: Any) -> int | None:
@@ -89,9 +113,39 @@ def as_float64(name: str, value: Any) -> np.ndarray:
             "Inside jit use radius_table and certify_batch"
         )
     try:
-        return np.asarray(value, np.float64)
+        array = np.asarray(value)
+        if not is_real(array.dtype):
+            raise TypeError
+        return np.asarray(array, np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be numeric; got {type(value).__name__}") from None
+        kind = type(value).__name__
+        raise TypeError(f"{name} must be a number or an array of numbers; got {kind} {reprlib.repr(value)}") from None
+
+
+def float32(name: str, value: Any) -> jax.Array:
+    """``value`` as a float32 array; it may be traced."""
+    return jnp.asarray(value if is_traced(value) else as_float64(name, value), jnp.float32)
+
+
+def is_real(dtype: Any) -> bool:
+    """Whether numbers of this type are integers or floating point, of JAX's types or NumPy's."""
+    return jax.dtypes.issubdtype(dtype, np.integer) or jax.dtypes.issubdtype(dtype, np.floating)
+
+
+def positives(name: str, value: Any) -> np.ndarray:
+    """``value`` as float64, positive and finite, any shape."""
+    array = as_float64(name, value)
+    good = (array > 0) & np.isfinite(array)
+    if not good.all():
+        raise ValueError(f"{name} must be positive and finite; got {_first_bad(array, good)}")
+    return array
+
+
+def path(name: str, value: Any) -> str | os.PathLike[str]:
+    """``value`` as it is: the path of a file."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a file; got {value!r}")
+    return value
 
 
 def _first_bad(array: np.ndarray, good: np.ndarray) -> float:

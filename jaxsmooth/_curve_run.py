@@ -141,23 +141,14 @@ def _plan(radii: np.ndarray, required: np.ndarray, n_max: int, alpha: float, any
     return plan
 
 
-def _checked_radii(radii: Any) -> np.ndarray:
+def checked_curve(radii: Any, *, norm: Any, n_max: Any, alpha: Any) -> tuple[np.ndarray, float, int, float]:
+    """The radii as float64, increasing; the norm, n_max and alpha; before anything is sampled."""
     radii = _check.nonnegative("radii", radii)
     if radii.ndim != 1 or len(radii) == 0:
         raise ValueError(f"radii must be a vector of at least one radius; got shape {radii.shape}")
     if np.any(np.diff(radii) <= 0):
         raise ValueError(f"radii must increase; got {radii.tolist()}. Use np.unique(radii)")
-    return radii
-
-
-def checked_radii(radii: Any) -> np.ndarray:
-    """The radii as float64, increasing."""
-    radii = _check.nonnegative("radii", radii)
-    if radii.ndim != 1 or len(radii) == 0:
-        raise ValueError(f"radii must be a vector of at least one radius; got shape {radii.shape}")
-    if np.any(np.diff(radii) <= 0):
-        raise ValueError(f"radii must increase; got {radii.tolist()}. Use np.unique(radii)")
-    return radii
+    return radii, _check.norm(norm), _check.draws("n_max", n_max), _check.probability("alpha", alpha)
 
 
 def checked_labels(labels: Any, images: int | None, classes: int) -> np.ndarray | None:

@@ -83,8 +83,9 @@ def certify_adaptive(
     """
     norm = _check.norm(norm)
     rules_for(noise, norm)
-    n0 = _check.integer("n0", n0, at_least=1)
-    n_max = _check.integer("n_max", n_max, at_least=1)
+    n0 = _check.draws("n0", n0)
+    n_max = _check.draws("n_max", n_max, first=n0)
+    alpha = _check.probability("alpha", alpha)
     if _check.is_traced(key, noise, x):
         raise TypeError("certify_adaptive works on the host and cannot be traced; inside jit use certify_batch")
     with sampling_job(

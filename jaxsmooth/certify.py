@@ -134,8 +134,8 @@ def tally_certified(selection: Votes, n: int, alpha: float) -> Callable[[np.ndar
 
 def check_fixed_n(noise: Any, *, norm: Any, n0: Any, n: Any, alpha: Any, runner_up: Any) -> tuple[float, int, int]:
     """The norm, n0 and n; refuse what could not certify anything, before any sampling."""
-    n0 = _check.integer("n0", n0, at_least=1)
-    n = _check.integer("n", n, at_least=1)
+    n0 = _check.draws("n0", n0)
+    n = _check.draws("n", n, first=n0)
     check_can_certify(n, alpha)
     norm = _check.norm(norm)
     if runner_up not in ("complement", "bounded"):
@@ -188,13 +188,13 @@ def certify_batch(
         >>> label.tolist()
         [0, 1]
     """
-    table = jnp.asarray(table)
+    table = table if _check.is_traced(table) else np.asarray(table)
     if table.ndim != 1 or table.shape[0] < 2 or table.dtype != jnp.float32:
         raise ValueError(
             f"table must be float32 of shape (n + 1,), made by radius_table; got {table.dtype} of shape {table.shape}"
         )
     refuse_table(noise)
-    n0 = _check.integer("n0", n0, at_least=1)
+    table, n0 = jnp.asarray(table), _check.draws("n0", n0)
     selection = count_votes(key, classify, noise, x, n0, batch_size=batch_size)
     votes = count_votes(key, classify, noise, x, table.shape[0] - 1, first=n0, batch_size=batch_size)
     top = jnp.argmax(selection.counts, -1)

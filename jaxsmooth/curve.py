@@ -6,7 +6,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_labels, checked_radii
+from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve, checked_labels
 from jaxsmooth._progress import progress_bar
 from jaxsmooth._types import Array, Certificates, Classify
 from jaxsmooth.noises.input_dependent import noise_at_images, refuse_stream
@@ -86,7 +86,7 @@ def certify_curve(
         >>> certificates.radius.tolist(), bool(certificates.samples.max() < 20_000)
         ([0.5, 0.25], True)
     """
-    radii = checked_radii(radii)
+    radii, norm, n_max, alpha = checked_curve(radii, norm=norm, n_max=n_max, alpha=alpha)
     if _check.is_traced(key, noise, x):
         raise TypeError("certify_curve works on the host and cannot be traced; inside jit use certify_batch")
     with sampling_job(

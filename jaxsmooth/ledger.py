@@ -159,6 +159,7 @@ def read(path: str | os.PathLike[str]) -> Ledger:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no ledger, or if a line is damaged; the message says which.
+        TypeError: if it is not a path.
 
     Example:
         >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
@@ -168,7 +169,7 @@ def read(path: str | os.PathLike[str]) -> Ledger:
         >>> js.ledger.read(path).header["noise"], js.ledger.read(path).image_ids.tolist()
         ('Gaussian(sigma=0.5)', [0, 1, 2])
     """
-    content, _ = whole_lines(pathlib.Path(path).read_bytes(), path)
+    content, _ = whole_lines(pathlib.Path(_check.path("path", path)).read_bytes(), path)
     ledger = parse(content, path)
     if ledger is None:
         raise ValueError(f"{path} holds no ledger: its first line is missing. Start the run again")
@@ -187,7 +188,8 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
 
     Raises:
         FileExistsError: if ``into`` exists.
-        ValueError: if the ledgers are of different runs or contradict each other.
+        ValueError: if there is none, or they are of different runs or contradict each other.
+        TypeError: if something is not a path.
 
     Example:
         >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
@@ -199,9 +201,12 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
         >>> js.ledger.merge(parts, path("all")).image_ids.tolist()
         [0, 1, 2, 3]
     """
-    paths = list(paths)
+    if isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable):
+        raise TypeError(f"paths must be a sequence of paths of ledgers; got {paths!r}")
+    paths = [_check.path(f"paths[{i}]", path) for i, path in enumerate(paths)]
     if not paths:
-        raise ValueError("paths must name at least one ledger")
+        raise ValueError("paths must name at least one ledger; got none")
+    _check.path("into", into)
     merged = read(paths[0])
     for path in paths[1:]:
         part = read(path)

@@ -98,7 +98,7 @@ def predict(
 
 def _plan(n: int, alpha: float) -> PredictPlan:
     """The looks; refuse an n at which even a unanimous vote decides nothing."""
-    n = _check.integer("n", n, at_least=1)
+    n = _check.draws("n", n)
     alpha = _check.probability("alpha", alpha)
     unanimous = lambda level: int(np.ceil(1 - np.log2(level)))
     alone = unanimous(alpha)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
-from jaxsmooth._curve_run import CurveRun, checked_labels, checked_radii
+from jaxsmooth._curve_run import CurveRun, checked_curve, checked_labels
 from jaxsmooth._types import ABSTAIN, Certificates, Votes
 from jaxsmooth.certify import certificates_of_votes, check_fixed_n
 from jaxsmooth.noises.input_dependent import InputDependentGaussian, noise_at_images
@@ -123,7 +124,7 @@ def recertify_curve(
         >>> js.recertify_curve(path, noise, [0, 0.3, 0.6], labels=[0, 1]).radius.tolist()
         [0.3, 0.3]
     """
-    radii = checked_radii(radii)
+    radii, norm, n_max, alpha = checked_curve(radii, norm=norm, n_max=n_max, alpha=alpha)
     recorded = _read(ledger, noise)
     x = _images(recorded, noise, x)
     images = recorded.image_ids
@@ -143,7 +144,7 @@ def recertify_curve(
 
 
 def _read(path: str | os.PathLike[str], noise: Any) -> ledgers.Ledger:
-    recorded = ledgers.read(path)
+    recorded = ledgers.read(_check.path("ledger", path))
     own, given = recorded.header["noise"], fingerprint.describe_noise(inputs.checked_noise(noise))
     if own != given:
         raise ValueError(f"noise must be that of the ledger, {own}; got {given}")

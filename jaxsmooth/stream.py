@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_labels, checked_radii
+from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve, checked_labels
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import Array, Certificates, Classify
 from jaxsmooth.certify import certificates_of_votes, check_fixed_n
@@ -69,6 +69,7 @@ def certify_stream(
         [[0, 0], [1, 1]]
     """
     norm, n0, n = check_fixed_n(noise, norm=norm, n0=n0, n=n, alpha=alpha, runner_up=runner_up)
+    _check_batches(batches)
 
     def results() -> Iterator[Certificates]:
         with sampling_job(
@@ -137,8 +138,9 @@ def certify_curve_stream(
         >>> [certificates.radius.tolist() for certificates in stream]
         [[0.5, 0.5], [0.0, 0.0]]
     """
-    radii = checked_radii(radii)
+    radii, norm, n_max, alpha = checked_curve(radii, norm=norm, n_max=n_max, alpha=alpha)
     refuse_stream(noise)
+    _check_batches(batches)
     source = _Source(batches)
 
     def results() -> Iterator[Certificates]:
@@ -162,6 +164,15 @@ def certify_curve_stream(
     return progress_bar(progress, "certify_curve", None, results(), done)
 
 
+def _check_batches(batches: Any) -> None:
+    """Refuse what holds no batches; one array would be read as batches of its rows."""
+    if not isinstance(batches, Iterable) or isinstance(batches, str | bytes) or hasattr(batches, "dtype"):
+        raise TypeError(
+            "batches must be an iterable of arrays (images, *event), such as a generator or a list; got "
+            f"{type(batches).__name__}. For one array use the verb without _stream"
+        )
+
+
 class _Source:
     """The batches, and what has been read of them: their sizes and the labels, by number of the image."""
 
@@ -173,9 +184,14 @@ class _Source:
 
     def __iter__(self) -> Iterator[Any]:
         for batch in self.batches:
+            if isinstance(batch, tuple) and len(batch) != 2:
+                raise ValueError(f"batches must be images or pairs (images, labels); got a tuple of {len(batch)}")
             x, labels = batch if isinstance(batch, tuple) else (batch, None)
             if self.labelled not in (None, labels is not None):
-                raise ValueError("batches must all be pairs (images, labels) or all be images")
+                raise ValueError(
+                    "batches must all be pairs (images, labels) or all be images; got "
+                    + ("images after pairs" if self.labelled else "a pair after images")
+                )
             self.labelled = labels is not None
             self.sizes.append(len(x))
             if labels is not None:

@@ -59,6 +59,7 @@ def estimate_curve(
 
     Raises:
         ValueError: for labels that do not fit the votes, or radii out of range.
+        TypeError: for arguments of the wrong kind.
 
     Example:
         >>> import jaxsmooth as js
@@ -66,6 +67,8 @@ def estimate_curve(
         >>> js.analysis.estimate_curve(votes, [0, 1], js.noises.Gaussian(0.5), [0, 0.5]).accuracy.tolist()
         [1.0, 0.5]
     """
+    if not isinstance(votes, Votes):
+        raise TypeError(f"votes must be Votes, as from count_votes; got {type(votes).__name__}")
     counts, labels = np.asarray(votes.counts), np.asarray(labels)
     if labels.shape != counts.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsmooth import _check
 from jaxsmooth._types import Certificates
 from jaxsmooth.analysis.log_format import norm_in_words
 from jaxsmooth.analysis.scores import certified_accuracy, scored
@@ -69,6 +70,8 @@ def plot_certified_accuracy(
         )
     if ax is None:
         ax = new_axes()
+    if not callable(getattr(ax, "step", None)):
+        raise TypeError(f"ax must be matplotlib axes, as from plt.subplots; got {type(ax).__name__}")
     for i, (name, (at, accuracy)) in enumerate(curves.items()):
         style = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.5}
         # A step hides the value at its own end: where only a few radii were asked for, mark them.
@@ -92,7 +95,7 @@ def _labels_of(labels: Any, name: str) -> Any:
 def _curve(certificates: Certificates, labels: Any, radii: Any) -> tuple[np.ndarray, np.ndarray]:
     """Increasing radii and the certified accuracy there; for the exact curve down to 0."""
     if radii is not None:
-        at = np.unique(np.asarray(radii, np.float64))
+        at = np.unique(_check.nonnegative("radii", radii))
         if not at.size:
             raise ValueError("radii must hold at least one radius; got none. Leave it out for the exact curve")
         return at, certified_accuracy(certificates, labels, at)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsmooth import _check
 from jaxsmooth._types import Certificates
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
 from jaxsmooth.analysis.scores import abstention_rate, certified_accuracy, scored
@@ -105,11 +106,11 @@ def summary(certificates: Certificates, labels: Any, radii: Any) -> Summary:
     """
     radius, correct = scored(certificates, labels)
     scores = radius * correct
-    radii = np.atleast_1d(np.asarray(radii)).ravel()
+    radii = np.atleast_1d(_check.nonnegative("radii", radii)).ravel()
     images = len(scores)
     return Summary(
         images=images,
-        radii=radii.astype(np.float64),
+        radii=radii,
         certified_accuracy=certified_accuracy(certificates, labels, radii),
         average_certified_radius=float(scores.mean()) if images else math.nan,
         standard_error=float(scores.std(ddof=1) / math.sqrt(images)) if images > 1 else math.nan,

@@ -4,12 +4,13 @@ import datetime
 import importlib.metadata
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxsmooth import _check
 from jaxsmooth._types import Certificates
 from jaxsmooth.analysis.log_format import COLUMNS, noise_parameters, radius_text
 from jaxsmooth.analysis.scores import checked_labels, scored
@@ -54,6 +55,7 @@ def write_log(
         20          7           -1          0.0         0           0:00:15.600000
         <BLANKLINE>
     """
+    _check.path("path", path)
     radius, correct = scored(certificates, labels)
     classes = checked_labels(certificates, labels)
     ids = _checked_ids(image_ids, len(radius))
@@ -106,7 +108,10 @@ def _checked_ids(image_ids: Any, images: int) -> np.ndarray:
 def _checked_times(times: Sequence[float | datetime.timedelta] | None, images: int) -> list[float]:
     if times is None:
         return [0.0] * images
-    seconds = [t.total_seconds() if isinstance(t, datetime.timedelta) else float(t) for t in times]
+    if not isinstance(times, Iterable):
+        raise TypeError(f"times must be a sequence of seconds or timedelta, one per certificate; got {times!r}")
+    in_seconds = lambda t: t.total_seconds() if isinstance(t, datetime.timedelta) else _check.number("times", t)
+    seconds = [in_seconds(t) for t in times]
     if len(seconds) != images:
         raise ValueError(f"times must have one entry per certificate, {images}; got {len(seconds)}")
     bad = [t for t in seconds if not 0 <= t < np.inf]

@@ -39,7 +39,7 @@ def crossing_probability(p: float, looks: Any, upper: Any, lower: Any | None = N
         >>> round(crossing_probability(0.5, [1, 2], [1, 2]), 12)  # the second look adds nothing
         0.5
     """
-    p = float(_check.probabilities("p", p))
+    p = float(_check.probabilities("p", _check.number("p", p)))
     looks = _integers("looks", looks)
     upper = _integers("upper", upper, len(looks))
     lower = np.full(len(looks), -1) if lower is None else _integers("lower", lower, len(looks))

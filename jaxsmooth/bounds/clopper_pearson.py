@@ -99,18 +99,18 @@ def _bound_and_complement(k: np.ndarray, n: np.ndarray, alpha: float) -> tuple[n
     return bound, np.minimum(complement, 1.0)
 
 
-def checked_counts(successes: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
+def checked_counts(successes: Any, trials: Any, *, name: str = "successes") -> tuple[np.ndarray, np.ndarray]:
     """Integer counts as broadcast int64 arrays, ``0 <= successes <= trials`` and ``trials >= 1``."""
     if _check.is_traced(successes, trials):
         raise TypeError("counts are traced by JAX; bounds are computed on the host. Use radius_table inside jit")
     k, n = np.asarray(successes), np.asarray(trials)
-    for name, array in (("successes", k), ("trials", n)):
+    for what, array in ((name, k), ("trials", n)):
         if array.dtype.kind not in "iu":
-            raise TypeError(f"{name} must be integer counts; got dtype {array.dtype}")
+            raise TypeError(f"{what} must be integer counts; got dtype {array.dtype}")
     k, n = np.broadcast_arrays(k.astype(np.int64), n.astype(np.int64))
     if np.any(n < 1):
         raise ValueError(f"trials must be at least 1; got {n.min()}")
     if np.any(k < 0) or np.any(k > n):
         bad = k[(k < 0) | (k > n)].flat[0]
-        raise ValueError(f"successes must lie between 0 and trials; got {bad}")
+        raise ValueError(f"{name} must lie between 0 and trials; got {bad}")
     return k, n

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth.bounds.futility import AbstractFutility, ConditionalPower
-from jaxsmooth.bounds.group_sequential import GroupSequential
+from jaxsmooth.bounds.group_sequential import GroupSequential, check_tests
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class CurvePlan:
 
     Raises:
         ValueError: if ``p`` is empty, decreases or is out of range, or if no look can certify any level.
+        TypeError: if ``tests`` is not a ``GroupSequential``.
 
     References:
         Ours, with the proofs in ``GroupSequential``.
@@ -48,6 +49,7 @@ class CurvePlan:
     futility: AbstractFutility = dataclasses.field(default_factory=ConditionalPower)
 
     def __post_init__(self) -> None:
+        check_tests(self.tests)
         p = np.array(_check.as_float64("p", self.p))
         if p.ndim != 1 or len(p) == 0 or np.any(np.diff(p) < 0):
             raise ValueError(f"p must be a nondecreasing vector, one null proportion per level; got {self.p!r}")

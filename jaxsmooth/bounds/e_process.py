@@ -78,7 +78,7 @@ def anytime_threshold(trials: Any, null: Any, alpha: float) -> Any:
         [11, 71, 571]
     """
     alpha = _check.probability("alpha", alpha)
-    _, n = checked_counts(np.zeros_like(trials), trials)
+    _, n = checked_counts(0, trials)
     n, tau = np.broadcast_arrays(n, _check.as_float64("null", null))
     mixture_log_e_value(0, 1, tau)  # checks the range of the null
     low, high = np.floor(n * tau).astype(np.int64), n + 1  # E <= 1 at and below the mean

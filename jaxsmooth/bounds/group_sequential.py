@@ -10,7 +10,7 @@ from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth.bounds.boundary_crossing import crossing_probability
-from jaxsmooth.bounds.clopper_pearson import clopper_pearson_lower
+from jaxsmooth.bounds.clopper_pearson import checked_counts, clopper_pearson_lower
 
 # Tail probabilities are right to about 1e-12 relative; they are compared after this much is added.
 _OUTWARD = 1 + 1e-10
@@ -74,7 +74,7 @@ class GroupSequential:
         _check.integer("first_look", self.first_look, at_least=1)
         alpha = _check.probability("alpha", self.alpha)
         share = _check.probability("last_share", self.last_share)
-        if not 1.01 <= self.ratio < math.inf:
+        if not 1.01 <= _check.number("ratio", self.ratio) < math.inf:
             raise ValueError(f"ratio must be at least 1.01, the growth from look to look; got {self.ratio!r}")
         needed = self._unanimous(0.5)
         if n_max < needed:
@@ -180,6 +180,7 @@ class GroupSequential:
         """
         if not -len(self.looks) <= _check.integer("look", look) < len(self.looks):
             raise ValueError(f"look must be below {len(self.looks)}, the number of looks; got {look}")
+        checked_counts(counts, self.looks[look], name="counts")
         return clopper_pearson_lower(counts, self.looks[look], self.alphas[look])
 
     def crossing_probability(self, p: float, null: float | None = None) -> float:
@@ -203,7 +204,9 @@ class GroupSequential:
             >>> 0.0004 < plan.crossing_probability(0.5) <= 0.001
             True
         """
-        thresholds = self.thresholds([p if null is None else null])[0]
+        p = float(_check.probabilities("p", p))
+        tested = p if null is None else float(_check.probabilities("null", null))
+        thresholds = self.thresholds([tested])[0]
         return crossing_probability(p, self.looks, thresholds)
 
     def required_n_max(self, p: Any) -> Any:
@@ -261,6 +264,12 @@ class GroupSequential:
         # The proof for any class needs (c - 1) / (n - 1) >= p; for alpha below 1/2 this changes nothing.
         convex = 1 + np.ceil((n - 1) * np.minimum(p, 1.0)).astype(np.int64)
         return np.maximum(high, np.minimum(convex, n + 1))
+
+
+def check_tests(tests: Any) -> None:
+    """Refuse what does not say when to look."""
+    if not isinstance(tests, GroupSequential):
+        raise TypeError(f"tests must be a GroupSequential, for example GroupSequential(n_max, alpha); got {tests!r}")
 
 
 def _tail(count: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.ndarray:

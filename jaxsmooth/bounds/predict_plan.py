@@ -9,7 +9,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._types import ABSTAIN
 from jaxsmooth.bounds.curve_plan import checked_range
-from jaxsmooth.bounds.group_sequential import GroupSequential
+from jaxsmooth.bounds.group_sequential import GroupSequential, check_tests
 
 # Tail probabilities are right to about 1e-12 relative; p-values are rounded up by this much.
 _OUTWARD = 1 + 1e-10
@@ -36,6 +36,10 @@ def leader_p_value(leader: Any, second: Any) -> Any:
     Returns:
         float64 of the broadcast shape, rounded up.
 
+    Raises:
+        ValueError: for negative counts, or a second one above the largest.
+        TypeError: for counts that are not integers.
+
     References:
         Hung and Fithian, "Rank verification for exponential families", Annals of Statistics 2019; used to
         predict by Cohen et al. 2019, Proposition 2.
@@ -44,7 +48,8 @@ def leader_p_value(leader: Any, second: Any) -> Any:
         >>> round(float(leader_p_value(11, 0)), 6)
         0.000977
     """
-    leader, second = np.asarray(leader), np.asarray(second)
+    leader = checked_range("leader", leader, np.iinfo(np.int64).max)
+    second = checked_range("second", second, leader)
     tail = special.betainc(np.maximum(leader, 1), second + 1.0, 0.5)
     return np.where(leader == 0, 1.0, np.minimum(2 * tail * _OUTWARD, 1.0))[()]
 
@@ -65,6 +70,7 @@ class PredictPlan:
 
     Raises:
         ValueError: if ``min_gain`` is not positive.
+        TypeError: if ``tests`` is not a ``GroupSequential``.
 
     References:
         Cohen et al. 2019, "predict"; the looks and the abstention: ours, with the proof above.
@@ -81,6 +87,7 @@ class PredictPlan:
     min_gain: float | None = 0.05
 
     def __post_init__(self) -> None:
+        check_tests(self.tests)
         if self.min_gain is not None:
             _check.positive("min_gain", self.min_gain)
 

@@ -51,11 +51,15 @@ def runner_up_bounds(
     if top.shape != counts.shape[:1] or top.dtype.kind not in "iu":
         raise ValueError(f"top must be one class index per image ({len(counts)}); got shape {top.shape}, {top.dtype}")
     if np.any(top < 0) or np.any(top >= counts.shape[1]):
-        raise ValueError(f"top must lie between 0 and {counts.shape[1] - 1}; drop images without a class first")
+        bad = top[(top < 0) | (top >= counts.shape[1])][0]
+        raise ValueError(
+            f"top must lie between 0 and {counts.shape[1] - 1}; got {bad}. Drop images without a class first"
+        )
     trials = np.broadcast_to(trials, top.shape)
-    checked_counts(counts, trials[:, None])
+    checked_counts(counts, trials[:, None], name="counts")
     if np.any(counts.sum(axis=1) > trials):
-        raise ValueError("counts must not sum to more than trials, the number of draws; got more votes than draws")
+        votes = counts.sum(axis=1).max()
+        raise ValueError(f"counts must not sum to more than trials, the number of draws; got {votes} votes")
     rows = np.arange(len(counts))
     others = counts.astype(np.int64)
     others[rows, top] = -1

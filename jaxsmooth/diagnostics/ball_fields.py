@@ -78,7 +78,8 @@ def grid_risk(h: Any, alpha: Any, beta: Any) -> Any:
         >>> grid_risk(field, 0.0, [0.0, 14.0]).round(2).tolist()
         [0.0, 0.46]
     """
-    h = _check.probabilities("h", h)
+    h = np.asarray(h)
+    h = _check.probabilities("h", h.astype(np.float64) if h.dtype == bool else h)
     if h.ndim != 2 or not h.size:
         raise ValueError(f"h must be a grid (H, W), not empty; got shape {h.shape}")
     alpha, beta = np.broadcast_arrays(_check.nonnegative("alpha", alpha), _check.nonnegative("beta", beta))

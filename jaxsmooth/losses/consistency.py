@@ -93,7 +93,7 @@ def consistency(logits: Any, labels: Any, lam: Any, eta: Any = 0.5, *, kind: Kin
 
     Raises:
         ValueError: if the shapes do not fit, a label is no class, or the kind is unknown.
-        TypeError: if logits are not floating point or labels not integers.
+        TypeError: if logits are not floating point, labels not integers or weights not numbers.
 
     References:
         Jeong and Shin, "Consistency regularization for certified robustness of smoothed classifiers", 2020.
@@ -106,6 +106,7 @@ def consistency(logits: Any, labels: Any, lam: Any, eta: Any = 0.5, *, kind: Kin
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+    inputs.check_weights(lam=lam, eta=eta)
     logits = inputs.stacked(logits, at_least=2)
     natural = gaussian_cross_entropy(logits, labels)
     if kind == "mse":

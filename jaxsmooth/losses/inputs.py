@@ -49,6 +49,13 @@ def classes(labels: Any, logits: Array) -> Array:
     return jnp.asarray(labels)
 
 
+def check_weights(**weights: Any) -> None:
+    """Refuse weights that are not numbers or arrays of them; they may be traced."""
+    for name, weight in weights.items():
+        if not _check.is_real(weight.dtype if hasattr(weight, "dtype") else np.asarray(weight).dtype):
+            raise TypeError(f"{name} must be a number or an array of numbers; got {weight!r}")
+
+
 def log_softmax(logits: Array) -> Array:
     """Log probabilities, float32."""
     return jax.nn.log_softmax(logits, axis=-1)

@@ -48,6 +48,7 @@ def macer_margin(
         >>> active.tolist()
         [True, False, False]
     """
+    inputs.check_weights(beta=beta, gamma=gamma, clip=clip)
     logits = inputs.stacked(logits)
     labels = inputs.classes(labels, logits)
     q = jax.nn.softmax(beta * logits, axis=-1).mean(0)
@@ -103,6 +104,7 @@ def macer(
         >>> round(float(jaxsmooth.losses.macer(logits, jnp.array([0]), sigma=0.5, lam=0.0)[0]), 3)
         0.644
     """
+    inputs.check_weights(sigma=sigma, lam=lam)
     nll = soft_smoothed_nll(logits, labels)
     margin, _ = macer_margin(logits, labels, beta=beta, gamma=gamma, clip=clip)
     return -jnp.logaddexp(-nll, _FLOOR) + lam * sigma / 2 * (gamma - margin)

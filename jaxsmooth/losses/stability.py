@@ -38,6 +38,7 @@ def stability(clean_logits: Any, logits: Any, labels: Any, lam: Any) -> Array:
         >>> round(float(jaxsmooth.losses.stability(z, z[None], jnp.array([1]), lam=2.0)[0]), 4)
         2.0794
     """
+    inputs.check_weights(lam=lam)
     logits = inputs.stacked(logits)
     log_clean = inputs.log_softmax(inputs.per_image("clean_logits", clean_logits, logits))
     cross_entropy = -(jnp.exp(log_clean) * inputs.log_softmax(logits)).sum(-1).mean(0)
@@ -69,6 +70,7 @@ def noisy_stability(logits: Any, labels: Any, lam: Any) -> Array:
         >>> round(float(jaxsmooth.losses.noisy_stability(jnp.zeros((2, 1, 2)), jnp.array([1]), lam=6.0)[0]), 4)
         0.6931
     """
+    inputs.check_weights(lam=lam)
     logits = inputs.stacked(logits, at_least=2)
     log_p = inputs.log_softmax(logits)
     divergence = (jnp.exp(log_p[0]) * (log_p[0] - log_p[1:])).sum(-1).mean(0)

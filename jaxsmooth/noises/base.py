@@ -30,7 +30,7 @@ class AbstractNoise(abc.ABC):
     sigma: Any
 
     def __post_init__(self) -> None:
-        _check.positive("sigma", self.sigma)
+        _check.positive_leaf("sigma", self.sigma)
 
     @abc.abstractmethod
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
@@ -67,7 +67,7 @@ def static(default: Any) -> Any:
 
 def check_order(j: Any, dim: int | None = None) -> None:
     """Refuse an order j of the pole at the origin for which the density has no finite mass."""
-    if not 0 <= j < math.inf:
+    if not 0 <= _check.number("j", j) < math.inf:
         raise ValueError(f"j must be finite and at least 0; got {j!r}")
     if dim is not None and j >= dim:
         raise ValueError(f"j must be below the dimension {dim} of one input, else the density has no mass; got {j!r}")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import special
@@ -46,6 +47,11 @@ class GaussianAt(AbstractNoise):
     sigma: Any
     rate: Any = math.inf
     constant_within: Any = 0.0
+
+    def __post_init__(self) -> None:
+        # Values that are on a device are not waited for.
+        if not isinstance(self.sigma, jax.Array):
+            _check.positives("sigma", self.sigma)
 
     def at(self, x: Any) -> "GaussianAt":
         """The noise of these very images, one after the other; see ``AbstractNoise.at``."""

@@ -11,7 +11,8 @@ from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.losses import soft_smoothed_nll
 from jaxsmooth.objectives import balls
-from jaxsmooth.objectives.network import stacked_logits
+from jaxsmooth.objectives.network import check_labels, stacked_logits
+from jaxsmooth.sampling import inputs
 
 Box = tuple[float, float] | None
 
@@ -63,7 +64,7 @@ def smooth_pgd(
         [[0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]]
     """
     steps, norm = _check.integer("steps", steps, at_least=1), _check.norm(norm)
-    x, delta = jnp.asarray(x, jnp.float32), jnp.asarray(delta, jnp.float32)
+    x, delta = _checked(apply, x, labels, delta, epsilon, box)
     flat = x.reshape(len(x), -1)
     low, high = _bounds(flat, box)
     epsilon = _column(epsilon)
@@ -130,7 +131,9 @@ def smooth_ddn(
         0.4
     """
     steps = _check.integer("steps", steps, at_least=1)
-    x, delta = jnp.asarray(x, jnp.float32), jnp.asarray(delta, jnp.float32)
+    if levels is not None:
+        levels = _check.integer("levels", levels, at_least=2)
+    x, delta = _checked(apply, x, labels, delta, epsilon, box)
     flat = x.reshape(len(x), -1)
     low, high = _bounds(flat, box)
     epsilon = jnp.broadcast_to(_column(epsilon), (len(x), 1))
@@ -183,6 +186,30 @@ def repeat(steps: int, step: Callable[[Any, Any], Any], start: Any) -> Any:
             start = step(i, start)
         return start
     return jax.lax.fori_loop(0, steps, step, start)
+
+
+def check_box(box: Box) -> None:
+    """Refuse what is not the least and the largest value of a coordinate."""
+    if box is not None and not (isinstance(box, tuple) and len(box) == 2 and box[0] < box[1]):
+        raise ValueError(f"box must be (least, largest) value of a coordinate, or None; got {box!r}")
+
+
+def _checked(apply: Classify, x: Any, labels: Any, delta: Any, epsilon: Any, box: Box) -> tuple[Array, Array]:
+    """The images and the noise as float32, checked like the rest."""
+    if not callable(apply):
+        raise TypeError(f"apply must be callable, (batch, *event) to (batch, classes); got {type(apply).__name__}")
+    x = jnp.asarray(inputs.images(x))
+    check_box(box)
+    check_labels(labels, x)
+    if not hasattr(delta, "dtype") or not jnp.issubdtype(delta.dtype, jnp.floating):
+        raise TypeError(f"delta must be floating point; got {getattr(delta, 'dtype', type(delta).__name__)}")
+    if delta.ndim != x.ndim + 1 or (delta.shape[0], *delta.shape[2:]) != x.shape:
+        raise ValueError(
+            f"delta must have shape (batch, num_samples, *event) for x of shape {x.shape}; got {delta.shape}"
+        )
+    if not _check.is_traced(epsilon):
+        _check.nonnegative("epsilon", epsilon)
+    return x, jnp.asarray(delta, jnp.float32)
 
 
 def _column(value: Any) -> Array:

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
-from jaxsmooth.objectives.network import Network
+from jaxsmooth.objectives.network import Network, check_labels
 from jaxsmooth.sampling import inputs
 
 _T = typing.TypeVar("_T")
@@ -222,16 +223,13 @@ def objective(cls: type[_T]) -> type[_T]:
 
 def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_samples: int, step: Any) -> NoisyBatch:
     x = inputs.images(x)
-    if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.shape != x.shape[:1]:
-        raise ValueError(
-            f"labels must be an integer array of shape {x.shape[:1]}, one class per image of x; got "
-            f"{getattr(labels, 'dtype', type(labels).__name__)} of shape {getattr(labels, 'shape', None)}"
-        )
-    if targets is not None and (jnp.ndim(targets) != 2 or jnp.shape(targets)[0] != x.shape[0]):
-        raise ValueError(f"targets must have shape ({x.shape[0]}, classes); got {jnp.shape(targets)}")
+    check_labels(labels, x)
+    if targets is not None:
+        targets = _check.float32("targets", targets)
+        if targets.ndim != 2 or targets.shape[0] != x.shape[0]:
+            raise ValueError(f"targets must have shape ({x.shape[0]}, classes); got {targets.shape}")
     at_images, event = noise.at(x), x.shape[1:]
     keys = jax.random.split(key, (x.shape[0], num_samples))
     draw = lambda noise, keys: jax.vmap(lambda key: noise.sample(key, event))(keys)
     delta = jax.vmap(draw)(at_images, keys)
-    targets = None if targets is None else jnp.asarray(targets, jnp.float32)
     return NoisyBatch(x, delta, jnp.asarray(labels), at_images.sigma, targets, step)

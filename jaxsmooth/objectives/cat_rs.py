@@ -75,6 +75,10 @@ class CatRS(AbstractObjective):
                 "jaxsmooth.objectives.frequencies(jaxsmooth.count_votes(key, teacher, noise, x, 10_000))"
             )
         logits, state = network.train(batch.copies)
+        if targets.shape != logits.shape[1:]:
+            raise ValueError(
+                f"targets must have shape {logits.shape[1:]}, a frequency for every class of apply; got {targets.shape}"
+            )
         samples = self.num_samples
         if self.confidence == "copies":
             confidence = jnp.mean(jnp.argmax(logits, -1) == batch.labels, axis=0, dtype=jnp.float32)

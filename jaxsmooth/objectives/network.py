@@ -67,6 +67,15 @@ class Network:
         return output, None
 
 
+def check_labels(labels: Any, x: Any) -> None:
+    """Refuse what is not one class for each image; from shapes alone."""
+    if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.shape != x.shape[:1]:
+        raise ValueError(
+            f"labels must be an integer array of shape {x.shape[:1]}, one class per image of x; got "
+            f"{getattr(labels, 'dtype', type(labels).__name__)} of shape {getattr(labels, 'shape', None)}"
+        )
+
+
 def stacked_logits(apply: Classify, copies: Array) -> Array:
     """Logits ``(num_samples, batch, classes)`` of noisy copies ``(batch, num_samples, *event)``."""
     return _stacked(apply(_flat(copies)), copies)

@@ -176,7 +176,7 @@ def preset(method: str, dataset: str, sigma: float, *, steps_per_epoch: int) -> 
         ('Jeong and Shin 2020', 150)
     """
     steps_per_epoch = _check.integer("steps_per_epoch", steps_per_epoch, at_least=1)
-    if (method, dataset) not in _TABLE:
+    if not (isinstance(method, str) and isinstance(dataset, str) and (method, dataset) in _TABLE):
         known = ", ".join(f"({m}, {d})" for m, d in sorted(_TABLE))
         raise ValueError(f"no preset for method {method!r} and dataset {dataset!r}; there are {known}")
     if sigma not in _SIGMAS:

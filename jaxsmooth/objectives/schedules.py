@@ -17,9 +17,9 @@ def at_step(value: Any, step: Any) -> Array:
 
 def check_scalar(name: str, value: Any, *, positive: bool = False) -> None:
     """Refuse a concrete number that is negative (or zero) or not finite; leave schedules and tracers alone."""
-    if callable(value) or value is None or _check.is_traced(value):
+    if callable(value) or _check.is_traced(value):
         return
-    if isinstance(value, bool | str):
+    if isinstance(value, bool | str | None):
         raise TypeError(f"{name} must be a number, or a callable from the step to a number; got {value!r}")
     if isinstance(value, int | float | np.integer | np.floating):
         good = value > 0 if positive else value >= 0

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array
-from jaxsmooth.objectives.attacks import Box, smooth_ddn, smooth_pgd
+from jaxsmooth.objectives.attacks import Box, check_box, smooth_ddn, smooth_pgd
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, objective, static
 from jaxsmooth.objectives.gaussian_augmentation import GaussianAugmentation
 from jaxsmooth.objectives.network import Network
@@ -55,6 +55,9 @@ class SmoothAdv(AbstractObjective):
         check_scalar("epsilon", self.epsilon)
         _check.integer("steps", self.steps, at_least=1)
         _check.norm(self.norm)
+        check_box(self.box)
+        if not isinstance(self.objective, AbstractObjective):
+            raise TypeError(f"objective must be one of jaxsmooth.objectives; got {self.objective!r}")
         if self.attack not in ("pgd", "ddn"):
             raise ValueError(f"attack must be 'pgd' or 'ddn'; got {self.attack!r}")
         if self.attack == "ddn" and (self.norm != 2 or self.box is None):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxsmooth import _check, losses
 from jaxsmooth._types import Array
 from jaxsmooth.objectives import balls
-from jaxsmooth.objectives.attacks import Box, repeat, smooth_gradient
+from jaxsmooth.objectives.attacks import Box, check_box, repeat, smooth_gradient
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure, objective, static
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
@@ -69,6 +69,7 @@ class SmoothMix(AbstractObjective):
         _check.integer("steps", self.steps, at_least=1)
         _check.integer("num_samples", self.num_samples, at_least=1)
         _check.norm(self.norm)
+        check_box(self.box)
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

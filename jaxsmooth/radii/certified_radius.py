@@ -158,7 +158,7 @@ def _radii_by_rule(
     if not np.isfinite(one_sided).all():
         raise ValueError(
             f"p_lower = 1 certifies an infinite radius under {type(noise).__name__} noise; "
-            "a confidence bound from finitely many votes is below 1 (bounds.clopper_pearson_lower)"
+            "use a confidence bound, which is below 1 (bounds.clopper_pearson_lower)"
         )
     if p_upper is None:
         return np.array(one_sided) * _INWARD, rules
@@ -235,16 +235,17 @@ def _only(noise: Any, chosen: np.ndarray) -> Any:
 
 def _checked(rules: list[RadiusRule], noise: Any, dim: int | None) -> tuple[Any, int | None]:
     """The noise with sigma in double precision, whatever number or array held it, and dim as an int."""
-    sigma = getattr(noise, "sigma", None)
+    if isinstance(noise, type):
+        raise TypeError(f"noise must be an instance, for example jaxsmooth.noises.Gaussian(0.25); got {noise!r}")
+    sigma = getattr(noise, "sigma", 1.0)
     if _check.is_traced(sigma):
         raise TypeError(
             "noise is traced by JAX; certificates are computed on the host in float64. "
             "Inside jit use radius_table and certify_batch"
         )
-    if sigma is not None and np.ndim(sigma) == 0:
-        _check.positive("noise.sigma", float(sigma))
-        if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
-            noise = dataclasses.replace(noise, sigma=float(sigma))
+    _check.positives("noise.sigma", sigma)
+    if np.ndim(sigma) == 0 and dataclasses.is_dataclass(noise) and hasattr(noise, "sigma"):
+        noise = dataclasses.replace(noise, sigma=float(sigma))
     dim = _check.dimension(dim)
     if dim is None and any(rule.needs_dim for rule in rules):
         raise ValueError(

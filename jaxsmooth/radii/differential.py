@@ -18,6 +18,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jaxsmooth import _check
+
 # SciPy's incomplete gamma and beta functions are right to about 1e-13 relative; growths are raised by more.
 _OUTWARD = 1 + 1e-12
 
@@ -62,7 +64,8 @@ class ScoreLaw:
     def __init__(
         self, level: np.ndarray, probability: np.ndarray, growth: np.ndarray, *, diverges: bool = False
     ) -> None:
-        columns = [np.asarray(column, np.float64) for column in (level, probability, growth)]
+        given = {"level": level, "probability": probability, "growth": growth}
+        columns = [_check.as_float64(name, column) for name, column in given.items()]
         shapes = [column.shape for column in columns]
         if columns[0].ndim != 1 or len(set(shapes)) > 1:
             raise ValueError(f"level, probability and growth must be 1-D and of one length; got shapes {shapes}")

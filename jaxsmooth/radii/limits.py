@@ -134,7 +134,7 @@ def limit_scale(norm: float, dim: int) -> float:
         0.018
     """
     dim = _check.integer("dim", dim, at_least=1)
-    if isinstance(norm, str) or not norm >= 1:
+    if not _check.number("norm", norm) >= 1:
         raise ValueError(f"norm must be at least 1; got {norm!r}")
     return min(1.0, dim ** (1 / norm - 0.5))
 

@@ -85,6 +85,7 @@ def radius_rule(
 
     Raises:
         ValueError: if the norm is unknown.
+        TypeError: if ``noise_type`` is not a class.
 
     Example:
         A noise of one's own, here a Gaussian whose rule claims half of what is true:
@@ -104,6 +105,8 @@ def radius_rule(
         0.6408
     """
     norm = _check.norm(norm)
+    if not isinstance(noise_type, type):
+        raise TypeError(f"noise_type must be a class of noises; got {noise_type!r}")
 
     def register(one_sided: OneSided) -> OneSided:
         name = getattr(one_sided, "__name__", repr(one_sided)).lstrip("_")
@@ -131,17 +134,20 @@ def convert_norm(noise_type: type, name: str, *, norm: float, to: float, publish
 
     Raises:
         ValueError: if a norm is unknown or there is no rule of this name.
+        TypeError: if ``noise_type`` is not a class.
 
     Example:
         >>> import jaxsmooth as js
         >>> [rule.name for rule in js.radii.rules_for(js.noises.UniformBall, 1)]
         ['yang_2020_from_l2']
     """
-    norm, to = _check.norm(norm), _check.norm(to)
+    norm, to = _check.norm(norm), _check.norm(to, "to")
+    if not isinstance(noise_type, type):
+        raise TypeError(f"noise_type must be a class of noises; got {noise_type!r}")
     found = [rule for rule in _RULES.get((noise_type, norm), []) if rule.name == name]
     if not found:
         names = [rule.name for rule in _RULES.get((noise_type, norm), [])]
-        raise ValueError(f"no rule {name!r} of {noise_type.__name__} in norm {norm:g}; rules: {names}")
+        raise ValueError(f"name must be a rule of {noise_type.__name__} in norm {norm:g}, {names}; got {name!r}")
     rule, exponent = found[0], min(0.0, 1 / to - 1 / norm)
     ratio = lambda dim: float(dim) ** exponent if exponent else 1.0
     two_sided, inverse = rule.two_sided, rule.inverse

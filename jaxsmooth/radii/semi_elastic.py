@@ -62,7 +62,7 @@ def semi_elastic_radius(p_lower: Any, *, sigma: Any, rate: Any, dim: int) -> Any
     p_lower = _check.probabilities("p_lower", p_lower)
     if (p_lower == 1).any():
         raise ValueError(
-            "p_lower = 1 certifies an infinite radius; a confidence bound from finitely many votes is below 1 "
+            "p_lower = 1 certifies an infinite radius; use a confidence bound, which is below 1 "
             "(bounds.clopper_pearson_lower)"
         )
     sigma, rate, dim = checked_scale(sigma, rate, dim)
@@ -137,10 +137,7 @@ def normalised_rate(sigma: Any, *, rate: Any, dim: int) -> Any:
 
 def checked_scale(sigma: Any, rate: Any, dim: Any) -> tuple[np.ndarray, np.ndarray, int]:
     """``sigma`` positive, ``rate`` at least 0, both finite float64, and ``dim`` an int."""
-    sigma, rate = _check.nonnegative("sigma", sigma), _check.nonnegative("rate", rate)
-    if not (sigma > 0).all():
-        raise ValueError("sigma must be positive; got 0")
-    return sigma, rate, _check.integer("dim", dim, at_least=1)
+    return _check.positives("sigma", sigma), _check.nonnegative("rate", rate), _check.integer("dim", dim, at_least=1)
 
 
 def radius_of_tail(tail: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: int) -> np.ndarray:

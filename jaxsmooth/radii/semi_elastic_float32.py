@@ -36,7 +36,7 @@ def semi_elastic_radius_float32(tail: Any, *, sigma: Any, rate: Any, dim: int) -
         float32 of the broadcast shape; 0 for tails of 1/2 and more.
 
     Raises:
-        TypeError: if ``dim`` is not a Python integer.
+        TypeError: if ``dim`` is not a Python integer, or an argument not numeric.
         ValueError: if ``dim`` is below 1.
 
     References:
@@ -49,7 +49,8 @@ def semi_elastic_radius_float32(tail: Any, *, sigma: Any, rate: Any, dim: int) -
         [1.0820000171661377, 0.5960000157356262]
     """
     dim = _check.integer("dim", dim, at_least=1)
-    tail, sigma, rate = jnp.broadcast_arrays(*(jnp.asarray(v, jnp.float32) for v in (tail, sigma, rate)))
+    given = {"tail": tail, "sigma": sigma, "rate": rate}
+    tail, sigma, rate = jnp.broadcast_arrays(*(_check.float32(name, value) for name, value in given.items()))
     rho = rate * sigma * np.float32(1 + 4e-7)
     raised = jnp.minimum(tail * _TAIL_MARGIN, 0.5)
     z = -ndtri(raised)

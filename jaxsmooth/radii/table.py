@@ -35,7 +35,7 @@ def radius_table(noise: Any, *, n: int, alpha: float, norm: float = 2, dim: int 
         >>> js.radius_table(js.noises.Gaussian(0.25), n=1000, alpha=0.001)[[400, 900, 1000]].round(4)
         array([0.    , 0.2786, 0.6158], dtype=float32)
     """
-    n = _check.integer("n", n, at_least=1)
+    n = _check.draws("n", n)
     check_can_certify(n, alpha)
     # Half of the counts or fewer never certify: their lower bound is below 1/2.
     majority = np.arange(n // 2 + 1, n + 1)

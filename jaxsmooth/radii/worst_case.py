@@ -43,9 +43,7 @@ def worst_case_mass(p_lower: Any, *, distance: Any, sigma: Any, other_sigma: Any
     """
     p_lower = _check.probabilities("p_lower", p_lower)
     distance = _check.nonnegative("distance", distance)
-    scales = [_check.nonnegative(name, value) for name, value in (("sigma", sigma), ("other_sigma", other_sigma))]
-    if not all((scale > 0).all() for scale in scales):
-        raise ValueError("sigma and other_sigma must be positive; got 0")
+    scales = [_check.positives("sigma", sigma), _check.positives("other_sigma", other_sigma)]
     dim = _check.integer("dim", dim, at_least=1)
     p_lower, distance, sigma, other_sigma = np.broadcast_arrays(p_lower, distance, *scales)
     shape = p_lower.shape

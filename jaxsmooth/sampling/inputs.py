@@ -53,10 +53,20 @@ def checked_noise(noise: Any) -> Any:
             raise TypeError(
                 f"noise must be an instance of a noise, for example jaxsmooth.noises.Gaussian(0.25); got {noise!r}"
             )
-    sigma = getattr(noise, "sigma", None)
-    if sigma is not None and not _check.is_traced(sigma) and np.ndim(sigma) == 0:
-        _check.positive("noise.sigma", float(sigma))
+    sigma = getattr(noise, "sigma", 1.0)
+    if not _check.is_traced(sigma):
+        _check.positives("noise.sigma", sigma)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), noise)
+
+
+def one_sigma(noise: Any) -> Any:
+    """The noise; refuse one with a sigma for each image, which is not the noise of any other image."""
+    if np.ndim(getattr(noise, "sigma", 0.0)):
+        raise ValueError(
+            f"noise.sigma must be one number for all images; got shape {np.shape(noise.sigma)}. For several sigmas use "
+            "jax.vmap or a loop, for a sigma that depends on the image jaxsmooth.noises.InputDependentGaussian"
+        )
+    return noise
 
 
 def images(x: Any) -> Any:
@@ -85,8 +95,8 @@ def first_draw(first: Any, n: int) -> Any:
     if _check.is_traced(first):
         return first.astype(jnp.int32)
     first = _check.integer("first", first, at_least=0)
-    if first + n >= 2**31 - 2**24:
-        raise ValueError(f"first + n must stay below {2**31 - 2**24}; got first = {first}, n = {n}")
+    if first + n >= _check.MOST_DRAWS:
+        raise ValueError(f"first + n must stay below {_check.MOST_DRAWS}; got first = {first}, n = {n}")
     return np.int32(first)
 
 
@@ -101,7 +111,7 @@ def image_ids(ids: Any, number: int) -> Any:
     if ids.shape != (number,):
         raise ValueError(f"image_ids must have shape ({number},), one for each image of x; got {ids.shape}")
     if not _check.is_traced(ids) and (np.min(ids) < 0 or np.max(ids) >= 2**31):
-        raise ValueError("image_ids must lie in [0, 2**31)")
+        raise ValueError(f"image_ids must lie in [0, 2**31); got {np.min(ids)} to {np.max(ids)}")
     return ids.astype(np.int32)
 
 

@@ -210,12 +210,12 @@ def sampling_job(
     """
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh must be a jax.sharding.Mesh (jax.make_mesh); got {type(mesh).__name__}")
-    draws = _check.integer("n", draws, at_least=1)
+    draws = _check.draws("n", draws)
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     key = inputs.typed_key(key)
     classify = inputs.as_pytree(classify)
-    noise = inputs.checked_noise(noise)
+    noise = inputs.one_sigma(inputs.checked_noise(noise))
     later = None
     if isinstance(x, Iterator):
         if image_ids is not None:

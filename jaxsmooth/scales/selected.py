@@ -34,6 +34,7 @@ def certify_selected(
 
     Raises:
         ValueError: if a scale is missing or not positive, or the norms of the two radii differ.
+        TypeError: for arguments of the wrong kind.
 
     References:
         Sun, Mao and Vechev, "Dual randomized smoothing", 2026. Proof: inside the selector's ball the deployed
@@ -53,11 +54,19 @@ def certify_selected(
         >>> certificates.label.tolist(), certificates.alpha
         ([0, 0], 0.001)
     """
+    if not isinstance(selector, Certificates):
+        raise TypeError(f"selector must be Certificates, as from certify; got {type(selector).__name__}")
+    if not callable(certify_at):
+        raise TypeError(f"certify_at must be callable, (sigma, images) -> Certificates; got {certify_at!r}")
+    if _check.as_float64("sigmas", sigmas).ndim != 1:
+        raise ValueError(f"sigmas must be a sequence of numbers, one for each class of the selector; got {sigmas!r}")
     for i, sigma in enumerate(sigmas):
         _check.positive(f"sigmas[{i}]", sigma)
     chosen = np.asarray(selector.label)
     if len(chosen) and chosen.max() >= len(sigmas):
-        raise ValueError(f"sigmas must have an entry for every class of the selector; class {chosen.max()} has none")
+        raise ValueError(
+            f"sigmas must have an entry for every class of selector; got {len(sigmas)}, class {chosen.max()} has none"
+        )
     parts: list[tuple[np.ndarray, Certificates]] = []
     for i, sigma in enumerate(sigmas):
         images = np.flatnonzero(chosen == i)

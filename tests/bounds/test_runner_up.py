@@ -64,7 +64,7 @@ def test_it_is_two_clopper_pearson_bounds():
         (([[1, 2]], [2], 5, 0.1), ValueError, "top must lie between 0 and 1"),
         (([[1, 2]], [-1], 5, 0.1), ValueError, "top must lie between 0 and 1"),
         (([[1, 2]], [0, 1], 5, 0.1), ValueError, "top must be one class index per image"),
-        (([[1.0, 2.0]], [0], 5, 0.1), TypeError, "successes must be integer counts"),
+        (([[1.0, 2.0]], [0], 5, 0.1), TypeError, "counts must be integer counts"),
         (([1, 2], [0], 5, 0.1), ValueError, "counts must have shape"),
         (([[1]], [0], 5, 0.1), ValueError, "at least 2 classes"),
         (([[1, 2]], [0], 5, 0.0), ValueError, "alpha must be strictly between 0 and 1"),

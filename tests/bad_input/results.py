@@ -1,0 +1,108 @@
+"""Analysis, data sets and other libraries."""
+
+import flax.linen
+import matplotlib.figure
+import numpy as np
+from flax import nnx
+
+import jaxsmooth as js
+from tests.bad_input.values import (
+    AT_LEAST_0,
+    CERTIFICATES,
+    CERTIFIED,
+    FUNCTION,
+    GAUSSIAN,
+    INTEGER,
+    LABEL,
+    LABELS,
+    NAN,
+    NEW,
+    NORM,
+    OPTIONAL_INTEGER,
+    RADII,
+    SHARE,
+    Row,
+    X,
+    classify,
+)
+
+SCORED = {"certificates": CERTIFICATES, "labels": LABELS}
+BAD_SCORED = {"certificates": CERTIFIED, "labels": (*LABEL, None)}
+ANALYSIS = {
+    "certified_accuracy": Row(
+        js.analysis.certified_accuracy, {**SCORED, "radii": [0.1]}, {**BAD_SCORED, "radii": RADII}
+    ),
+    "average_certified_radius": Row(js.analysis.average_certified_radius, SCORED, BAD_SCORED),
+    "abstention_rate": Row(js.analysis.abstention_rate, {"certificates": CERTIFICATES}, {"certificates": CERTIFIED}),
+    "class_wise_accuracy": Row(
+        js.analysis.class_wise_accuracy,
+        SCORED,
+        {**BAD_SCORED, "radius": (*AT_LEAST_0, [0.1, 0.2]), "num_classes": (*OPTIONAL_INTEGER, 1), "alpha": SHARE},
+    ),
+    "summary": Row(js.analysis.summary, {**SCORED, "radii": [0.1]}, {**BAD_SCORED, "radii": RADII}),
+    "estimate_curve": Row(
+        js.analysis.estimate_curve,
+        {"votes": js.Votes(np.array([[9, 1]]), np.array([0])), "labels": [0], "noise": GAUSSIAN, "radii": [0.1]},
+        {
+            "votes": (None, 3),
+            "labels": ([0.5], [0, 1], [9], [-1], "a", None, [True]),
+            "noise": (None, 0.5, "gaussian", js.noises.Gaussian),
+            "radii": RADII,
+            "norm": NORM,
+            "dim": OPTIONAL_INTEGER,
+        },
+    ),
+    "write_log": Row(
+        js.analysis.write_log,
+        {"path": NEW, **SCORED},
+        {
+            **BAD_SCORED,
+            "path": (None, 3),
+            "image_ids": ([0.0, 1.0], [0], [-1, 0], "ab", [True, False]),
+            "times": ([1.0], [-1.0, 1.0], [NAN, 1.0], ["a", "b"], 3, [None, None]),
+        },
+    ),
+    "plot_certified_accuracy": Row(
+        lambda **given: js.analysis.plot_certified_accuracy(**{"ax": matplotlib.figure.Figure().subplots(), **given}),
+        SCORED,
+        {**BAD_SCORED, "certificates": (*CERTIFIED, {}), "radii": ([], *RADII[:2]), "ax": (3, "ax")},
+    ),
+}
+
+OTHERS = {
+    "datasets.load": Row(
+        js.datasets.load,
+        {"name": "digits", "split": "test[:3]"},
+        {
+            "name": (None, 3, "", "no such", "absent"),
+            "split": (None, 3, "", "validation", "test[:0]"),
+            "data_dir": (3, b"a"),
+        },
+    ),
+    "datasets.source": Row(
+        js.datasets.source,
+        {"name": "digits", "split": "test[:3]"},
+        {"name": (None, 3, "", "absent"), "split": (None, 3, "", "validation"), "data_dir": (3,)},
+    ),
+    "interop.from_linen": Row(
+        js.interop.from_linen,
+        {"model": flax.linen.Dense(2), "variables": {"params": {}}},
+        {
+            "model": (None, 3, flax.linen.Dense, classify, nnx.Linear(2, 2, rngs=nnx.Rngs(0))),
+            "variables": (None, 3, {"weights": {}}),
+        },
+    ),
+    "interop.from_nnx": Row(
+        js.interop.from_nnx,
+        {"model": nnx.Linear(2, 2, rngs=nnx.Rngs(0))},
+        {"model": (None, 3, nnx.Linear, classify, flax.linen.Dense(2))},
+    ),
+    "interop.from_callable": Row(
+        js.interop.from_callable, {"fn": np.asarray, "num_classes": 2}, {"fn": FUNCTION, "num_classes": (*INTEGER, 1)}
+    ),
+    "interop.from_callable.__call__": Row(
+        lambda fn: js.interop.from_callable(fn, 2)(X),
+        {"fn": lambda x: x[:, :2]},
+        {"fn": (lambda x: x, lambda x: None, lambda x: "ab", lambda x: x[:1, :2])},
+    ),
+}
