@@ -233,6 +233,10 @@ def _only(noise: Any, chosen: np.ndarray) -> Any:
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, np.float64), chosen.shape)[chosen], noise)
 
 
+def _has_field(value: Any, name: str) -> bool:
+    return dataclasses.is_dataclass(value) and name in {field.name for field in dataclasses.fields(value)}
+
+
 def _checked(rules: list[RadiusRule], noise: Any, dim: int | None) -> tuple[Any, int | None]:
     """The noise with sigma in double precision, whatever number or array held it, and dim as an int."""
     if isinstance(noise, type):
@@ -244,7 +248,7 @@ def _checked(rules: list[RadiusRule], noise: Any, dim: int | None) -> tuple[Any,
             "Inside jit use radius_table and certify_batch"
         )
     _check.positives("noise.sigma", sigma)
-    if np.ndim(sigma) == 0 and dataclasses.is_dataclass(noise) and hasattr(noise, "sigma"):
+    if np.ndim(sigma) == 0 and _has_field(noise, "sigma"):
         noise = dataclasses.replace(noise, sigma=float(sigma))
     dim = _check.dimension(dim)
     if dim is None and any(rule.needs_dim for rule in rules):
