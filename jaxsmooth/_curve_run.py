@@ -50,6 +50,8 @@ class CurveRun:
     def decide(self, images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
         """Look at the votes of some images; which of them are finished."""
         self._make_room(int(images.max()) + 1)
+        if isinstance(self.labels, np.ndarray) and images.max() >= len(self.labels):
+            raise ValueError(f"labels must have one entry for each image; got {len(self.labels)}, but more images came")
         tested = counts.argmax(-1) if self.labels is None else self.labels[images]
         votes = counts[np.arange(len(counts)), tested]
         before = self._certified[images]

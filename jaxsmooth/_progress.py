@@ -32,13 +32,16 @@ def progress_bar(
     share: str = "certified",
 ) -> Iterator[_T]:
     """Pass results on; if asked to, show images done of ``total``, time left, samples a second, share certified."""
-    if not show or jax.process_index() > 0:
+    if not show:
         yield from results
         return
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise ImportError('progress=True needs tqdm: pip install "jaxsmooth[progress]"') from None
+    if jax.process_index() > 0:
+        yield from results
+        return
     images, samples, certified, start = 0, 0, 0, time.perf_counter()
     with tqdm(total=total, desc=name, unit="image") as bar:
         for result in results:

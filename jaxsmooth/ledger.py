@@ -26,6 +26,7 @@ from jaxsmooth import _check
 from jaxsmooth._types import Votes
 
 FORMAT = 1
+_FIRST_BYTES = b'{"ledger":1,'
 # ,"check":"<16 hexadecimal digits>"}
 _CHECK_LENGTH = 28
 
@@ -169,8 +170,9 @@ def read(path: str | os.PathLike[str]) -> Ledger:
         >>> js.ledger.read(path).header["noise"], js.ledger.read(path).image_ids.tolist()
         ('Gaussian(sigma=0.5)', [0, 1, 2])
     """
-    content, _ = whole_lines(pathlib.Path(_check.path("path", path)).read_bytes(), path)
+    content, torn = whole_lines(pathlib.Path(_check.path("path", path)).read_bytes(), path)
     ledger = parse(content, path)
+    warn_of_torn_line(torn, path)
     if ledger is None:
         raise ValueError(f"{path} holds no ledger: its first line is missing. Start the run again")
     return ledger
@@ -224,16 +226,21 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
     return merged
 
 
-def whole_lines(content: bytes, path: Any) -> tuple[bytes, bool]:
-    """The content up to its last line break, and whether that leaves out a torn line; says so."""
+def whole_lines(content: bytes, path: Any) -> tuple[bytes, int]:
+    """The content up to its last line break, and how many bytes of a torn line that leaves out."""
     end = content.rfind(b"\n") + 1
-    if torn := end < len(content):
+    if end == 0 and not _FIRST_BYTES.startswith(content[: len(_FIRST_BYTES)]):
+        raise ValueError(f"{path} is not a ledger: its first line is something else")
+    return content[:end], len(content) - end
+
+
+def warn_of_torn_line(torn: int, path: Any) -> None:
+    """Say so if a last line of this many bytes was torn."""
+    if torn:
         warnings.warn(
-            f"ledger {path}: the last line is torn ({len(content) - end} bytes) and was dropped; "
-            "its images are sampled again",
+            f"ledger {path}: the last line is torn ({torn} bytes) and was dropped; its images are sampled again",
             stacklevel=4,
         )
-    return content[:end], torn
 
 
 def parse(content: bytes, path: Any) -> Ledger | None:

@@ -76,10 +76,15 @@ def recertify(
     certificates = certificates_of_votes(
         selection, votes, noise, x, dim=_dim(recorded), n=n, norm=norm, alpha=alpha, runner_up=runner_up
     )
-    label = np.where(complete, certificates.label, ABSTAIN).astype(np.int32)
-    radius = np.where(complete, certificates.radius, 0.0)
-    reason = np.where(complete, "", NOT_ALL_RECORDED)
-    return dataclasses.replace(certificates, label=label, radius=radius, reason=reason)
+    return dataclasses.replace(
+        certificates,
+        label=np.where(complete, certificates.label, ABSTAIN).astype(np.int32),
+        radius=np.where(complete, certificates.radius, 0.0),
+        p_lower=np.where(complete, certificates.p_lower, 0.0),
+        p_upper=np.where(complete, certificates.p_upper, 1.0),
+        rule=np.where(complete, np.asarray(certificates.rule), ""),
+        reason=np.where(complete, "", NOT_ALL_RECORDED),
+    )
 
 
 def recertify_curve(
@@ -145,9 +150,12 @@ def recertify_curve(
 
 def _read(path: str | os.PathLike[str], noise: Any) -> ledgers.Ledger:
     recorded = ledgers.read(_check.path("ledger", path))
-    own, given = recorded.header["noise"], fingerprint.describe_noise(inputs.checked_noise(noise))
-    if own != given:
-        raise ValueError(f"noise must be that of the ledger, {own}; got {given}")
+    given = fingerprint.noise_header(inputs.checked_noise(noise), tuple(recorded.header["event"]))
+    if any(recorded.header.get(name) != value for name, value in given.items()):
+        raise ValueError(
+            f"noise must be that of the ledger, {recorded.header['noise']}; got {given['noise']}, or one that differs "
+            "in its arrays or its program, as this version of JAX traces it"
+        )
     return recorded
 
 

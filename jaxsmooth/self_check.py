@@ -66,9 +66,9 @@ def self_check(*, mesh: Mesh | None = None) -> SelfCheck:
     """Check noise, votes and certificates through the user's own devices and settings; takes seconds.
 
     Classifiers with known answers go through the whole path: half-spaces, whose true radius is known, are
-    certified and the wrong certificates counted; draws are hashed to see that no two devices draw the same
-    noise; their bits are looked at to see that it is float32; votes are counted over the mesh, on one device
-    and in other batches. Checks of chance have a false alarm of one in a million.
+    certified and the wrong certificates counted; draws are hashed to see that they are not repeated; their
+    bits are looked at to see that the noise is float32; votes are counted over the mesh, on one device and in
+    other batches, and must be the same. Checks of chance have a false alarm of one in a million.
 
     Args:
         mesh: the ``jax.sharding.Mesh`` to check, or None for the default device.

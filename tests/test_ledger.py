@@ -200,6 +200,9 @@ def test_recertify_at_another_alpha_norm_and_rule(tmp_path):
     again = js.recertify(path, NOISE, n=200)
     assert (again.label == js.ABSTAIN).all() and (again.radius == 0).all()
     assert set(again.reason) == {"not all votes recorded"}
+    for runner_up in ("complement", "bounded"):
+        again = js.recertify(path, NOISE, n=200, runner_up=runner_up)
+        assert (again.p_lower == 0).all() and (again.p_upper == 1).all() and set(again.rule) == {""}
 
 
 def test_recertify_a_curve(tmp_path):
@@ -274,6 +277,90 @@ def test_weights_in_a_closure_are_part_of_the_fingerprint(tmp_path):
         js.certify(KEY, make(WEIGHTS.at[3, 2].add(1e-6)), NOISE, X, n=500, ledger=path)
 
 
+@jax.tree_util.register_pytree_node_class
+class PlainNoise:
+    """A noise of one's own that is no dataclass."""
+
+    def __init__(self, sigma, factor=1.0):
+        self.sigma, self.factor = sigma, factor
+
+    def tree_flatten(self):
+        return (self.sigma,), self.factor
+
+    @classmethod
+    def tree_unflatten(cls, factor, leaves):
+        return cls(*leaves, factor)
+
+    def scale(self, dim):
+        return self.sigma
+
+    def at(self, x):
+        return PlainNoise(jnp.broadcast_to(self.sigma, x.shape[:1]), self.factor)
+
+    def sample(self, key, shape):
+        return self.factor * self.sigma * jax.random.normal(key, shape)
+
+
+def lipschitz(sigma):
+    return js.noises.InputDependentGaussian(js.scales.LipschitzScale(lambda x: jnp.full(x.shape[:1], sigma), 0.1))
+
+
+ALIKE = {
+    "the function of a scale": (lipschitz(0.2), lipschitz(2.0)),
+    "leaves of a noise that is no dataclass": (PlainNoise(0.1), PlainNoise(0.9)),
+    "the program of a sampler": (PlainNoise(0.1, 1.0), PlainNoise(0.1, 2.0)),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_noises_that_look_alike_are_told_apart(name, tmp_path):
+    first, second = ALIKE[name]
+    predict = lambda noise: js.predict(KEY, CLASSIFY, noise, X, n=100, ledger=tmp_path / "votes.jsonl")
+    np.testing.assert_array_equal(predict(first), predict(first))
+    with pytest.raises(ValueError, match="its noise"):
+        predict(second)
+
+
+def test_the_fingerprint_does_not_depend_on_the_terminal(tmp_path, monkeypatch):
+    from jax._src import pretty_printer
+
+    for color in (False, True):
+        monkeypatch.setattr(pretty_printer, "_can_use_color", lambda color=color: color)
+        VERBS["certify"](tmp_path / "votes.jsonl")
+
+
+def test_ids_that_repeat(tmp_path):
+    path, ids = tmp_path / "votes.jsonl", np.arange(12) // 2
+    repeated = lambda x: js.certify(KEY, CLASSIFY, NOISE, x, n=500, image_ids=ids, ledger=path)
+    with pytest.raises(ValueError, match="image 0 is not the one of the ledger"):
+        repeated(X)
+    assert len(js.ledger.read(path).segments) == 0
+    assert_same(repeated(X[ids]), repeated(X[ids]))
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(*args):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.warns(UserWarning, match="no locks on its file system"):
+        VERBS["certify"](tmp_path / "votes.jsonl")
+    assert len(js.ledger.read(tmp_path / "votes.jsonl").segments) == 12
+
+
+def test_small_and_other_leaves_have_a_checksum():
+    from jaxsmooth.sampling.fingerprint import _leaves
+
+    rng = np.random.default_rng(0)
+    for dtype in ("int4", "uint4", "int8", "bool", "bfloat16", "float8_e4m3fn", "float16", "complex64", "int32"):
+        values = [jnp.asarray(rng.integers(0, 2, (3, 5)), dtype) for _ in range(8)]
+        different = {np.asarray(value.astype(jnp.float32)).tobytes() for value in values if dtype != "complex64"}
+        assert len({_leaves(value) for value in values}) == (len(different) or 8)
+    assert _leaves(jax.random.key(0)) != _leaves(jax.random.key(1))
+
+
 def test_one_run_at_a_time(tmp_path):
     pytest.importorskip("fcntl")
     path = tmp_path / "votes.jsonl"
@@ -294,6 +381,8 @@ def test_one_run_at_a_time(tmp_path):
         (b'{"some":"json"}\n', "not a ledger of this version"),
         (b"idx\tlabel\tpredict\n", "not a ledger of this version"),
         (js.ledger.header_line({}).replace(b'"ledger":1', b'"ledger":2'), "checksum"),
+        (b'{"weights": [1, 2, 3]}', "not a ledger"),
+        (b"\x93NUMPY\n\x00\x01", "not a ledger"),
     ],
 )
 def test_something_else_is_no_ledger(content, message, tmp_path):

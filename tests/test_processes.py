@@ -34,29 +34,41 @@ def test_devices_of_one_process(one_device, devices, tmp_path):
 
 @pytest.mark.parametrize(("processes", "devices"), [(2, 2), pytest.param(4, 1, marks=pytest.mark.slow)])
 def test_processes(one_device, processes, devices, tmp_path):
+    # A file of the first process that was cut off: all must know what it knows, and nobody else may read it.
+    lines = one_device[1].splitlines(keepends=True)
+    (tmp_path / "votes.jsonl").write_bytes(b"".join(lines[:8]))
+    start(tmp_path, processes=processes, devices=devices)
+    for rank in range(processes):
+        found = np.load(tmp_path / f"{rank}.npz")
+        for name, value in one_device[0].items():
+            np.testing.assert_array_equal(found[name], value, err_msg=f"{name}, process {rank}")
+    same_lines(tmp_path / "votes.jsonl", one_device[1])
+
+
+def test_an_error_of_the_first_process_is_an_error_of_all(tmp_path):
+    (tmp_path / "votes.jsonl").mkdir()
+    errors = start(tmp_path, processes=2, devices=1, check=False)
+    assert "IsADirectoryError" in errors[0] and "the first process cannot use" in errors[1], errors
+
+
+def start(folder, *, processes, devices, check=True):
+    """Run the worker in several processes; what each wrote to stderr."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)}
     worker = str(ROOT / "tests/multi_process_worker.py")
-    # A file of the first process that was cut off: all must know what it knows, and nobody else may read it.
-    lines = one_device[1].splitlines(keepends=True)
-    (tmp_path / "votes.jsonl").write_bytes(b"".join(lines[:8]))
     running = [
         subprocess.Popen(
-            [sys.executable, worker, str(rank), str(processes), address, str(tmp_path)],
+            [sys.executable, worker, str(rank), str(processes), address, str(folder)],
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )
         for rank in range(processes)
     ]  # fmt: skip
     errors = [process.communicate(timeout=240)[1] for process in running]
-    assert not any(process.returncode for process in running), "\n".join(errors)
-    for rank in range(processes):
-        found = np.load(tmp_path / f"{rank}.npz")
-        for name, value in one_device[0].items():
-            np.testing.assert_array_equal(found[name], value, err_msg=f"{name}, process {rank}")
-    same_lines(tmp_path / "votes.jsonl", one_device[1])
+    assert not check or not any(process.returncode for process in running), "\n".join(errors)
+    return errors
 
 
 def same_lines(path, content):

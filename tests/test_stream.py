@@ -49,6 +49,24 @@ def test_certify_curve_stream(labels, mesh, tmp_path):
     assert_same(list(stream()), whole)
 
 
+def test_ragged_batches_share_a_program():
+    traces = []
+
+    def classify(batch):
+        traces.append(batch.shape)
+        return batch @ WEIGHTS
+
+    parts = np.split(X, [10, 20, 27])
+    list(js.certify_stream(KEY, classify, NOISE, iter(parts), n=500, batch_size=16))
+    # One for the shape of the scores, and one to run.
+    assert len(traces) == 2
+
+
+def test_too_few_labels_for_a_stream():
+    with pytest.raises(ValueError, match="labels must have one entry for each image; got 20"):
+        js.certify_curve(KEY, CLASSIFY, NOISE, batches(), RADII, labels=LABELS[:20], n_max=2000)
+
+
 def test_no_more_is_read_or_kept_than_is_needed():
     """A thousand batches: results come while the rest is unread, and few images are ever in hand."""
     read = 0

@@ -9,43 +9,58 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.sharding import Mesh
 
 from jaxsmooth import ledger
 from jaxsmooth._types import Array
 from jaxsmooth._version import __version__
 
 
-def run_header(key_data: Array, classify: Any, noise: Any, event: tuple[int, ...], classes: int) -> dict[str, Any]:
+def run_header(
+    key_data: Array, classify: Any, noise: Any, event: tuple[int, ...], classes: int, mesh: Mesh | None
+) -> dict[str, Any]:
     """Everything that votes depend on, apart from the images: each of these must agree to add votes.
 
-    The classifier is known by its weights and by its program as JAX traces it; what a Python function called
-    back from the program keeps to itself is not seen.
+    Classifier and noise are known by their arrays and by their programs as JAX traces them; what a Python
+    function called back from a program keeps to itself is not seen.
     """
+    devices = [jax.devices()[0]] if mesh is None else mesh.devices.flat
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
     return {
         "jaxsmooth": __version__,
         "jax": jax.__version__,
-        "backend": jax.default_backend(),
+        "devices": sorted({f"{device.platform} {device.device_kind}" for device in devices}),
         "matmul_precision": _setting("jax_default_matmul_precision") or "default",
         "x64": bool(_setting("jax_enable_x64")),
         "key": np.asarray(key_data).tobytes().hex(),
-        "noise": describe_noise(noise),
+        **noise_header(noise, event),
         "classifier": ledger.digest(_program(lambda classify, x: classify(x), classify, example), _leaves(classify)),
         "event": list(event),
         "classes": classes,
     }
 
 
-def describe_noise(noise: Any) -> str:
-    """The noise in words; arrays in it, such as the reference set of a scale, by their digests."""
+def noise_header(noise: Any, event: tuple[int, ...]) -> dict[str, str]:
+    """The noise in words, and the digest of its arrays and of the programs that find and draw it."""
+
+    def draw(noise: Any, x: Array, data: Array) -> Array:
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.wrap_key_data(data), jnp.arange(2))
+        return jax.vmap(lambda noise, key: noise.sample(key, event))(noise.at(x), keys)
+
+    example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
+    program = _program(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
+    return {"noise": _in_words(noise), "noise_digest": ledger.digest(program, _leaves(noise))}
+
+
+def _in_words(noise: Any) -> str:
     if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
         values = [(field.name, getattr(noise, field.name)) for field in dataclasses.fields(noise)]
-        return f"{type(noise).__name__}({', '.join(f'{name}={describe_noise(value)}' for name, value in values)})"
+        return f"{type(noise).__name__}({', '.join(f'{name}={_in_words(value)}' for name, value in values)})"
     if isinstance(noise, jax.Array | np.ndarray | np.generic | float) and np.ndim(noise) == 0:
         return str(np.float32(noise))
     if isinstance(noise, jax.Array | np.ndarray):
         return f"array{list(noise.shape)}:{ledger.digest(_leaves(noise))}"
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(noise))
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(noise))[:200]
 
 
 def image_digest(event: np.ndarray) -> str:
@@ -60,7 +75,8 @@ def _setting(name: str) -> Any:
 def _program(function: Any, *arguments: Any) -> bytes:
     """The traced program and the constants in it."""
     program = jax.make_jaxpr(function)(*arguments)
-    text = re.sub(r" at 0x[0-9a-f]+", "", str(program))
+    # str() would colour the text on a terminal.
+    text = re.sub(r" at 0x[0-9a-f]+", "", program.pretty_print(use_color=False))
     return text.encode() + b"".join(_leaves(closed.consts) for closed in _closed_jaxprs(program))
 
 
@@ -93,8 +109,8 @@ def _checksum(array: Array) -> Array:
     """Two 32-bit sums of scrambled (position, bits): sums, so that every sharding gives the same."""
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
-    if array.dtype == jnp.bool_:
-        array = array.astype(jnp.uint8)
+    if array.dtype == jnp.bool_ or (jnp.issubdtype(array.dtype, jnp.integer) and jnp.iinfo(array.dtype).bits < 8):
+        array = array.astype(jnp.int8)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         array = jnp.stack([array.real, array.imag], -1)
     # Eight bytes become two words; one and two bytes are widened.

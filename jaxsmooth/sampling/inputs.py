@@ -73,9 +73,9 @@ def images(x: Any) -> Any:
     """The images as float32 ``(images, *event)``, finite: NumPy arrays stay on the host, others on the device."""
     if not hasattr(x, "dtype"):
         x = np.asarray(x)
-    if isinstance(x, jax.Array) and jax.process_count() > 1 and not _check.is_traced(x):
-        # What a program on the devices of all processes is given lies on all of them, or on the host.
-        x = multihost_utils.process_allgather(x, tiled=True) if not x.is_fully_addressable else np.asarray(x)
+    if isinstance(x, jax.Array) and not _check.is_traced(x) and len(x.devices()) > 1:
+        # Batches are cut out of it, for which it need not be spread over devices.
+        x = np.asarray(x) if x.is_fully_addressable else multihost_utils.process_allgather(x, tiled=True)
     if x.dtype == object or not (jnp.issubdtype(x.dtype, jnp.floating)):
         raise TypeError(
             f"x must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {x.dtype}. "
@@ -104,7 +104,7 @@ def image_ids(ids: Any, number: int) -> Any:
     """The identities of the images, int32 ``(images,)``."""
     if ids is None:
         return np.arange(number, dtype=np.int32)
-    if not hasattr(ids, "dtype"):
+    if not _check.is_traced(ids):
         ids = np.asarray(ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise TypeError(f"image_ids must be integers; got dtype {ids.dtype}")

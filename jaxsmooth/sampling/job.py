@@ -37,6 +37,7 @@ class SamplingJob:
         batch_size: pairs per device batch.
         mesh: the mesh, with automatic axes, or None for one device.
         axes: the axes of the mesh that draws are spread over.
+        most: images in a call at most: one number for all batches of a stream, so that they share a program.
         later: the rest of a stream of images; None if ``x`` is all there is.
         recording: the ledger, or None.
     """
@@ -49,7 +50,8 @@ class SamplingJob:
     classes: int
     batch_size: int
     mesh: Mesh | None
-    axes: tuple[str, ...] = ()
+    axes: tuple[str, ...]
+    most: int
     later: Iterator[Any] | None = None
     recording: Recording | None = None
 
@@ -105,7 +107,10 @@ class SamplingJob:
                 batch_size=self.batch_size,
             )  # fmt: skip
         count = _count_on_mesh(self.mesh, self.axes, self.batch_size)
-        return count(self.key_data, self.classify, self.noise_on_mesh, x, image_ids, first, np.int32(n), spans, trips)
+        with placement.within(self.mesh):
+            return count(
+                self.key_data, self.classify, self.noise_on_mesh, x, image_ids, first, np.int32(n), spans, trips
+            )
 
     def count_in_chunks(self, n: int, members: np.ndarray, *, first: int = 0) -> Iterator[tuple[np.ndarray, Votes]]:
         """Count ``n`` draws for the images at these places, a few a call; NumPy votes, in order.
@@ -113,7 +118,7 @@ class SamplingJob:
         Every call has the same shapes, so there is one program; the next call is started before the
         counts of the last one are fetched, so the device does not wait for the host.
         """
-        size = min(len(members), math.ceil(_BATCHES_PER_CALL * self.devices * self.batch_size / n))
+        size = min(self.most, math.ceil(_BATCHES_PER_CALL * self.devices * self.batch_size / n))
         pending: tuple[np.ndarray, Votes] | None = None
         for start in range(0, len(members), size):
             chunk = members[start : start + size]
@@ -204,12 +209,25 @@ def sampling_job(
 ) -> Iterator[SamplingJob]:
     """Check the inputs of a sampling run; ``draws`` per image tell how much there is to do.
 
-    A context: the ledger is closed at its end.
-
-    ``x`` may be an iterator of batches where the caller reads images by ``SamplingJob.events``.
+    A context: the ledger is closed at its end. ``x`` may be an iterator of batches where the caller reads
+    images by ``SamplingJob.events`` or ``SamplingJob.batches``.
     """
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh must be a jax.sharding.Mesh (jax.make_mesh); got {type(mesh).__name__}")
+    with placement.within(None if mesh is None else placement.automatic(mesh)):
+        job = _checked_job(key, classify, noise, x, image_ids, draws, batch_size, mesh)
+        if ledger is not None:
+            job = dataclasses.replace(job, recording=_open_recording(ledger, job))
+    try:
+        yield job
+    finally:
+        if job.recording is not None:
+            job.recording.close()
+
+
+def _checked_job(
+    key: Any, classify: Any, noise: Any, x: Any, image_ids: Any, draws: Any, batch_size: int | None, mesh: Mesh | None
+) -> SamplingJob:
     draws = _check.draws("n", draws)
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
@@ -225,32 +243,23 @@ def sampling_job(
             raise ValueError("x must hold at least one image; got an empty iterator")
     x = inputs.images(x)
     ids = inputs.image_ids(image_ids, x.shape[0])
-    classes = inputs.check_classifier(classify, x)
-    if batch_size is None:
-        batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
     key_data: Any = jax.random.key_data(key)
-    recording = _open_recording(ledger, key_data, classify, noise, x.shape[1:], classes)
     axes: tuple[str, ...] = ()
     if mesh is not None:
         axes = placement.draw_axes(mesh, classify)
-        # jit puts NumPy arrays where the mesh is.
-        key_data = key_data if _check.is_traced(key_data) else np.asarray(key_data)
         classify, mesh = placement.on_mesh(classify, mesh), placement.automatic(mesh)
-    try:
-        yield SamplingJob(key_data, classify, noise, x, ids, classes, batch_size, mesh, axes, later, recording)
-    finally:
-        if recording is not None:
-            recording.close()
+        # jit puts NumPy arrays where the mesh is.
+        x, ids, key_data = (v if _check.is_traced(v) else np.asarray(v) for v in (x, ids, key_data))
+    classes = inputs.check_classifier(classify, x)
+    if batch_size is None:
+        batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
+    return SamplingJob(key_data, classify, noise, x, ids, classes, batch_size, mesh, axes, x.shape[0], later)
 
 
-def _open_recording(
-    path: Any, key_data: Array, classify: Any, noise: Any, event: tuple[int, ...], classes: int
-) -> Recording | None:
-    if path is None:
-        return None
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"ledger must be the path of a file; got {type(path).__name__}")
-    return Recording(path, fingerprint.run_header(key_data, classify, noise, event, classes))
+def _open_recording(path: Any, job: SamplingJob) -> Recording:
+    path = _check.path("ledger", path)
+    header = fingerprint.run_header(job.key_data, job.classify, job.noise, job.x.shape[1:], job.classes, job.mesh)
+    return Recording(path, header, shared=placement.spans_processes(job.mesh))
 
 
 _count_on_device = jax.jit(count_span, static_argnames=("batch_size",))

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsmooth._types import Array, Classify, Votes
 from jaxsmooth.ledger import Counts
 from jaxsmooth.sampling import fingerprint, inputs
 from jaxsmooth.sampling.job import SamplingJob
 from jaxsmooth.sampling.kernel import Slots, count_pairs, make_slots
-from jaxsmooth.sampling.placement import on_mesh
+from jaxsmooth.sampling.placement import on_mesh, spans_processes, within
 from jaxsmooth.sampling.recording import votes_of
 
 _BATCHES_PER_STEP = 32
@@ -206,11 +206,18 @@ class _Pack:
         ids, target = np.zeros(size, np.int32), np.full(size, number, np.int32)
         for i, (event, identity) in enumerate(arrivals):
             x[i], ids[i], target[i] = event, identity, taken[i]
-        fresh = on_mesh(_make_slots(self.job.key_data, self.job.noise, x, ids), self.job.mesh)
-        if self.slots is None:
-            self.slots = jax.tree.map(lambda leaf: jax.numpy.zeros((number, *leaf.shape[1:]), leaf.dtype), fresh)
-            self.slots = on_mesh(self.slots, self.job.mesh)
-        self.slots = _replace(self.slots, fresh, target)
+        with within(self.job.mesh):
+            fresh = self._slots_of(x, ids)
+            if self.slots is None:
+                empty = jax.tree.map(lambda leaf: np.zeros((number, *leaf.shape[1:]), leaf.dtype), fresh)
+                self.slots = on_mesh(empty, self.job.mesh)
+            self.slots = _replace(self.slots, fresh, target)
+
+    def _slots_of(self, x: np.ndarray, ids: np.ndarray) -> Slots:
+        """Slots on all devices: made on one and copied, unless other processes must have them, too."""
+        if spans_processes(self.job.mesh):
+            return _make_slots_everywhere(self.job.mesh)(self.job.key_data, self.job.noise_on_mesh, x, ids)
+        return on_mesh(_make_slots(self.job.key_data, self.job.noise, x, ids), self.job.mesh)
 
     def next_pairs(self) -> tuple[np.ndarray, np.ndarray, int, np.ndarray] | None:
         """Fill a step with draws that are due, oldest images first: owners, draws, batches, draws per slot."""
@@ -241,7 +248,8 @@ class _Pack:
         if self.job.mesh is None:
             return _count_on_device(self.job.classify, self.slots, owner[0], draw[0], np.int32(trips))
         count = _count_on_mesh(self.job.mesh, self.job.axes)
-        return count(self.job.classify, self.slots, owner, draw, np.int32(trips))
+        with within(self.job.mesh):
+            return count(self.job.classify, self.slots, owner, draw, np.int32(trips))
 
     def collect(self, votes: Votes, drawn: np.ndarray, decide: Decide) -> Finished:
         """Add the counts of a step; decide the images that reached a look and free those that are done."""
@@ -280,6 +288,11 @@ class _Pack:
 
 
 _make_slots = jax.jit(make_slots)
+
+
+@functools.lru_cache(maxsize=64)
+def _make_slots_everywhere(mesh: Mesh) -> Any:
+    return jax.jit(make_slots, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
 
 @functools.partial(jax.jit, donate_argnums=0)

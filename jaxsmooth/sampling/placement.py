@@ -1,10 +1,15 @@
 """Where things live: values on every device of a mesh, in one process or in many."""
 
+import contextlib
+import hashlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsmooth import _check
@@ -23,10 +28,8 @@ def draw_axes(mesh: Mesh, classify: Any) -> tuple[str, ...]:
     """
     taken = set()
     for leaf in jax.tree.leaves(classify):
-        sharding = getattr(leaf, "sharding", None) if isinstance(leaf, jax.Array) else None
-        if isinstance(sharding, NamedSharding) and sharding.device_set == set(mesh.devices.flat):
-            for entry in sharding.spec:
-                taken.update(entry if isinstance(entry, tuple) else (entry,))
+        for entry in _spec_on(leaf, mesh) or ():
+            taken.update(entry if isinstance(entry, tuple) else (entry,))
     free = tuple(name for name in mesh.axis_names if name not in taken)
     return free or mesh.axis_names
 
@@ -48,24 +51,60 @@ def on_mesh(tree: Any, mesh: Mesh | None) -> Any:
 
 
 def _leaf_on_mesh(leaf: Any, mesh: Mesh) -> Any:
-    sharding = leaf.sharding if isinstance(leaf, jax.Array) else None
-    if isinstance(sharding, NamedSharding) and sharding.device_set == set(mesh.devices.flat):
-        return jax.device_put(leaf, NamedSharding(mesh, sharding.spec))
+    spec = _spec_on(leaf, mesh)
+    if spec is not None:
+        return jax.device_put(leaf, NamedSharding(mesh, spec))
     everywhere = NamedSharding(mesh, PartitionSpec())
-    if jax.process_count() == 1:
+    if everywhere.is_fully_addressable:
         return jax.device_put(leaf, everywhere)
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        data = _leaf_on_mesh(jax.random.key_data(leaf), mesh)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
     # device_put would compare the value across processes, at the price of communication.
     value = np.asarray(leaf)
     return jax.make_array_from_callback(value.shape, everywhere, lambda index: value[index])
 
 
-def everywhere_equal(value: bytes) -> bytes:
-    """The bytes of the first process, on all processes."""
-    if jax.process_count() == 1:
-        return value
-    from jax.experimental import multihost_utils
+def _spec_on(leaf: Any, mesh: Mesh) -> PartitionSpec | None:
+    """How the user has sharded an array over this mesh; None if he has not, or over another."""
+    sharding = getattr(leaf, "sharding", None) if isinstance(leaf, jax.Array) else None
+    if not isinstance(sharding, NamedSharding) or not isinstance(sharding.mesh, Mesh):
+        return None
+    same = sharding.mesh.axis_names == mesh.axis_names and np.array_equal(sharding.mesh.devices, mesh.devices)
+    return sharding.spec if same else None
 
-    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(value))))
-    padded = np.zeros(size, np.uint8)
-    padded[: min(size, len(value))] = np.frombuffer(value[:size], np.uint8)
+
+def spans_processes(mesh: Mesh | None) -> bool:
+    """Whether devices of other processes take part."""
+    return mesh is not None and any(device.process_index != jax.process_index() for device in mesh.devices.flat)
+
+
+@contextlib.contextmanager
+def within(mesh: Mesh | None) -> Iterator[None]:
+    """Run on this mesh even if the caller has set another as the context, such as itself with explicit axes."""
+    if mesh is None or jax.sharding.get_abstract_mesh().empty:
+        yield
+        return
+    try:
+        context = jax.set_mesh(mesh)
+    except ValueError:  # inside a trace, whose context cannot be changed
+        yield
+        return
+    with context:
+        yield
+
+
+def from_first_process(value: bytes) -> bytes:
+    """The bytes of the first process, on all processes."""
+    high, low = divmod(len(value), 2**30)
+    high, low = np.asarray(multihost_utils.broadcast_one_to_all(np.array([high, low], np.int32))).tolist()
+    padded = np.zeros(2**30 * high + low, np.uint8)
+    if jax.process_index() == 0:
+        padded[:] = np.frombuffer(value, np.uint8)
     return np.asarray(multihost_utils.broadcast_one_to_all(padded)).astype(np.uint8).tobytes()
+
+
+def same_everywhere(value: bytes) -> bool:
+    """Whether all processes have the same bytes; all of them get the same answer."""
+    digest = np.frombuffer(hashlib.blake2b(value, digest_size=8).digest(), np.uint8)
+    return bool((np.asarray(multihost_utils.process_allgather(digest)) == digest).all())

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.sampling.job import SamplingJob, sampling_job
 from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.placement import from_first_process, spans_processes, within
 
 _ROUNDS = 5
 _ROUND_SECONDS = 0.4
@@ -90,7 +91,7 @@ def measure_throughput(
             "forward": functools.partial(loop, _forward),
             "noise": functools.partial(loop, _noise),
         }
-        batches = {name: _batches_per_round(run) for name, run in runs.items()}
+        batches = {name: _batches_per_round(run, job.mesh) for name, run in runs.items()}
         best = dict.fromkeys(runs, 0.0)
         for _ in range(_ROUNDS):
             for name, run in runs.items():
@@ -138,15 +139,23 @@ def _loops(job: SamplingJob) -> Callable[[Callable[..., Array], int], Array]:
             check_vma=False,
         )(batches, classify, noise, x)  # fmt: skip
 
-    return lambda body, batches: loop(body, np.int32(batches), job.classify, job.noise_on_mesh, x)
+    def run(body: Callable[..., Array], batches: int) -> Array:
+        with within(job.mesh):
+            return loop(body, np.int32(batches), job.classify, job.noise_on_mesh, x)
+
+    return run
 
 
-def _batches_per_round(run: Callable[[int], Any]) -> int:
+def _batches_per_round(run: Callable[[int], Any], mesh: Mesh | None) -> int:
     _seconds(run, 1)
-    batches = 1
-    while (seconds := _seconds(run, batches)) < _ROUND_SECONDS / 4:
-        batches *= 4
-    return max(1, round(batches * _ROUND_SECONDS / seconds))
+    batches, wanted = 1, 4
+    while batches < wanted:
+        batches = wanted
+        # At most four times as many at once: the first measurement is short.
+        wanted = min(4 * batches, max(1, round(batches * _ROUND_SECONDS / _seconds(run, batches))))
+        if spans_processes(mesh):  # whose clocks differ, while they must run the same programs
+            wanted = int(from_first_process(str(wanted).encode()))
+    return wanted
 
 
 def _seconds(run: Callable[[int], Any], batches: int) -> float:
