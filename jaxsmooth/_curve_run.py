@@ -8,6 +8,7 @@ from jaxsmooth import _check
 from jaxsmooth._progress import Done
 from jaxsmooth._types import ABSTAIN, Certificates
 from jaxsmooth.bounds import CurvePlan, GroupSequential
+from jaxsmooth.noises.input_dependent import kappa_at
 from jaxsmooth.radii import explain_radius, required_probability
 from jaxsmooth.sampling.packing import Finished
 
@@ -43,6 +44,7 @@ class CurveRun:
         self.required = required_probability(at_images, _column(at_images, radii), norm=norm, dim=dim)
         self._group, self._plans = plans_for(radii, self.required, n_max, alpha, any_class=labels is None)
         self.looks = self._plans[0].looks
+        self._kappa = kappa_at(at_images, dim)
         self._certified = np.zeros(0, np.int64)  # levels certified so far
         self._label = np.zeros(0, np.int32)
         self._reason = np.full(0, 3, np.int8)
@@ -91,6 +93,7 @@ class CurveRun:
             alpha=self.alpha,
             rule=explain_radius(self.at_images, p_lower, norm=self.norm, dim=self.dim)[1],
             reason=np.array(REASONS)[self._reason[images]],
+            kappa=None if self._kappa is None else self._kappa[images],
         )
 
     def _make_room(self, images: int) -> None:

@@ -63,6 +63,8 @@ class Certificates:
         alpha: the probability, per image, with which the certificate may be wrong.
         rule: the radius rule behind each radius, one string per image; empty where the radius is 0.
         reason: why sampling stopped, one string per image; None where every image got the same number.
+        kappa: what a sigma that depends on the image costs at each, ``radii.normalised_rate``, float64; the
+            radius is smaller by about sqrt(1 + kappa^2). None for other noise.
     """
 
     label: np.ndarray
@@ -76,6 +78,7 @@ class Certificates:
     alpha: float | None = None
     rule: np.ndarray | None = None
     reason: np.ndarray | None = None
+    kappa: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -88,4 +91,4 @@ class Certificates:
         return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in _PER_IMAGE})
 
 
-_PER_IMAGE = ("label", "radius", "p_lower", "p_upper", "samples", "votes", "rule", "reason")
+_PER_IMAGE = ("label", "radius", "p_lower", "p_upper", "samples", "votes", "rule", "reason", "kappa")

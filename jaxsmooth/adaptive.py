@@ -12,7 +12,7 @@ from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
 from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
 from jaxsmooth.noises.gaussian import Gaussian
-from jaxsmooth.noises.input_dependent import noise_at_images
+from jaxsmooth.noises.input_dependent import kappa_at, noise_at_images
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
 from jaxsmooth.sampling.job import SamplingJob, sampling_job
 from jaxsmooth.sampling.packing import Finished, count_until_decided, in_order
@@ -102,7 +102,8 @@ def certify_adaptive(
         finished = count_until_decided(job, run.plan.looks, run.decide, first=first)
         parts = list(progress_bar(progress, "certify_adaptive", job.images, finished, run.done))
     together = in_order(parts)
-    radius, rule = explain_radius(noise_at_images(noise, job.x), run.p_lower, norm=norm, dim=job.dim)
+    at_images = noise_at_images(noise, job.x)
+    radius, rule = explain_radius(at_images, run.p_lower, norm=norm, dim=job.dim)
     return Certificates(
         label=np.where(radius > 0, tested, ABSTAIN).astype(np.int32),
         radius=radius,
@@ -114,6 +115,7 @@ def certify_adaptive(
         norm=norm,
         alpha=alpha,
         rule=rule,
+        kappa=kappa_at(at_images, job.dim),
     )
 
 

@@ -12,7 +12,7 @@ from jaxsmooth import _check
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify, Votes
 from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
-from jaxsmooth.noises.input_dependent import noise_at_images, refuse_table
+from jaxsmooth.noises.input_dependent import kappa_at, noise_at_images, refuse_table
 from jaxsmooth.radii import explain_radius, rules_for
 from jaxsmooth.sampling import count_votes
 from jaxsmooth.sampling.job import sampling_job
@@ -110,7 +110,8 @@ def certificates_of_votes(
         p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)
         p_upper = 1 - p_lower
     bounded = p_upper if runner_up == "bounded" else None
-    radius, rule = explain_radius(noise_at_images(noise, x), p_lower, norm=norm, dim=dim, p_upper=bounded)
+    at_images = noise_at_images(noise, x)
+    radius, rule = explain_radius(at_images, p_lower, norm=norm, dim=dim, p_upper=bounded)
     return Certificates(
         label=np.where(radius > 0, top, ABSTAIN).astype(np.int32),
         radius=radius,
@@ -122,6 +123,7 @@ def certificates_of_votes(
         norm=norm,
         alpha=alpha,
         rule=rule,
+        kappa=kappa_at(at_images, dim),
     )
 
 

@@ -164,6 +164,14 @@ def noise_at_images(noise: Any, x: Any) -> Any:
     return noise.frozen_at(x) if isinstance(noise, InputDependentGaussian) else noise
 
 
+def kappa_at(noise: Any, dim: int) -> np.ndarray | None:
+    """The normalised rate at each image, for a noise as radius rules see it; None for other noise."""
+    if not isinstance(noise, GaussianAt):
+        return None
+    sigma, rate, _ = _leaves(noise)
+    return np.broadcast_to(rate * sigma * math.sqrt(2 * dim), sigma.shape)
+
+
 def refuse_stream(noise: Any) -> None:
     """Refuse a stream of images where what votes must show depends on all of them."""
     if isinstance(noise, InputDependentGaussian):
