@@ -231,12 +231,12 @@ def test_kappa_predicts_the_loss():
         (dict(p_lower=1.5), "p_lower must lie in"),
         (dict(p_lower=1.0), "infinite radius"),
         (dict(sigma=0.0), "sigma must be positive"),
-        (dict(sigma=-0.5), "sigma must be finite and at least 0"),
+        (dict(sigma=-0.5), "sigma must be positive and finite; got -0.5"),
         (dict(rate=-0.01), "rate must be finite and at least 0; got -0.01"),
         (dict(rate=np.nan), "rate must be finite"),
         (dict(dim=0), "dim must be at least 1"),
         (dict(dim=2.0), "dim must be a Python integer"),
-        (dict(p_lower="high"), "p_lower must be numeric"),
+        (dict(p_lower="high"), "p_lower must be a number or an array of numbers"),
     ],
 )
 def test_bad_input(change, message):
