@@ -186,7 +186,7 @@ def test_limit_scale_is_labelled_and_known() -> None:
         (lambda: js.certified_radius(js.noises.Pow2(1.0, a=10.0), 0.9, dim=64), "a must exceed"),
         (lambda: js.certified_radius(js.noises.Exp2(1.0), 0.9, dim=1), "use Expp"),
         (lambda: js.radii.published_radius(js.noises.ExpInf(1.0, j=2), 0.9, norm=np.inf, dim=8), "no published"),
-        (lambda: js.radii.convert_norm(js.noises.Laplace, "nobody_1999", norm=1, to=2), "no rule 'nobody_1999'"),
+        (lambda: js.radii.convert_norm(js.noises.Laplace, "nobody_1999", norm=1, to=2), "got 'nobody_1999'"),
         (lambda: js.radii.chebyshev_cap(0.9, sigma=1.0, norm=np.inf), "dim is needed"),
         (lambda: js.radii.chebyshev_cap(0.9, sigma=-1.0), "sigma must be positive"),
         (lambda: js.radii.limit_scale(0.5, 8), "norm must be at least 1"),
