@@ -4,6 +4,7 @@ from jaxsmooth.objectives.attacks import smooth_ddn as smooth_ddn
 from jaxsmooth.objectives.attacks import smooth_pgd as smooth_pgd
 from jaxsmooth.objectives.base import AbstractObjective as AbstractObjective
 from jaxsmooth.objectives.base import Aux as Aux
+from jaxsmooth.objectives.base import measure as measure
 from jaxsmooth.objectives.base import objective as objective
 from jaxsmooth.objectives.base import static as static
 from jaxsmooth.objectives.cat_rs import CatRS as CatRS

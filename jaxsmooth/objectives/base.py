@@ -144,7 +144,24 @@ class AbstractObjective(abc.ABC):
 
 
 def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Mapping[str, Any]) -> Aux:
-    """The ``Aux`` of noisy logits ``(num_samples, batch, classes)`` and terms ``(batch,)``."""
+    """The ``Aux`` of noisy logits, for an objective of one's own to return.
+
+    Args:
+        logits: ``(num_samples, batch, classes)``, of the copies that certification would feed.
+        labels: integers ``(batch,)``.
+        terms: the parts of the loss ``(batch,)``, by name.
+        states: what ``network.train`` returned beside the logits, by the name of the pass; None is left out.
+
+    Returns:
+        The means of the terms, the accuracy, and counts of classes.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxsmooth as js
+        >>> logits, labels = jnp.array([[[2.0, 1.0], [0.0, 3.0]]]), jnp.array([0, 0])
+        >>> aux = js.objectives.measure(logits, labels, {"natural": jnp.array([1.0, 3.0])}, {})
+        >>> float(aux.accuracy), float(aux.terms["natural"]), aux.predicted.tolist(), aux.labelled.tolist()
+        (0.5, 2.0, [1, 1], [2, 0])
+    """
     samples, _, classes = logits.shape
     winner = jnp.argmax(logits, -1)
     count = lambda labels: jax.nn.one_hot(labels, classes, dtype=jnp.int32).reshape(-1, classes).sum(0)
