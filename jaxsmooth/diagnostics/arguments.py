@@ -1,5 +1,6 @@
 """Checked arguments of the closed forms and estimators: float64 arrays in range, or an error that says what to do."""
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def half_angles(value: Any) -> np.ndarray:
 
 def labelled(labels: Any, name: str = "labels", number: int | None = None) -> np.ndarray:
     """``labels`` as int64 ``(number,)``, at least 0."""
-    array = np.asarray(labels)
+    array = as_array(name, labels)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, the true classes; got dtype {array.dtype}")
     if array.ndim != 1 or not array.size or (number is not None and len(array) != number):
@@ -79,7 +80,7 @@ def sigmas(name: str, value: Any) -> np.ndarray:
 
 def events(name: str, value: Any) -> np.ndarray:
     """``value`` as float32 ``(N, *event)``, finite and not empty."""
-    array = np.asarray(value)
+    array = as_array(name, value)
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(
             f"{name} must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {array.dtype}. "
@@ -96,3 +97,12 @@ def points(name: str, value: Any) -> np.ndarray:
     """``value`` as float32 ``(N, dim)``, finite and not empty."""
     array = events(name, value)
     return array.reshape(len(array), -1)
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """``value`` as an array of any type; lists of unequal length are none."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        kind = type(value).__name__
+        raise ValueError(f"{name} must be an array, its rows of one length; got {kind} {reprlib.repr(value)}") from None

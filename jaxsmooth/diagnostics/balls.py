@@ -75,7 +75,7 @@ def ball_smoothed_radius(R: Any, sigma: Any, d: Any, threshold: Any = 0.5) -> An
         >>> ball_smoothed_radius(1.0, [0.1, 0.5, 0.7], 3, threshold=0.5).round(6).tolist()
         [0.989932, 0.680893, 0.0]
     """
-    R, sigma, d, threshold = _broadcast(R, sigma, d, threshold=threshold)
+    threshold, R, sigma, d = _broadcast(arguments.thresholds(threshold), R, sigma, d)
     size = R / sigma
     most = size - special.ndtri(threshold)
     alive = ball_probability(np.zeros_like(size), size, d) >= threshold
@@ -215,7 +215,7 @@ def ball_shrinkage_rate(R: Any, sigma: Any, d: Any, threshold: Any) -> Any:
         >>> round(float(ball_shrinkage_rate(1.0, 0.5, 3, threshold=0.5)), 6)
         1.755959
     """
-    R, sigma, d, threshold = _broadcast(R, sigma, d, threshold=threshold)
+    threshold, R, sigma, d = _broadcast(arguments.thresholds(threshold), R, sigma, d)
     left = np.asarray(ball_smoothed_radius(R, sigma, d, threshold))
     rate = np.full(left.shape, np.nan)
     alive = left > 0
@@ -269,10 +269,8 @@ def ball_certified_radius(
     return (sigma * np.maximum(quantile, 0.0))[()]
 
 
-def _broadcast(*values: Any, threshold: Any = None) -> tuple[np.ndarray, ...]:
-    """Checked ``(..., R, sigma, d[, threshold])`` of one shape; what stands before R was checked by the caller."""
+def _broadcast(*values: Any) -> tuple[np.ndarray, ...]:
+    """Checked ``(..., R, sigma, d)`` of one shape; what stands before R was checked by the caller."""
     *first, R, sigma, d = values
     checked = [*first, arguments.positive("R", R), arguments.positive("sigma", sigma), arguments.dimensions("d", d)]
-    if threshold is not None:
-        checked.append(arguments.thresholds(threshold))
     return tuple(np.array(v) for v in np.broadcast_arrays(*checked))

@@ -77,13 +77,8 @@ def classwise_accuracy(labels: Any, preds: Any, K: int, *, alpha: float = 0.05) 
         ([0.9, 0.8, 0.4], 0.5, 0.66)
     """
     classes = arguments.labelled(labels)
-    predicted, K = np.asarray(preds), _check.integer("K", K, at_least=1)
+    predicted, K = _predicted(preds, classes.shape), _check.integer("K", K, at_least=1)
     alpha = _check.probability("alpha", alpha)
-    if predicted.dtype.kind not in "iu" or predicted.shape != classes.shape:
-        raise ValueError(
-            f"preds must be integers of shape {classes.shape}, one for each label; got {predicted.dtype} of shape "
-            f"{predicted.shape}"
-        )
     if classes.max() >= K:
         raise ValueError(f"K = {K} is too small: there is a label {classes.max()}")
     right = predicted == classes
@@ -125,11 +120,10 @@ def classwise_certified(labels: Any, preds: Any, radii: Any, grid: Any, *, K: in
         [[0.5, 1.0], [0.5, 0.0]]
     """
     classes = arguments.labelled(labels)
-    predicted, radii = np.asarray(preds), _check.nonnegative("radii", radii)
+    predicted, radii = _predicted(preds, classes.shape), _check.nonnegative("radii", radii)
     grid = arguments.sigmas("grid", grid)
-    for name, array in (("preds", predicted), ("radii", radii)):
-        if array.shape != classes.shape:
-            raise ValueError(f"{name} must have shape {classes.shape}, one for each label; got {array.shape}")
+    if radii.shape != classes.shape:
+        raise ValueError(f"radii must have shape {classes.shape}, one for each label; got {radii.shape}")
     K = int(classes.max()) + 1 if K is None else _check.integer("K", K, at_least=int(classes.max()) + 1)
     right = (predicted == classes) & (predicted != ABSTAIN)
     result = np.full((len(grid), K), np.nan)
@@ -198,6 +192,16 @@ def classwise_over_sigma(
     for k in np.unique(classes):
         acc[:, k] = right[:, classes == k].mean(-1)
     return ClasswiseOverSigma(votes, acc)
+
+
+def _predicted(preds: Any, shape: tuple[int, ...]) -> np.ndarray:
+    predicted = arguments.as_array("preds", preds)
+    if predicted.dtype.kind not in "iu" or predicted.shape != shape:
+        raise ValueError(
+            f"preds must be integers of shape {shape}, one for each label; got {predicted.dtype} of shape "
+            f"{predicted.shape}"
+        )
+    return predicted
 
 
 def _null_extremes(n: np.ndarray, p: float, alpha: float) -> tuple[float, float, np.ndarray]:

@@ -85,13 +85,15 @@ def sigma_grid(
     """
     if not callable(train_fn):
         raise TypeError(f"train_fn must be a function (key, alpha) -> classify; got {type(train_fn).__name__}")
-    x, labels = data
-    x = arguments.events("x", x)
-    labels = arguments.labelled(labels, number=len(x))
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        held = f" of {len(data)}" if isinstance(data, tuple | list) else ""
+        raise TypeError(f"data must be a pair (x, labels), images and their classes; got {type(data).__name__}{held}")
+    x = arguments.events("data[0]", data[0])
+    labels = arguments.labelled(data[1], "data[1]", len(x))
     alphas, betas = arguments.sigmas("alphas", alphas), arguments.sigmas("betas", betas)
-    seeds = [_check.integer("seeds", seed) for seed in seeds]
-    if not seeds:
-        raise ValueError("seeds must hold at least one integer; got none")
+    seeds, n = _seeds(seeds), _check.draws("n", n)
+    if batch_size is not None:
+        batch_size = _check.integer("batch_size", batch_size, at_least=1)
     correct = np.zeros((len(alphas), len(betas), len(seeds), len(x)), bool)
     for s, seed in enumerate(seeds):
         train_key, smooth_key = (jax.random.fold_in(jax.random.key(seed), i) for i in (_TRAINING, _SMOOTHING))
@@ -164,6 +166,7 @@ def noise_augmentation_gap(
 
     Raises:
         ValueError: without alpha = 0, for a split without images on one side, or a value out of range.
+        TypeError: for arguments of the wrong kind.
 
     References:
         The differences: Pal and Sulam 2023. Choosing on a validation split, intervals and McNemar's test: ours; a
@@ -179,7 +182,9 @@ def noise_augmentation_gap(
         ([0.5], True, [False, True])
     """
     confidence = _check.probability("confidence", confidence)
-    resamples = _check.integer("resamples", resamples, at_least=1)
+    resamples, seed = _check.integer("resamples", resamples, at_least=1), _check.integer("seed", seed, at_least=0)
+    if not isinstance(grid, SigmaGrid):
+        raise TypeError(f"grid must be a SigmaGrid, as sigma_grid returns; got {type(grid).__name__}")
     zero = np.flatnonzero(grid.alphas == 0)
     if not len(zero):
         raise ValueError(f"grid must hold alpha = 0, the baseline; its alphas are {grid.alphas.tolist()}")
@@ -226,12 +231,13 @@ def mcnemar_p_value(first: Any, second: Any) -> Any:
 
     Args:
         first: bool ``(..., N)``, the images on which one classifier is right.
-        second: bool ``(..., N)``, the same of another, broadcast against ``first``.
+        second: bool ``(..., N)``, the same of another, on the same N images; the other axes broadcast.
 
     Returns:
         float64 ``(...)``.
 
     Raises:
+        ValueError: for shapes that do not fit.
         TypeError: for arrays that are not bool.
 
     References:
@@ -243,13 +249,41 @@ def mcnemar_p_value(first: Any, second: Any) -> Any:
         >>> round(float(mcnemar_p_value(first, second)), 6)
         0.001953
     """
-    first, second = np.asarray(first), np.asarray(second)
+    first, second = arguments.as_array("first", first), arguments.as_array("second", second)
     if first.dtype != bool or second.dtype != bool:
         raise TypeError(f"first and second must be bool, right or wrong; got {first.dtype} and {second.dtype}")
+    if not first.ndim or not second.ndim or first.shape[-1] != second.shape[-1] or not _fit(first, second):
+        raise ValueError(
+            "first and second must be (..., N), of the same N images, with other axes that broadcast; "
+            f"got shapes {first.shape} and {second.shape}"
+        )
     only_first, only_second = (first & ~second).sum(-1), (~first & second).sum(-1)
     total = only_first + only_second
     tail = special.bdtr(np.minimum(only_first, only_second).astype(np.float64), total, 0.5)
     return np.minimum(2 * np.where(total > 0, tail, 1.0), 1.0)[()]
+
+
+def _seeds(seeds: Any) -> list[int]:
+    """At least one integer in 32 bits: of a larger one JAX drops the rest, and 2**32 would be the seed 0 again."""
+    try:
+        entries = list(seeds)
+    except TypeError:
+        raise TypeError(f"seeds must be a list of integers; got {seeds!r} of type {type(seeds).__name__}") from None
+    result = [_check.integer("seeds", seed) for seed in entries]
+    if not result:
+        raise ValueError("seeds must hold at least one integer; got none")
+    for seed in result:
+        if not -(2**31) <= seed < 2**32:
+            raise ValueError(f"seeds must be at least -2**31 and below 2**32; got {seed}")
+    return result
+
+
+def _fit(first: np.ndarray, second: np.ndarray) -> bool:
+    try:
+        np.broadcast_shapes(first.shape, second.shape)
+    except ValueError:
+        return False
+    return True
 
 
 def _split(labels: np.ndarray, validation: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from jaxsmooth._types import Array, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
 from jaxsmooth.sampling import count_votes
-from jaxsmooth.sampling.inputs import as_pytree, check_classifier
+from jaxsmooth.sampling.inputs import as_pytree, check_classifier, typed_key
 
 RATIO_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Halvings of the first step that leaves the region: 1 / 1024 of a step is far below what votes resolve.
@@ -110,6 +110,9 @@ def region_shrinkage(
     sigma, far = float(arguments.positive("sigma", sigma)), float(arguments.positive("t_max", t_max))
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)
     level = float(arguments.thresholds(threshold))
+    key = typed_key(key)
+    if batch_size is not None:
+        batch_size = _check.integer("batch_size", batch_size, at_least=1)
     # Every ray from every origin, in that order.
     unit = directions / lengths.astype(np.float32).reshape(-1, *[1] * (directions.ndim - 1))
     start = np.repeat(origins, len(directions), axis=0)

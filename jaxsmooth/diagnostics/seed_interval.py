@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth.diagnostics import arguments
 
 
 class SeedInterval(NamedTuple):
@@ -31,7 +32,7 @@ def seed_interval(values: Any, *, axis: int = 0, confidence: float = 0.95) -> Se
     so much between trainings that one seed shows nothing.
 
     Args:
-        values: one number for each seed, any further axes.
+        values: one number for each seed, any further axes; finite.
         axis: the axis of the seeds, at least 2 of them.
         confidence: in (0, 1).
 
@@ -39,7 +40,8 @@ def seed_interval(values: Any, *, axis: int = 0, confidence: float = 0.95) -> Se
         ``SeedInterval``.
 
     Raises:
-        ValueError: for fewer than 2 seeds, or a confidence out of range.
+        ValueError: for fewer than 2 seeds, or a value out of range.
+        TypeError: for arguments of the wrong kind.
 
     References:
         Student, "The probable error of a mean", 1908.
@@ -49,8 +51,10 @@ def seed_interval(values: Any, *, axis: int = 0, confidence: float = 0.95) -> Se
         >>> round(float(found.mean), 3), round(float(found.low), 3), round(float(found.high), 3)
         (0.82, 0.784, 0.856)
     """
-    array = _check.as_float64("values", values)
+    array, axis = arguments.finite("values", values), _check.integer("axis", axis)
     confidence = _check.probability("confidence", confidence)
+    if array.ndim and not -array.ndim <= axis < array.ndim:
+        raise ValueError(f"axis must be an axis of values, of shape {array.shape}; got {axis}")
     if array.ndim == 0 or array.shape[axis] < 2:
         raise ValueError(f"values must hold at least 2 seeds along axis {axis}; got shape {array.shape}")
     number = array.shape[axis]

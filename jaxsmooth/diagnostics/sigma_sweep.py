@@ -14,8 +14,7 @@ from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
 from jaxsmooth.radii import certified_radius
 from jaxsmooth.radii.limits import sampling_cap
-from jaxsmooth.sampling import count_votes
-from jaxsmooth.sampling.inputs import as_pytree
+from jaxsmooth.sampling import count_votes, inputs
 
 
 def votes_over_sigma(
@@ -58,8 +57,13 @@ def votes_over_sigma(
         >>> votes_over_sigma(jax.random.key(0), sign, jnp.ones((1, 1)), [0.0, 0.1], 50).tolist()
         [[[50, 0]], [[50, 0]]]
     """
-    sigmas, classify = arguments.sigmas("sigmas", sigmas), as_pytree(classify)
-    x = arguments.events("x", x)
+    sigmas, classify = arguments.sigmas("sigmas", sigmas), inputs.as_pytree(classify)
+    x, key = arguments.events("x", x), inputs.typed_key(key)
+    # Without noise nothing below looks at these.
+    n = _check.draws("n", n)
+    first, image_ids = inputs.first_draw(first, n), inputs.image_ids(image_ids, len(x))
+    if batch_size is not None:
+        batch_size = _check.integer("batch_size", batch_size, at_least=1)
     counts = []
     for sigma in sigmas:
         if sigma == 0:

@@ -9,6 +9,7 @@ from tests.bad_input.values import (
     FUNCTION,
     GRID,
     HALF,
+    HUGE,
     IMAGES,
     INTEGER,
     KEY,
@@ -30,7 +31,6 @@ DIM = (0, -1, 2.5, "3", None, NAN, True)
 LEVEL = (0, 1, -0.1, NAN, "0.5", None, True)
 ANGLE = (0.0, 2.0, -0.1, NAN, "1", None, True)
 SIGMAS = ([], [-1.0], [NAN], "0.5", None, [[0.5]])
-NO_SIGMAS = SIGMAS[:3]
 Y = (None, 3, "ab", [0.0, 1.0], [0], [-1, 0], [[0, 1]], [True, False])
 IV = [[-1.0, 1.0]]
 BAD_IV = (None, 3, "ab", [1.0, 2.0], [[1.0, -1.0]], [[NAN, 1.0]], [[0, 1, 2]])
@@ -44,13 +44,12 @@ POINTS = (
     np.full((3, 2), NAN),
     np.zeros((0, 2), np.float32),
 )
+NOT_RIGHT = (None, 3, [0.5, 1.0], "ab", True, [True], [True] * 3, [[True], [True, False]])
 GAP = D.noise_augmentation_gap(GRID)
 CELL = {"R": POSITIVE, "sigma": POSITIVE, "d": DIM}
 DIAGNOSTICS = {
     "ball_prob": Row(D.ball_prob, {"rho": 0.0, "R": 1.0, "sigma": 0.5, "d": 3}, {"rho": AT_LEAST_0, **CELL}),
-    "ball_smoothed_radius": Row(
-        D.ball_smoothed_radius, {"R": 1.0, "sigma": 0.5, "d": 3}, {**CELL, "threshold": LEVEL[:-2]}
-    ),
+    "ball_smoothed_radius": Row(D.ball_smoothed_radius, {"R": 1.0, "sigma": 0.5, "d": 3}, {**CELL, "threshold": LEVEL}),
     "ball_vanishing_sigma": Row(
         D.ball_vanishing_sigma, {"R": 1.0, "d": 3, "threshold": 0.5}, {"R": POSITIVE, "d": DIM, "threshold": LEVEL}
     ),
@@ -61,7 +60,7 @@ DIAGNOSTICS = {
         D.ball_shrink_onset, {"R": 1.0, "d": 3, "threshold": 0.5}, {"R": POSITIVE, "d": DIM, "threshold": LEVEL}
     ),
     "ball_shrinkage_rate": Row(
-        D.ball_shrinkage_rate, {"R": 1.0, "sigma": 0.1, "d": 3, "threshold": 0.5}, {**CELL, "threshold": LEVEL[:-2]}
+        D.ball_shrinkage_rate, {"R": 1.0, "sigma": 0.1, "d": 3, "threshold": 0.5}, {**CELL, "threshold": LEVEL}
     ),
     "ball_certified_radius": Row(
         D.ball_certified_radius,
@@ -83,7 +82,7 @@ DIAGNOSTICS = {
     "cone_rate_mc": Row(
         D.cone_rate_mc,
         {"key": KEY, "theta": 1.0, "d": 3, "n": 100},
-        {"theta": ANGLE, "d": DIM, "n": INTEGER, "threshold": LEVEL, "confidence": SHARE},
+        {"key": KEYS, "theta": ANGLE, "d": DIM, "n": INTEGER, "threshold": LEVEL, "confidence": SHARE},
     ),
     "interval_risk": Row(
         D.interval_risk, {"iv": IV, "alpha": 0.1, "beta": 0.1}, {"iv": BAD_IV, "alpha": AT_LEAST_0, "beta": AT_LEAST_0}
@@ -108,7 +107,7 @@ DIAGNOSTICS = {
     "ball_field": Row(
         D.ball_field,
         {"key": KEY, "r": 2, "zeta": 1, "side": 8, "trials": 10},
-        {"r": POSITIVE, "zeta": AT_LEAST_0, "side": INTEGER, "trials": INTEGER},
+        {"key": KEYS, "r": POSITIVE, "zeta": AT_LEAST_0, "side": INTEGER, "trials": INTEGER},
     ),
     "grid_risk": Row(
         D.grid_risk,
@@ -129,7 +128,7 @@ DIAGNOSTICS = {
         {"labels": LABELS, "preds": LABELS, "radii": HALF, "grid": [0.1]},
         {
             "labels": (*Y[:4], *Y[5:]),
-            "preds": (3, "ab", [0]),
+            "preds": (*Y[:5], *Y[6:], [[0], [0, 1]]),
             "radii": ([0.5], [-1.0, 1.0], [NAN, 1.0], "a", None),
             "grid": SIGMAS,
             "K": (*OPTIONAL_INTEGER, 1),
@@ -160,6 +159,17 @@ DIAGNOSTICS = {
             "n": INTEGER,
             "first": (-1, 0.5, "0"),
             **PLACES,
+        },
+    ),
+    "votes_over_sigma without noise": Row(
+        D.votes_over_sigma,
+        {"key": KEY, "classify": classify, "x": X, "sigmas": [0.0], "n": 4},
+        {
+            "key": KEYS,
+            "n": INTEGER,
+            "first": (-1, 0.5, "0"),
+            "image_ids": PLACES["image_ids"],
+            "batch_size": OPTIONAL_INTEGER,
         },
     ),
     "radius_over_sigma": Row(
@@ -199,9 +209,9 @@ DIAGNOSTICS = {
             "t_max": POSITIVE,
             "steps": INTEGER,
             "n": INTEGER,
-            "key": KEYS[:2],
+            "key": KEYS,
             "threshold": LEVEL,
-            "batch_size": OPTIONAL_INTEGER[:-1],
+            "batch_size": OPTIONAL_INTEGER,
         },
     ),
     "interference_distance": Row(
@@ -218,15 +228,27 @@ DIAGNOSTICS = {
     "mcnemar_p_value": Row(
         D.mcnemar_p_value,
         {"first": [True, False], "second": [True, True]},
-        {"first": (None, 3, [0.5, 1.0], "ab"), "second": (None, 3, [0.5, 1.0], "ab")},
+        {"first": NOT_RIGHT, "second": NOT_RIGHT},
     ),
     "noise_augmentation_gap": Row(
         D.noise_augmentation_gap,
         {"grid": GRID, "resamples": 20},
-        {"validation": (3, [True], "ab"), "confidence": SHARE, "resamples": INTEGER},
+        {
+            "grid": (None, 3, "grid", (0.5, 0.5), np.zeros((2, 2, 2))),
+            "validation": (3, [True], "ab"),
+            "confidence": SHARE,
+            "resamples": INTEGER,
+            "seed": INTEGER[1:],
+        },
     ),
     "seed_interval": Row(
-        D.seed_interval, {"values": [0.5, 0.6]}, {"values": ([0.5], 0.5, "ab", None), "confidence": SHARE}
+        D.seed_interval,
+        {"values": [0.5, 0.6]},
+        {
+            "values": ([0.5], 0.5, "ab", None, [0.5, NAN], [0.5, float("inf")]),
+            "axis": (1, -2, 0.5, "0", None, True, NAN, (0,)),
+            "confidence": SHARE,
+        },
     ),
     "sigma_grid": Row(
         D.sigma_grid,
@@ -238,6 +260,25 @@ DIAGNOSTICS = {
             "seeds": [0],
             "n": 4,
         },
-        {"train_fn": FUNCTION, "alphas": NO_SIGMAS, "betas": NO_SIGMAS, "seeds": ([], "a")},
+        {
+            "train_fn": FUNCTION,
+            "data": (
+                None,
+                3,
+                "ab",
+                X,
+                (X,),
+                (X, LABELS, LABELS),
+                {"x": X},
+                (X[0], LABELS),
+                (X, [0]),
+                ([[0.0], []], [0]),
+            ),
+            "alphas": SIGMAS,
+            "betas": SIGMAS,
+            "seeds": ([], "a", None, 3, 0.5, [0.5], [None], [True], [HUGE]),
+            "n": INTEGER,
+            "batch_size": OPTIONAL_INTEGER,
+        },
     ),
 }

@@ -168,7 +168,8 @@ def test_a_strip_on_the_grid_is_the_interval_on_the_line():
     ("call", "message"),
     [
         (lambda: diagnostics.sigma_grid(3, (X, Y), [0], [1], [0], 5), "train_fn must be a function"),
-        (lambda: diagnostics.sigma_grid(kde, (X, Y[:3]), [0], [1], [0], 5), r"labels must have shape \(6,\)"),
+        (lambda: diagnostics.sigma_grid(kde, (X, Y[:3]), [0], [1], [0], 5), r"data\[1\] must have shape \(6,\)"),
+        (lambda: diagnostics.sigma_grid(kde, (X, None), [0], [1], [0], 5), r"data\[1\] must be integers.*object"),
         (lambda: diagnostics.sigma_grid(kde, (X, Y), [-1], [1], [0], 5), "alphas must be finite and at least 0"),
         (lambda: diagnostics.sigma_grid(kde, (X, Y), [0], [1], [], 5), "seeds must hold at least one integer"),
         (lambda: diagnostics.sigma_grid(kde, (X, Y), [0], [1], [0.5], 5), "seeds must be a Python integer"),
