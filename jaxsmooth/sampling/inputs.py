@@ -23,7 +23,12 @@ def typed_key(key: Any) -> Array:
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if key.dtype != jnp.uint32:
             raise TypeError(f"key must be a JAX random key, as from jax.random.key(0); got dtype {key.dtype}")
-        key = jax.random.wrap_key_data(jnp.asarray(key))
+        try:
+            key = jax.random.wrap_key_data(jnp.asarray(key))
+        except TypeError:
+            raise ValueError(
+                f"key must be a JAX random key, as from jax.random.key(0); got uint32 of shape {key.shape}"
+            ) from None
     if key.shape != ():
         raise ValueError(f"key must be a single key; got an array of keys of shape {key.shape}")
     if str(jax.random.key_impl(key)) == "threefry2x32":

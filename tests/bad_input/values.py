@@ -47,7 +47,16 @@ POSITIVE = (0.0, -1.0, NAN, float("inf"), "1", None, True)
 AT_LEAST_0 = (-1.0, NAN, float("inf"), "1", None, "one", True)
 PROBABILITY = (-0.1, 1.1, NAN, "0.9", None, "high", True)
 NORM = (3, 0, "2", None, NAN, True, np.array([1, 2]))
-KEYS = (0, None, "0", 1.5, jax.random.split(KEY, 3), np.zeros(2, np.float32), np.zeros(3, np.int32))
+KEYS = (
+    0,
+    None,
+    "0",
+    1.5,
+    jax.random.split(KEY, 3),
+    np.zeros(2, np.float32),
+    np.zeros(3, np.int32),
+    np.zeros(3, np.uint32),
+)
 IMAGES = (
     None,
     "x",
