@@ -126,8 +126,8 @@ def recertify_curve(
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
         >>> _ = js.certify_curve(jax.random.key(0), classify, noise, x, [0, 0.25, 0.5], labels=[0, 1], ledger=path)
-        >>> js.recertify_curve(path, noise, [0, 0.3, 0.6], labels=[0, 1]).radius.tolist()
-        [0.3, 0.3]
+        >>> js.recertify_curve(path, noise, [0, 0.2, 0.4], labels=[0, 1]).radius.tolist()
+        [0.4, 0.2]
     """
     radii, norm, n_max, alpha = checked_curve(radii, norm=norm, n_max=n_max, alpha=alpha)
     recorded = _read(ledger, noise)
