@@ -23,7 +23,7 @@ def one_device(tmp_path_factory):
     return results(js, None, ledger), ledger.read_bytes()
 
 
-@pytest.mark.parametrize("devices", [2, 8, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))])
+@pytest.mark.parametrize("devices", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4))])
 def test_devices_of_one_process(one_device, devices, tmp_path):
     mesh = jax.make_mesh((devices,), ("draws",))
     found = results(js, mesh, tmp_path / "votes.jsonl")
