@@ -44,6 +44,7 @@ SLOW = {
 WITHOUT_ROW = {
     "objectives.objective": "a decorator of classes",
     "objectives.static": "a field of a class",
+    "objectives.measure": "called by an objective on what its network returned, inside a compiled step",
     "scales.frozen_pytree": "a decorator of classes",
     "scales.cifar10": "as scales.mnist",
     "radii.quantile_grid": "takes functions, for authors of radius rules",
