@@ -322,11 +322,17 @@ def test_noises_that_look_alike_are_told_apart(name, tmp_path):
 
 
 def test_the_fingerprint_does_not_depend_on_the_terminal(tmp_path, monkeypatch):
+    """A run that began on a terminal, where JAX prints programs in colour, goes on in a batch job."""
     from jax._src import pretty_printer
 
+    program = jax.make_jaxpr(lambda x: x @ x)(jnp.ones((2, 2)))
+    printed, headers = set(), []
     for color in (False, True):
-        monkeypatch.setattr(pretty_printer, "_can_use_color", lambda color=color: color)
-        VERBS["certify"](tmp_path / "votes.jsonl")
+        monkeypatch.setattr(pretty_printer, "CAN_USE_COLOR", color)
+        printed.add(str(program))
+        VERBS["certify"](tmp_path / f"{color}.jsonl")
+        headers.append(js.ledger.read(tmp_path / f"{color}.jsonl").header)
+    assert len(printed) == 2 and headers[0] == headers[1]
 
 
 def test_ids_that_repeat(tmp_path):
