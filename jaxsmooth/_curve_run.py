@@ -154,18 +154,3 @@ def checked_curve(radii: Any, *, norm: Any, n_max: Any, alpha: Any) -> tuple[np.
     if np.any(np.diff(radii) <= 0):
         raise ValueError(f"radii must increase; got {radii.tolist()}. Use np.unique(radii)")
     return radii, _check.norm(norm), _check.draws("n_max", n_max), _check.probability("alpha", alpha)
-
-
-def checked_labels(labels: Any, images: int | None, classes: int) -> np.ndarray | None:
-    """The labels as int32, one per image if their number is known, each a class."""
-    if labels is None:
-        return None
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise ValueError(f"labels must be integers (images,); got dtype {labels.dtype} of shape {labels.shape}")
-    if images is not None and len(labels) != images:
-        raise ValueError(f"labels must have one entry for each of the {images} images; got {len(labels)}")
-    if len(labels) and not (0 <= labels.min() and labels.max() < classes):
-        bad = labels[(labels < 0) | (labels >= classes)][0]
-        raise ValueError(f"labels must lie between 0 and {classes - 1}, the classes of classify; got {bad}")
-    return labels.astype(np.int32)

@@ -7,7 +7,6 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._curve_run import checked_labels
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
 from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
@@ -93,12 +92,9 @@ def certify_adaptive(
     ) as job:
         if job.images is None:
             raise TypeError("x must be an array (images, *event); a stream of batches is for certify_curve_stream")
-        labels = checked_labels(labels, job.images, job.classes)
-        first = 0 if labels is not None else n0
-        tested = job.count_all(n0).counts.argmax(-1) if labels is None else labels
-        tests = adaptive_tests(n_max, alpha)
-        grid = _grid(float(tests.lower_bound(-1, n_max)), _typical(noise, job), norm, job.dim)
-        run = _AdaptiveRun(AdaptivePlan(tests, grid), tested)
+        tested = _tested(job, labels, n0)
+        first = n0 if labels is None else 0
+        run = _AdaptiveRun(_plan(noise, job, norm=norm, n_max=n_max, alpha=alpha), tested)
         finished = count_until_decided(job, run.plan.looks, run.decide, first=first)
         parts = list(progress_bar(progress, "certify_adaptive", job.images, finished, run.done))
     together = in_order(parts)
@@ -135,13 +131,19 @@ class _AdaptiveRun:
         return Done(len(finished.images), finished.drawn, certified)
 
 
-def _typical(noise: Any, job: SamplingJob) -> Any:
-    """The noise for which gains are predicted: at the mean sigma where it depends on the image."""
+def _tested(job: SamplingJob, labels: Any, n0: int) -> np.ndarray:
+    """The class whose probability is bounded, ``(images,)``: the label, or the winner of the first ``n0`` votes."""
+    if labels is None:
+        return job.count_all(n0).counts.argmax(-1)
+    return _check.class_labels(labels, images=job.images, classes=job.classes)
+
+
+def _plan(noise: Any, job: SamplingJob, *, norm: float, n_max: int, alpha: float) -> AdaptivePlan:
+    """The looks, and the gains expected there: of equally spaced radii, up to the largest that votes can certify."""
     at_images = noise_at_images(noise, job.x)
-    return Gaussian(float(np.mean(at_images.sigma))) if np.ndim(at_images.sigma) else noise
-
-
-def _grid(largest_p: float, noise: Any, norm: float, dim: int) -> np.ndarray:
-    """The probabilities required by equally spaced radii, up to the largest that votes can certify."""
-    largest = certified_radius(noise, largest_p, norm=norm, dim=dim)
-    return required_probability(noise, np.linspace(0, largest, _LEVELS, endpoint=False), norm=norm, dim=dim)
+    # Gains are predicted at the mean sigma where the noise depends on the image; they decide no certificate.
+    typical = Gaussian(float(np.mean(at_images.sigma))) if np.ndim(at_images.sigma) else noise
+    tests = adaptive_tests(n_max, alpha)
+    largest = certified_radius(typical, float(tests.lower_bound(-1, n_max)), norm=norm, dim=job.dim)
+    radii = np.linspace(0, largest, _LEVELS, endpoint=False)
+    return AdaptivePlan(tests, required_probability(typical, radii, norm=norm, dim=job.dim))

@@ -6,7 +6,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve, checked_labels
+from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve
 from jaxsmooth._progress import progress_bar
 from jaxsmooth._types import Array, Certificates, Classify
 from jaxsmooth.noises.input_dependent import noise_at_images, refuse_stream
@@ -95,7 +95,8 @@ def certify_curve(
     ) as job:  # fmt: skip
         if job.images is None:
             refuse_stream(noise)
-        labels = checked_labels(labels, job.images, job.classes)
+        if labels is not None:
+            labels = _check.class_labels(labels, images=job.images, classes=job.classes)
         if simultaneous:
             alpha = _check.probability("alpha", alpha) / _number_of_images(job.images, labels)
         at_images = noise_at_images(noise, job.x)

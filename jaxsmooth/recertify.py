@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
-from jaxsmooth._curve_run import CurveRun, checked_curve, checked_labels
+from jaxsmooth._curve_run import CurveRun, checked_curve
 from jaxsmooth._types import ABSTAIN, Certificates, Votes
 from jaxsmooth.certify import certificates_of_votes, check_fixed_n
 from jaxsmooth.noises.input_dependent import InputDependentGaussian, noise_at_images
@@ -133,7 +133,8 @@ def recertify_curve(
     recorded = _read(ledger, noise)
     x = _images(recorded, noise, x)
     images = recorded.image_ids
-    labels = checked_labels(labels, len(images), recorded.classes)
+    if labels is not None:
+        labels = _check.class_labels(labels, images=len(images), classes=recorded.classes)
     run = CurveRun(
         noise, noise_at_images(noise, x), radii, labels, dim=_dim(recorded), norm=norm, n_max=n_max, alpha=alpha
     )

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve, checked_labels
+from jaxsmooth import _check
+from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import Array, Certificates, Classify
 from jaxsmooth.certify import certificates_of_votes, check_fixed_n
@@ -199,14 +200,14 @@ class _Source:
                     raise ValueError(f"batches must have a label for each image; got {len(labels)} for {len(x)} images")
                 self._labels += np.asarray(labels).tolist()
                 if self._classes is not None:
-                    checked_labels(labels, None, self._classes)
+                    _check.class_labels(labels, classes=self._classes)
             yield x
 
     def check_labels(self, classes: int) -> None:
         """Check the labels that have come; from now on they are checked as they come."""
         self._classes = classes
         if self.labelled:
-            checked_labels(self._labels, None, classes)
+            _check.class_labels(self._labels, classes=classes)
 
     def __getitem__(self, images: np.ndarray) -> np.ndarray:
         return np.array([self._labels[image] for image in images.tolist()], np.int32)

@@ -51,7 +51,7 @@ def test_the_way_of_running_changes_nothing():
     "change, message",
     [
         ({"n_max": 5}, "n_max = 5 can never certify"),
-        ({"labels": LABELS + 5}, "labels must lie between"),
+        ({"labels": LABELS + 5}, "labels must be between"),
         ({"n0": 0}, "n0 must be at least 1"),
         ({"norm": "2"}, "norm must be"),
         ({"alpha": 1.0}, "alpha must be"),

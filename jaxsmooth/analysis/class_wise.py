@@ -8,7 +8,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._types import Certificates
 from jaxsmooth.analysis.log_format import radius_text
-from jaxsmooth.analysis.scores import checked_labels, num_classes_of, scored
+from jaxsmooth.analysis.scores import num_classes_of, scored
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
 
 
@@ -102,7 +102,7 @@ def class_wise_accuracy(
     if threshold.ndim:
         raise ValueError(f"radius must be one number; got shape {threshold.shape}. Call once for each radius")
     certified_radius, correct = scored(certificates, labels)
-    classes = checked_labels(certificates, labels)
+    classes = np.asarray(labels, np.int64)
     present = int(classes.max(initial=-1)) + 1
     if num_classes is None:
         num_classes = num_classes_of(certificates) or max(present, 1)

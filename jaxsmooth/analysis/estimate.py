@@ -69,14 +69,8 @@ def estimate_curve(
     """
     if not isinstance(votes, Votes):
         raise TypeError(f"votes must be Votes, as from count_votes; got {type(votes).__name__}")
-    counts, labels = np.asarray(votes.counts), np.asarray(labels)
-    if labels.shape != counts.shape[:1] or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels must be integers of shape ({len(counts)},), one per image of votes; got {labels.dtype} of shape "
-            f"{labels.shape}"
-        )
-    if len(labels) and not (0 <= labels.min() and labels.max() < counts.shape[1]):
-        raise ValueError(f"labels must lie between 0 and {counts.shape[1] - 1}; got {labels.min()} to {labels.max()}")
+    counts = np.asarray(votes.counts)
+    labels = _check.class_labels(labels, images=len(counts), classes=counts.shape[1])
     radii = np.atleast_1d(_check.nonnegative("radii", radii))
     total = np.asarray(votes.total)
     share = counts[np.arange(len(labels)), labels] / total

@@ -96,8 +96,8 @@ def abstention_rate(certificates: Certificates) -> float:
 def scored(certificates: Certificates, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """``(radius, correct)``: float64 and bool, one per image; an abstention is never correct."""
     label, radius = checked_certificates(certificates)
-    correct = (label == checked_labels(certificates, labels)) & (label != ABSTAIN)
-    return radius, correct
+    classes = _check.class_labels(labels, images=len(label), classes=num_classes_of(certificates))
+    return radius, (label == classes) & (label != ABSTAIN)
 
 
 def checked_certificates(certificates: Certificates) -> tuple[np.ndarray, np.ndarray]:
@@ -114,21 +114,6 @@ def checked_certificates(certificates: Certificates) -> tuple[np.ndarray, np.nda
             f"got shapes {label.shape} and {radius.shape}"
         )
     return label.astype(np.int64), radius
-
-
-def checked_labels(certificates: Certificates, labels: Any) -> np.ndarray:
-    """The true classes as int64 ``(N,)``."""
-    array = np.asarray(labels)
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, the true classes; got dtype {array.dtype}")
-    if array.shape != (len(certificates.label),):
-        raise ValueError(f"labels must have shape {(len(certificates.label),)}, one per certificate; got {array.shape}")
-    classes = num_classes_of(certificates)
-    if array.size and (array.min() < 0 or (classes is not None and array.max() >= classes)):
-        bad = array.min() if array.min() < 0 else array.max()
-        most = "" if classes is None else f" and at most {classes - 1}"
-        raise ValueError(f"labels must be at least 0{most}, classes of the classifier; got {bad}")
-    return array.astype(np.int64)
 
 
 def num_classes_of(certificates: Certificates) -> int | None:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._types import Certificates
 from jaxsmooth.analysis.log_format import COLUMNS, noise_parameters, radius_text
-from jaxsmooth.analysis.scores import checked_labels, scored
+from jaxsmooth.analysis.scores import scored
 from jaxsmooth.analysis.summary import draws_behind_bounds
 
 
@@ -57,7 +57,7 @@ def write_log(
     """
     _check.path("path", path)
     radius, correct = scored(certificates, labels)
-    classes = checked_labels(certificates, labels)
+    classes = np.asarray(labels, np.int64)
     ids = _checked_ids(image_ids, len(radius))
     seconds = _checked_times(times, len(radius))
     lines = ["\t".join(COLUMNS)]

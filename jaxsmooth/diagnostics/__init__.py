@@ -15,10 +15,8 @@ from jaxsmooth.diagnostics.distances import component_gap as component_gap
 from jaxsmooth.diagnostics.distances import interference_distance as interference_distance
 from jaxsmooth.diagnostics.kde import kde_augmented_classifier as kde_augmented_classifier
 from jaxsmooth.diagnostics.noise_augmentation import NoiseAugmentationGap as NoiseAugmentationGap
-from jaxsmooth.diagnostics.noise_augmentation import SigmaGrid as SigmaGrid
 from jaxsmooth.diagnostics.noise_augmentation import mcnemar_p_value as mcnemar_p_value
 from jaxsmooth.diagnostics.noise_augmentation import noise_augmentation_gap as noise_augmentation_gap
-from jaxsmooth.diagnostics.noise_augmentation import sigma_grid as sigma_grid
 from jaxsmooth.diagnostics.plots_classes import plot_class_accuracy as plot_class_accuracy
 from jaxsmooth.diagnostics.plots_classes import plot_decision_regions as plot_decision_regions
 from jaxsmooth.diagnostics.plots_classes import plot_distances as plot_distances
@@ -36,6 +34,8 @@ from jaxsmooth.diagnostics.regions import RegionShrinkage as RegionShrinkage
 from jaxsmooth.diagnostics.regions import region_shrinkage as region_shrinkage
 from jaxsmooth.diagnostics.seed_interval import SeedInterval as SeedInterval
 from jaxsmooth.diagnostics.seed_interval import seed_interval as seed_interval
+from jaxsmooth.diagnostics.sigma_grid import SigmaGrid as SigmaGrid
+from jaxsmooth.diagnostics.sigma_grid import sigma_grid as sigma_grid
 from jaxsmooth.diagnostics.sigma_sweep import RadiusOverSigma as RadiusOverSigma
 from jaxsmooth.diagnostics.sigma_sweep import radius_over_sigma as radius_over_sigma
 from jaxsmooth.diagnostics.sigma_sweep import votes_over_sigma as votes_over_sigma

@@ -8,14 +8,6 @@ import numpy as np
 from jaxsmooth import _check
 
 
-def positive(name: str, value: Any) -> np.ndarray:
-    """``value`` as float64, positive and finite, any shape."""
-    array = _check.nonnegative(name, value)
-    if not (array > 0).all():
-        raise ValueError(f"{name} must be positive; got {array[array <= 0].flat[0]:g}")
-    return array
-
-
 def finite(name: str, value: Any) -> np.ndarray:
     """``value`` as float64, finite, any shape."""
     array = _check.as_float64(name, value)
@@ -58,16 +50,11 @@ def half_angles(value: Any) -> np.ndarray:
 
 
 def labelled(labels: Any, name: str = "labels", number: int | None = None) -> np.ndarray:
-    """``labels`` as int64 ``(number,)``, at least 0."""
-    array = as_array(name, labels)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, the true classes; got dtype {array.dtype}")
-    if array.ndim != 1 or not array.size or (number is not None and len(array) != number):
-        wanted = "(N,), not empty" if number is None else f"({number},), one for each image"
-        raise ValueError(f"{name} must have shape {wanted}; got {array.shape}")
-    if array.min() < 0:
-        raise ValueError(f"{name} must be at least 0; got {array.min()}")
-    return array.astype(np.int64)
+    """``labels`` as int64 ``(number,)``, at least 0, not empty."""
+    array = _check.class_labels(labels, name, images=number)
+    if not array.size:
+        raise ValueError(f"{name} must not be empty")
+    return array
 
 
 def sigmas(name: str, value: Any) -> np.ndarray:

@@ -114,7 +114,7 @@ def ball_vanishing_sigma(R: Any, d: Any, threshold: Any) -> Any:
         0.018044
     """
     R, d, threshold = np.broadcast_arrays(
-        arguments.positive("R", R), arguments.dimensions("d", d), arguments.thresholds(threshold)
+        _check.positives("R", R), arguments.dimensions("d", d), arguments.thresholds(threshold)
     )
     return (R / np.sqrt(2 * special.gammaincinv(d / 2, threshold)))[()]
 
@@ -141,7 +141,7 @@ def ball_vanishing_bound(R: Any, d: Any, threshold: Any) -> Any:
         0.025516
     """
     R, d, threshold = (
-        arguments.positive("R", R),
+        _check.positives("R", R),
         arguments.dimensions("d", d, at_least=2),
         arguments.thresholds(threshold),
     )
@@ -173,7 +173,7 @@ def ball_shrink_onset(R: Any, d: Any, threshold: Any) -> Any:
         [0.0, 0.095578, 0.525997]
     """
     R, d, threshold = np.broadcast_arrays(
-        arguments.positive("R", R), arguments.dimensions("d", d), arguments.thresholds(threshold)
+        _check.positives("R", R), arguments.dimensions("d", d), arguments.thresholds(threshold)
     )
     result = np.zeros(R.shape)
     grows = threshold < 0.5
@@ -272,5 +272,5 @@ def ball_certified_radius(
 def _broadcast(*values: Any) -> tuple[np.ndarray, ...]:
     """Checked ``(..., R, sigma, d)`` of one shape; what stands before R was checked by the caller."""
     *first, R, sigma, d = values
-    checked = [*first, arguments.positive("R", R), arguments.positive("sigma", sigma), arguments.dimensions("d", d)]
+    checked = [*first, _check.positives("R", R), _check.positives("sigma", sigma), arguments.dimensions("d", d)]
     return tuple(np.array(v) for v in np.broadcast_arrays(*checked))

@@ -49,7 +49,7 @@ def cone_prob(depth: Any, theta: Any, sigma: Any, d: Any) -> Any:
         >>> round(float(cone_prob(0.0, np.radians(45), 1.0, 2)), 6)
         0.25
     """
-    sigma = arguments.positive("sigma", sigma)
+    sigma = _check.positives("sigma", sigma)
     scaled = arguments.finite("depth", depth) / sigma
     scaled, theta, d = np.broadcast_arrays(
         scaled, arguments.half_angles(theta), arguments.dimensions("d", d, at_least=2)

@@ -125,7 +125,7 @@ def closing_sigma(gap: float, width: float = 1.0) -> float:
         >>> round(closing_sigma(0.2), 6), closing_sigma(0.95)
         (0.14826, inf)
     """
-    gap, width = float(arguments.positive("gap", gap)), float(arguments.positive("width", width))
+    gap, width = float(_check.positives("gap", gap)), float(_check.positives("width", width))
     near, far = gap / 2, gap / 2 + width
     # The middle is most probable where the densities of its two ends agree.
     best = np.sqrt((far**2 - near**2) / (2 * np.log(far / near)))

@@ -6,7 +6,6 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
-from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.intervals import smooth_intervals
 from jaxsmooth.radii.bracket import bracket_root
 
@@ -72,7 +71,7 @@ def mixture_bias_1d(a: float, k: float, eps: float, so: float, st: float) -> Mix
         >>> result.smoothed.round(6).tolist(), round(result.bias, 6)
         ([-1.405307, 5.572299], 0.758013)
     """
-    a, k = float(arguments.positive("a", a)), float(arguments.positive("k", k))
+    a, k = float(_check.positives("a", a)), float(_check.positives("k", k))
     so, st = float(_check.nonnegative("so", so)), float(_check.nonnegative("st", st))
     eps = _check.probability("eps", eps)
     if eps >= 0.5:

@@ -1,111 +1,14 @@
-"""Training noise against smoothing noise: the grid of risks, and what training noise gains with which certainty."""
+"""What training noise gains on the grid of risks, with which certainty."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Classify
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.sigma_sweep import votes_over_sigma
-
-# Two streams of a seed: one for training, one for the smoothing noise.
-_TRAINING, _SMOOTHING = 0, 1
-
-
-class SigmaGrid(NamedTuple):
-    """Risks of A training noises, B smoothing noises and S seeds on N images of K classes.
-
-    Attributes:
-        risk: float64 ``(A, B, S)``, the share of wrong answers of the smoothed classifier.
-        classwise: float64 ``(A, B, S, K)``, accuracy by class; nan for a class without images.
-        correct: bool ``(A, B, S, N)``, which images are right: what paired tests need.
-        alphas: float64 ``(A,)``, standard deviation of the training noise.
-        betas: float64 ``(B,)``, standard deviation of the smoothing noise.
-        labels: int64 ``(N,)``.
-    """
-
-    risk: np.ndarray
-    classwise: np.ndarray
-    correct: np.ndarray
-    alphas: np.ndarray
-    betas: np.ndarray
-    labels: np.ndarray
-
-
-def sigma_grid(
-    train_fn: Callable[[Array, float], Classify],
-    data: tuple[Any, Any],
-    alphas: Any,
-    betas: Any,
-    seeds: Sequence[int],
-    n: int,
-    *,
-    batch_size: int | None = None,
-    mesh: Any = None,
-) -> SigmaGrid:
-    """Train with every alpha, smooth with every beta, for every seed; keep which images are right.
-
-    Networks of one seed start from the same key, and are smoothed with the same standard normal numbers, so that
-    differences between cells are paired by seed and image.
-
-    Args:
-        train_fn: ``(key, alpha) -> classify``: trains under Gaussian noise of this standard deviation; ``key`` is the
-            same for every alpha of a seed. A ``jax.tree_util.Partial`` keeps one program for all networks.
-        data: ``(x, labels)``, images ``(N, *event)`` and int ``(N,)``, not seen in training. ``noise_augmentation_gap``
-            splits them into images that choose alpha and images that report.
-        alphas: ``(A,)``, at least 0. Include 0, the baseline.
-        betas: ``(B,)``, at least 0.
-        seeds: S integers.
-        n: votes an image.
-        batch_size: see ``count_votes``; it cannot change the result.
-        mesh: see ``count_votes``; it cannot change the result.
-
-    Returns:
-        ``SigmaGrid``. Costs ``A S`` trainings and ``A B S N n`` forwards.
-
-    Raises:
-        ValueError: for shapes or values that do not fit.
-        TypeError: for arguments of the wrong kind.
-
-    References:
-        Pal and Sulam 2023, released code: alpha and beta apart, hard votes. Seeds and kept bits are ours.
-
-    Example:
-        >>> import jax, numpy as np, jaxsmooth.diagnostics as diagnostics
-        >>> x, y = np.array([[0.0], [1.0], [1.2]]), np.array([0, 1, 1])
-        >>> train = lambda key, alpha: diagnostics.kde_augmented_classifier(x, y, alpha)
-        >>> grid = sigma_grid(train, (x, y), [0.0, 0.5], [0.0, 0.2], seeds=[0], n=100)
-        >>> grid.risk.shape, grid.correct.shape, grid.risk[0, 0].tolist()
-        ((2, 2, 1), (2, 2, 1, 3), [0.0])
-    """
-    if not callable(train_fn):
-        raise TypeError(f"train_fn must be a function (key, alpha) -> classify; got {type(train_fn).__name__}")
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        held = f" of {len(data)}" if isinstance(data, tuple | list) else ""
-        raise TypeError(f"data must be a pair (x, labels), images and their classes; got {type(data).__name__}{held}")
-    x = arguments.events("data[0]", data[0])
-    labels = arguments.labelled(data[1], "data[1]", len(x))
-    alphas, betas = arguments.sigmas("alphas", alphas), arguments.sigmas("betas", betas)
-    seeds, n = _seeds(seeds), _check.draws("n", n)
-    if batch_size is not None:
-        batch_size = _check.integer("batch_size", batch_size, at_least=1)
-    correct = np.zeros((len(alphas), len(betas), len(seeds), len(x)), bool)
-    for s, seed in enumerate(seeds):
-        train_key, smooth_key = (jax.random.fold_in(jax.random.key(seed), i) for i in (_TRAINING, _SMOOTHING))
-        for a, alpha in enumerate(alphas):
-            classify = train_fn(train_key, float(alpha))
-            votes = votes_over_sigma(smooth_key, classify, x, betas, n, batch_size=batch_size, mesh=mesh)
-            correct[a, :, s] = votes.argmax(-1) == labels
-    K = int(labels.max()) + 1
-    classwise = np.full((*correct.shape[:3], K), np.nan)
-    for k in np.unique(labels):
-        classwise[..., k] = correct[..., labels == k].mean(-1)
-    return SigmaGrid(1 - correct.mean(-1), classwise, correct, alphas, betas, labels)
+from jaxsmooth.diagnostics.sigma_grid import SigmaGrid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,11 +86,7 @@ def noise_augmentation_gap(
     """
     confidence = _check.probability("confidence", confidence)
     resamples, seed = _check.integer("resamples", resamples, at_least=1), _check.integer("seed", seed, at_least=0)
-    if not isinstance(grid, SigmaGrid):
-        raise TypeError(f"grid must be a SigmaGrid, as sigma_grid returns; got {type(grid).__name__}")
-    zero = np.flatnonzero(grid.alphas == 0)
-    if not len(zero):
-        raise ValueError(f"grid must hold alpha = 0, the baseline; its alphas are {grid.alphas.tolist()}")
+    grid, zero = _checked_grid(grid)
     chosen = _split(grid.labels, validation)
     report = grid.correct[..., ~chosen]
     wrong = 1.0 - report
@@ -206,7 +105,7 @@ def noise_augmentation_gap(
         interval = np.quantile(draws - draws[row, columns], ends, axis=-1)
         return risk - risk[row, columns], np.moveaxis(interval, 0, -1)
 
-    none, none_interval = against(np.full(len(columns), zero[0]))
+    none, none_interval = against(np.full(len(columns), zero))
     same, same_interval = against(where)
     same[:, ~has_equal], same_interval[:, ~has_equal] = np.nan, np.nan
     _, best_interval = against(best)
@@ -215,7 +114,7 @@ def noise_augmentation_gap(
         versus_none_interval=none_interval,
         versus_equal=same,
         versus_equal_interval=same_interval,
-        mcnemar=mcnemar_p_value(report, report[zero[0]]),
+        mcnemar=mcnemar_p_value(report, report[zero]),
         best=best,
         best_alpha=grid.alphas[best],
         best_risk=risk[best, columns],
@@ -263,19 +162,25 @@ def mcnemar_p_value(first: Any, second: Any) -> Any:
     return np.minimum(2 * np.where(total > 0, tail, 1.0), 1.0)[()]
 
 
-def _seeds(seeds: Any) -> list[int]:
-    """At least one integer in 32 bits: of a larger one JAX drops the rest, and 2**32 would be the seed 0 again."""
-    try:
-        entries = list(seeds)
-    except TypeError:
-        raise TypeError(f"seeds must be a list of integers; got {seeds!r} of type {type(seeds).__name__}") from None
-    result = [_check.integer("seeds", seed) for seed in entries]
-    if not result:
-        raise ValueError("seeds must hold at least one integer; got none")
-    for seed in result:
-        if not -(2**31) <= seed < 2**32:
-            raise ValueError(f"seeds must be at least -2**31 and below 2**32; got {seed}")
-    return result
+def _checked_grid(grid: Any) -> tuple[SigmaGrid, int]:
+    """The grid with arrays that fit each other, and which of its alphas is 0."""
+    if not isinstance(grid, SigmaGrid):
+        raise TypeError(f"grid must be a SigmaGrid, as sigma_grid returns; got {type(grid).__name__}")
+    alphas, betas = arguments.sigmas("grid.alphas", grid.alphas), arguments.sigmas("grid.betas", grid.betas)
+    labels = arguments.labelled(grid.labels, "grid.labels")
+    correct = arguments.as_array("grid.correct", grid.correct)
+    if correct.dtype != bool:
+        raise TypeError(f"grid.correct must be bool, right or wrong; got {correct.dtype}")
+    wanted = (len(alphas), len(betas), len(labels))
+    if correct.ndim != 4 or not correct.shape[2] or correct.shape[:2] + correct.shape[3:] != wanted:
+        raise ValueError(
+            f"grid.correct must be of {wanted[0]} alphas, {wanted[1]} betas, at least one seed and {wanted[2]} images "
+            f"(A, B, S, N); got shape {correct.shape}"
+        )
+    zero = np.flatnonzero(alphas == 0)
+    if not len(zero):
+        raise ValueError(f"grid must hold alpha = 0, the baseline; its alphas are {alphas.tolist()}")
+    return grid._replace(alphas=alphas, betas=betas, labels=labels, correct=correct), int(zero[0])
 
 
 def _fit(first: np.ndarray, second: np.ndarray) -> bool:

@@ -235,7 +235,7 @@ def plot_distances(found: InterferenceDistance, gaps: Any, *, sigma: float, dim:
         >>> plot_distances(found, gaps, sigma=0.25, dim=3, ax=ax).get_xlabel()
         'l2 distance'
     """
-    ax, sigma = ax or new_axes(), float(arguments.positive("sigma", sigma))
+    ax, sigma = ax or new_axes(), float(_check.positives("sigma", sigma))
     length = sigma * np.sqrt(_check.integer("dim", dim, at_least=1))
     half, gaps = found.nn_other / 2, np.ravel(gaps)
     bins = np.linspace(0, 1.05 * max(half.max(), gaps.max(), length), 60).tolist()

@@ -10,8 +10,9 @@ import numpy as np
 from jaxsmooth.analysis.plot import TEXT, new_axes
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.figure_style import curve_style, dress
-from jaxsmooth.diagnostics.noise_augmentation import NoiseAugmentationGap, SigmaGrid
+from jaxsmooth.diagnostics.noise_augmentation import NoiseAugmentationGap
 from jaxsmooth.diagnostics.seed_interval import seed_interval
+from jaxsmooth.diagnostics.sigma_grid import SigmaGrid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

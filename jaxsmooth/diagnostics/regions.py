@@ -107,7 +107,7 @@ def region_shrinkage(
         raise ValueError("dirs must not hold a direction of length 0")
     fn = as_pytree(fn)
     classes = _classes(cls, len(origins), check_classifier(fn, jnp.asarray(origins)))
-    sigma, far = float(arguments.positive("sigma", sigma)), float(arguments.positive("t_max", t_max))
+    sigma, far = float(_check.positives("sigma", sigma)), float(_check.positives("t_max", t_max))
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)
     level = float(arguments.thresholds(threshold))
     key = typed_key(key)

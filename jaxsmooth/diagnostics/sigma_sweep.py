@@ -154,7 +154,7 @@ def radius_over_sigma(
         >>> bool((found.r[:, 0] <= found.cap).all()), found.r.argmax().item()
         (True, 1)
     """
-    sigmas = arguments.positive("sigmas", arguments.sigmas("sigmas", sigmas))
+    sigmas = _check.positives("sigmas", arguments.sigmas("sigmas", sigmas))
     n0, n = _check.integer("n0", n0, at_least=1), _check.integer("n", n, at_least=1)
     check_can_certify(n, alpha)
     sweep = lambda draws, first: votes_over_sigma(

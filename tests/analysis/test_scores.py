@@ -163,7 +163,7 @@ def test_number_of_classes():
     with_votes = certificates(FOUR.label, FOUR.radius, votes=votes)
     assert len(analysis.class_wise_accuracy(FOUR, LABELS).count) == 4
     assert len(analysis.class_wise_accuracy(with_votes, LABELS).count) == 6
-    with pytest.raises(ValueError, match=r"labels must be at least 0 and at most 5.*got 6"):
+    with pytest.raises(ValueError, match=r"labels must be between 0 and 5.*got 6"):
         analysis.class_wise_accuracy(with_votes, [6, 0, 0, 0])
 
 
@@ -201,7 +201,7 @@ def test_summary_prints_the_radius_next_to_n_and_alpha():
 @pytest.mark.parametrize(
     ("found", "labels", "error", "message"),
     [
-        (FOUR, LABELS[:3], ValueError, r"labels must have shape \(4,\), one per certificate; got \(3,\)"),
+        (FOUR, LABELS[:3], ValueError, r"labels must have shape \(4,\), one for each image; got \(3,\)"),
         (FOUR, 3, ValueError, "labels must have shape"),
         (FOUR, LABELS - 1, ValueError, "labels must be at least 0.*got -1"),
         (FOUR, LABELS * 1.0, TypeError, "labels must be integers.*float64"),

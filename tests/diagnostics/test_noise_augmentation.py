@@ -164,6 +164,10 @@ def test_a_strip_on_the_grid_is_the_interval_on_the_line():
     assert risk * 400 == pytest.approx(exact, abs=3)
 
 
+def gap_of(**changes):
+    return diagnostics.noise_augmentation_gap(made_up([0.5] * 3)._replace(**changes))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -174,6 +178,14 @@ def test_a_strip_on_the_grid_is_the_interval_on_the_line():
         (lambda: diagnostics.sigma_grid(kde, (X, Y), [0], [1], [], 5), "seeds must hold at least one integer"),
         (lambda: diagnostics.sigma_grid(kde, (X, Y), [0], [1], [0.5], 5), "seeds must be a Python integer"),
         (lambda: diagnostics.noise_augmentation_gap(made_up([0.5], alphas=(1.0,))), "grid must hold alpha = 0"),
+        (
+            lambda: gap_of(correct=np.ones((3, 1, 400), bool)),
+            r"grid.correct must be of 3 alphas, .*got shape \(3, 1, 400",
+        ),
+        (lambda: gap_of(correct=np.ones((3, 1, 5, 399), bool)), r"and 400 images .*got shape \(3, 1, 5, 399\)"),
+        (lambda: gap_of(correct=np.ones((3, 1, 0, 400), bool)), "at least one seed"),
+        (lambda: gap_of(correct=np.ones((3, 1, 5, 400))), "grid.correct must be bool, right or wrong; got float64"),
+        (lambda: gap_of(labels=np.full(400, -1)), "grid.labels must be at least 0; got -1"),
         (
             lambda: diagnostics.noise_augmentation_gap(made_up([0.5] * 3), validation=np.ones(400, bool)),
             "validation must leave images on both sides",
