@@ -1,12 +1,29 @@
-"""Eight virtual CPU devices and deterministic Hypothesis, before JAX is imported."""
+"""Before JAX is imported: eight virtual CPU devices, and a compiler that is fast; then deterministic Hypothesis."""
 
 import os
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+import pytest
+from hypothesis import settings
+
+# Three quarters of the work of this suite is compiling; without optimizations it is a third of that. What takes its
+# time in running asks for ``optimized``. JAXSMOOTH_TEST_OPTIMIZED=1 tests everything with the compiler that users have.
+OPTIMIZED = os.environ.get("JAXSMOOTH_TEST_OPTIMIZED", "0") == "1"
+FLAGS = "" if OPTIMIZED else "--xla_cpu_use_fusion_emitters=false"
+if not OPTIMIZED:
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS} --xla_force_host_platform_device_count=8"
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from hypothesis import settings
-
 settings.register_profile("deterministic", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("deterministic")
+
+
+@pytest.fixture
+def optimized():
+    """Programs compiled as users' are."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", not OPTIMIZED)

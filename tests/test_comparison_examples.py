@@ -11,6 +11,7 @@ from tests.test_examples import run
 LOG = str(pathlib.Path(__file__).parent / "analysis/data/cohen_2019_cifar10_sigma050.tsv")
 
 
+@pytest.mark.slow
 def test_input_dependent(tmp_path):
     out = run("examples/input_dependent.py", "--quick", "--output", str(tmp_path))
     assert "kappa: mean" in out and "class-wise std" in out and "nearest - constant" in out

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.conftest import FLAGS
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 
@@ -16,7 +18,7 @@ def run(*command, **environment):
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": "", **environment},
+        env={**os.environ, "XLA_FLAGS": FLAGS, **environment},
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -30,34 +32,40 @@ def test_quickstart(tmp_path):
     assert (tmp_path / "quickstart.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_compare_noises(tmp_path):
     out = run("examples/compare_noises.py", "--quick", "--output", str(tmp_path))
     assert "rule at p=0.9" in out and "certified accuracy (%) at l1 radius" in out
     assert len(list(tmp_path.glob("*.png"))) == 2
 
 
+@pytest.mark.slow
 def test_curve_on_digits():
     out = run("benchmarks/curve_on_digits.py", "--quick")
     assert "of the bare forward" in out and "fewer samples" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["lenet", "resnet20"])
 def test_throughput(network):
     out = run("benchmarks/throughput.py", "--quick", "--no-torch", "--network", network)
     assert "votes/this" in out
 
 
+@pytest.mark.slow
 def test_scaling():
     out = run("benchmarks/scaling.py", "--quick", "--virtual", "2")
     assert out.splitlines()[-1].endswith("all-reduce s32") and "efficiency" in out
 
 
+@pytest.mark.slow
 def test_hidden_cost(tmp_path):
     out = run("examples/hidden_cost.py", "--quick", "--output", str(tmp_path))
     assert "the lowest class loses" in out and "origins lost" in out and "mean certified radius" in out
     assert len(list(tmp_path.glob("*.png"))) == 5
 
 
+@pytest.mark.slow
 def test_noise_augmentation(tmp_path):
     out = run("examples/noise_augmentation.py", "--quick", "--output", str(tmp_path))
     assert "noise that closes the gap" in out and "McNemar p by seed" in out and "largest gap within a class" in out

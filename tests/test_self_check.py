@@ -21,7 +21,7 @@ def fresh_programs():
     jax.clear_caches()
 
 
-def test_passes_on_a_mesh():
+def test_passes_on_a_mesh(optimized):
     report = js.self_check(mesh=jax.make_mesh((2, 4), ("a", "b")))
     assert report.passed, str(report)
     assert str(report).endswith("passed") and len(report.checks) == 8
@@ -83,7 +83,7 @@ def test_a_mesh_is_asked_for():
         js.self_check(mesh=3)
 
 
-@pytest.mark.parametrize("devices", [None, 2])
+@pytest.mark.parametrize("devices", [2, pytest.param(None, marks=pytest.mark.slow)])
 def test_throughput(devices):
     weights = jax.random.normal(jax.random.key(0), (16, 3))
     classify = jax.tree_util.Partial(lambda weights, x: x @ weights, weights)

@@ -17,6 +17,7 @@ import pytest
 from flax import linen
 
 import jaxsmooth as js
+from tests.conftest import FLAGS
 from tests.test_examples import ROOT, run
 
 sys.path.insert(0, str(ROOT / "examples"))
@@ -27,6 +28,7 @@ import models
 import training_plan
 
 
+@pytest.mark.slow
 def test_compare_training(tmp_path):
     out = run("examples/compare_training.py", "--quick", "--output", str(tmp_path))
     assert "ACR(consistency) - ACR(gaussian)" in out and "  1.96x" in out and "missing" in out
@@ -54,7 +56,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     cut = tmp_path / "cut"
     process = subprocess.Popen(
         [sys.executable, *command, "--output", str(cut)],
-        cwd=ROOT, env={**os.environ, "XLA_FLAGS": ""}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=ROOT, env={**os.environ, "XLA_FLAGS": FLAGS}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (cut / "checkpoints/1").exists() and time.monotonic() < deadline:

@@ -45,7 +45,8 @@ every_family = pytest.mark.parametrize("family", FAMILIES, ids=NAMES)
 one_of_each_class = pytest.mark.parametrize(
     "family", list({type(family.noise): family for family in FAMILIES}.values()), ids=lambda family: family.name
 )
-every_index = pytest.mark.parametrize("index", range(len(FAMILIES)), ids=NAMES)
+# In the scope of the module, so that the tests of one family follow each other and share its program.
+every_index = pytest.mark.parametrize("index", range(len(FAMILIES)), ids=NAMES, scope="module")
 
 
 @one_of_each_class

@@ -39,7 +39,7 @@ def noise_seen(noise, copies=4000):
     return delta.std((1, 2))
 
 
-@functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # half the time to compile
+@jax.jit
 def value_and_grad(weights, objective, noise):
     loss = lambda weights: objective(KEY, functools.partial(mlp, weights), noise, X, LABELS, targets=TARGETS)
     return jax.value_and_grad(loss, has_aux=True)(weights)

@@ -27,8 +27,13 @@ OBJECTIVES = {
 SIGMA = jnp.linspace(0.1, 0.5, len(X))
 
 
+# By default one of each kind: several copies, an attack, a sigma of each image.
+DEFAULT = [("consistency", False), ("smoothadv", False), ("macer", True)]
+CASES = [*((name, False) for name in OBJECTIVES), ("gaussian", True), ("macer", True)]
+
+
 @pytest.mark.parametrize(
-    ("name", "varying"), [*((name, False) for name in OBJECTIVES), ("gaussian", True), ("macer", True)]
+    ("name", "varying"), [pytest.param(*case, marks=() if case in DEFAULT else pytest.mark.slow) for case in CASES]
 )
 def test_one_and_eight_devices_agree(name, varying):
     def loss(params, stats, key, x, labels, targets, sigma):

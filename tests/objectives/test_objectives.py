@@ -52,9 +52,7 @@ def loss_of(weights, objective, key, noise=NOISE, x=X, labels=LABELS, step=0, ta
     return objective(key, functools.partial(mlp, weights), noise, x, labels, step=step, targets=targets)
 
 
-# Half the time to compile; what XLA does to the operations is the same.
-FAST = {"xla_backend_optimization_level": 0}
-value_and_grad = jax.jit(jax.value_and_grad(loss_of, has_aux=True), compiler_options=FAST)
+value_and_grad = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
 
 
 @each_objective
@@ -76,7 +74,7 @@ def test_contract(name):
 def test_seeds_can_be_mapped(name):
     seeds = jax.random.split(KEY, 2)
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), WEIGHTS)
-    run = jax.jit(jax.vmap(lambda weights, key: loss_of(weights, OBJECTIVES[name], key)[0]), compiler_options=FAST)
+    run = jax.jit(jax.vmap(lambda weights, key: loss_of(weights, OBJECTIVES[name], key)[0]))
     (expected, _), _ = value_and_grad(WEIGHTS, OBJECTIVES[name], seeds[0])
     np.testing.assert_allclose(run(stacked, seeds)[0], expected, rtol=1e-4)
 
@@ -192,7 +190,7 @@ PASSES = {"stability": {"clean", "noisy"}, "smoothmix": {"noisy", "mixed"}, "cat
 @pytest.mark.parametrize("name", ["stability", "consistency", "smoothadv pgd", "smoothmix", "catrs"])
 def test_every_pass_returns_its_own_state(name):
     params, stats = VARIABLES["params"], VARIABLES["batch_stats"]
-    loss, aux = jax.jit(functools.partial(with_statistics, OBJECTIVES[name]), compiler_options=FAST)(params, stats)
+    loss, aux = jax.jit(functools.partial(with_statistics, OBJECTIVES[name]))(params, stats)
     assert set(aux.states) == PASSES.get(name.split()[0], {"noisy"})
     for state in aux.states.values():
         chex.assert_trees_all_equal_structs(state, stats)
@@ -244,7 +242,7 @@ def test_the_attack_leaves_statistics_and_weights_alone():
         return losses.gaussian_cross_entropy(jnp.moveaxis(logits.reshape(8, 4, CLASSES), 1, 0), LABELS).mean()
 
     whole = lambda params: with_statistics(objective, params, stats)[0]
-    gradient = lambda loss: jax.jit(jax.grad(loss), compiler_options=FAST)(params)
+    gradient = lambda loss: jax.jit(jax.grad(loss))(params)
     chex.assert_trees_all_close(gradient(whole), gradient(held_fixed), rtol=1e-4, atol=1e-6)
     # nor does the attack leave anything behind for the backward pass
     through_attack = lambda params: call_with_attack(objective, VARIABLES["params"], params, stats)
@@ -276,7 +274,7 @@ def test_attack_and_loss_see_the_same_noise():
 def test_a_loop_and_its_unrolled_form_agree(monkeypatch, name):
     (unrolled, _), _ = value_and_grad(WEIGHTS, OBJECTIVES[name], KEY)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    looped, _ = jax.jit(lambda weights: loss_of(weights, OBJECTIVES[name], KEY), compiler_options=FAST)(WEIGHTS)
+    looped, _ = jax.jit(lambda weights: loss_of(weights, OBJECTIVES[name], KEY))(WEIGHTS)
     np.testing.assert_allclose(looped, unrolled, rtol=1e-5)
 
 

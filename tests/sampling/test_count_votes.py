@@ -202,9 +202,9 @@ def test_bad_input(change, error, message):
 @pytest.mark.parametrize(
     ("shape", "spec"),
     [
-        ((8,), PartitionSpec()),
+        pytest.param((8,), PartitionSpec(), marks=pytest.mark.slow),
         ((4, 2), PartitionSpec(None, "b")),  # draws over a, the network over b
-        ((2, 4), PartitionSpec("b")),
+        pytest.param((2, 4), PartitionSpec("b"), marks=pytest.mark.slow),
         ((4, 2), PartitionSpec(("a", "b"))),  # every axis taken: gathered
     ],
 )
