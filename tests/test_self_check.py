@@ -39,8 +39,8 @@ def too_small(noise, key, shape):
     ("check", "sample"),
     [
         (lambda: module._float32_noise(None), bfloat16),
-        (lambda: module._law("all coordinates", None), bfloat16),
-        (lambda: module._law("one coordinate", None), too_small),
+        pytest.param(lambda: module._law("all coordinates", None), bfloat16, marks=pytest.mark.slow),
+        pytest.param(lambda: module._law("one coordinate", None), too_small, marks=pytest.mark.slow),
         (lambda: module._law("all coordinates", None), too_small),
     ],
 )
@@ -83,7 +83,8 @@ def test_a_mesh_is_asked_for():
         js.self_check(mesh=3)
 
 
-@pytest.mark.parametrize("devices", [2, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.slow  # the docstring does without a mesh
+@pytest.mark.parametrize("devices", [None, 2])
 def test_throughput(devices):
     weights = jax.random.normal(jax.random.key(0), (16, 3))
     classify = jax.tree_util.Partial(lambda weights, x: x @ weights, weights)

@@ -47,6 +47,7 @@ def weights(out):
     return re.search(r"weights (\w+)", out)[1]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     command = ["examples/train.py", "--quick", "--epochs", "3", "--batch-size", "512"]
     whole = run(*command, "--output", str(tmp_path / "whole"))
@@ -117,7 +118,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("name", SIZES)
-@pytest.mark.parametrize("framework", ["linen", "nnx"])
+@pytest.mark.parametrize("framework", ["linen", pytest.param("nnx", marks=pytest.mark.slow)])
 def test_networks_have_their_published_size(name, framework):
     shape, classes, size = SIZES[name]
     if framework == "linen":

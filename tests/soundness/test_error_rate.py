@@ -84,7 +84,7 @@ SOUND = [
 
 PLACES = [("one-hot", 0.0), ("one-hot", 0.8), ("all", 0.3)]
 # Other programs that count the same votes: at one place by default.
-VARIANTS = {certify_on_mesh, certify_on_device, certify_bfloat16_network, certify_curve_of_labels}
+VARIANTS = {certify_on_device, certify_bfloat16_network, certify_with_runner_up, certify_curve_of_labels}
 
 
 @pytest.mark.parametrize(
