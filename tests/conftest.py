@@ -1,4 +1,4 @@
-"""Before JAX is imported: eight virtual CPU devices, and a compiler that is fast; then deterministic Hypothesis."""
+"""Before JAX is imported: eight virtual CPU devices and a fast compiler. Then: deterministic Hypothesis."""
 
 import os
 
@@ -21,7 +21,7 @@ settings.load_profile("deterministic")
 
 @pytest.fixture
 def optimized():
-    """Programs compiled as users' are."""
+    """Programs compiled with optimizations, for a test that takes its time in running."""
     import jax
 
     jax.config.update("jax_disable_most_optimizations", False)

@@ -1,8 +1,8 @@
-"""The error rate is that of programs compiled as users' are."""
+"""These tests take their time in running, and are of optimized programs."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def _as_users_compile(optimized):
+def _optimized(optimized):
     pass
