@@ -141,14 +141,20 @@ def positives(name: str, value: Any) -> np.ndarray:
     return array
 
 
+def as_array(name: str, value: Any) -> np.ndarray:
+    """``value`` as an array of any type; lists of unequal length are none."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        kind = type(value).__name__
+        raise ValueError(f"{name} must be an array, its rows of one length; got {kind} {reprlib.repr(value)}") from None
+
+
 def class_labels(
     value: Any, name: str = "labels", *, images: int | None = None, classes: int | None = None
 ) -> np.ndarray:
     """``value`` as int64 ``(images,)``: classes, below ``classes`` where their number is known."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be an array; got {type(value).__name__} {reprlib.repr(value)}") from None
+    array = as_array(name, value)
     if array.dtype.kind not in "iu" and (array.size or array.dtype.kind != "f"):  # an empty list is float to NumPy
         raise TypeError(f"{name} must be integers, the true classes; got dtype {array.dtype}")
     if array.ndim != 1 or (images is not None and len(array) != images):

@@ -6,10 +6,10 @@ from importlib.metadata import version
 import pytest
 from hypothesis import settings
 
-# Three quarters of the work of this suite is compiling; without optimizations it is a third of that. What takes its
-# time in running asks for ``optimized``. JAXSMOOTH_TEST_OPTIMIZED=1 tests everything with the compiler that users have.
+# Most of the work of this suite is compiling, which takes half the time like this. What takes its time in running asks
+# for ``optimized``. JAXSMOOTH_TEST_OPTIMIZED=1 tests everything with the compiler that users have.
 OPTIMIZED = os.environ.get("JAXSMOOTH_TEST_OPTIMIZED", "0") == "1"
-# An older code generator, which compiles in two thirds of the time. Later versions do not have it, nor know the flag.
+# An older and faster code generator. Later versions do not have it, nor know the flag.
 OLDER = tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)
 FLAGS = "--xla_cpu_use_fusion_emitters=false" if OLDER and not OPTIMIZED else ""
 if not OPTIMIZED:

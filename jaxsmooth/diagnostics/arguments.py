@@ -1,6 +1,5 @@
 """Checked arguments of the closed forms and estimators: float64 arrays in range, or an error that says what to do."""
 
-import reprlib
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def sigmas(name: str, value: Any) -> np.ndarray:
 
 def events(name: str, value: Any) -> np.ndarray:
     """``value`` as float32 ``(N, *event)``, finite and not empty."""
-    array = as_array(name, value)
+    array = _check.as_array(name, value)
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(
             f"{name} must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {array.dtype}. "
@@ -84,12 +83,3 @@ def points(name: str, value: Any) -> np.ndarray:
     """``value`` as float32 ``(N, dim)``, finite and not empty."""
     array = events(name, value)
     return array.reshape(len(array), -1)
-
-
-def as_array(name: str, value: Any) -> np.ndarray:
-    """``value`` as an array of any type; lists of unequal length are none."""
-    try:
-        return np.asarray(value)
-    except ValueError:
-        kind = type(value).__name__
-        raise ValueError(f"{name} must be an array, its rows of one length; got {kind} {reprlib.repr(value)}") from None

@@ -195,7 +195,7 @@ def classwise_over_sigma(
 
 
 def _predicted(preds: Any, shape: tuple[int, ...]) -> np.ndarray:
-    predicted = arguments.as_array("preds", preds)
+    predicted = _check.as_array("preds", preds)
     if predicted.dtype.kind not in "iu" or predicted.shape != shape:
         raise ValueError(
             f"preds must be integers of shape {shape}, one for each label; got {predicted.dtype} of shape "

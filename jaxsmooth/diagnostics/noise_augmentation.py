@@ -148,7 +148,7 @@ def mcnemar_p_value(first: Any, second: Any) -> Any:
         >>> round(float(mcnemar_p_value(first, second)), 6)
         0.001953
     """
-    first, second = arguments.as_array("first", first), arguments.as_array("second", second)
+    first, second = _check.as_array("first", first), _check.as_array("second", second)
     if first.dtype != bool or second.dtype != bool:
         raise TypeError(f"first and second must be bool, right or wrong; got {first.dtype} and {second.dtype}")
     if not first.ndim or not second.ndim or first.shape[-1] != second.shape[-1] or not _fit(first, second):
@@ -168,7 +168,7 @@ def _checked_grid(grid: Any) -> tuple[SigmaGrid, int]:
         raise TypeError(f"grid must be a SigmaGrid, as sigma_grid returns; got {type(grid).__name__}")
     alphas, betas = arguments.sigmas("grid.alphas", grid.alphas), arguments.sigmas("grid.betas", grid.betas)
     labels = arguments.labelled(grid.labels, "grid.labels")
-    correct = arguments.as_array("grid.correct", grid.correct)
+    correct = _check.as_array("grid.correct", grid.correct)
     if correct.dtype != bool:
         raise TypeError(f"grid.correct must be bool, right or wrong; got {correct.dtype}")
     wanted = (len(alphas), len(betas), len(labels))

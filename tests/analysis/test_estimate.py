@@ -32,7 +32,15 @@ def test_an_estimate_is_no_certificate():
         js.analysis.certified_accuracy(estimate, np.zeros(5000, int), RADII)
 
 
-@pytest.mark.parametrize("labels", [[0], np.zeros(5000), np.full(5000, 2), np.full(5000, -1)])
-def test_bad_labels(labels):
-    with pytest.raises((TypeError, ValueError), match="labels must"):
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([0], ValueError, r"labels must have shape \(5000,\)"),
+        (np.zeros(5000), TypeError, "labels must be integers"),
+        (np.full(5000, 2), ValueError, "labels must be between 0 and 1.*got 2"),
+        (np.full(5000, -1), ValueError, "labels must be between 0 and 1.*got -1"),
+    ],
+)
+def test_bad_labels(labels, error, message):
+    with pytest.raises(error, match=message):
         js.analysis.estimate_curve(population(10)[0], labels, NOISE, RADII)

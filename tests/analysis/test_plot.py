@@ -56,6 +56,7 @@ def test_new_axes():
     ax = analysis.plot_certified_accuracy(certificates(), LABELS)
     try:
         ax.figure.canvas.draw()
+        assert ax.figure.number in pyplot.get_fignums() and ax.lines
     finally:
         pyplot.close(ax.figure)
 
