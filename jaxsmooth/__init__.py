@@ -11,6 +11,8 @@ from jaxsmooth import noises as noises
 from jaxsmooth import objectives as objectives
 from jaxsmooth import radii as radii
 from jaxsmooth import scales as scales
+from jaxsmooth._pytree import frozen_pytree as frozen_pytree
+from jaxsmooth._pytree import static as static
 from jaxsmooth._types import ABSTAIN as ABSTAIN
 from jaxsmooth._types import Certificates as Certificates
 from jaxsmooth._types import Votes as Votes

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 from jax import Array as Array
 from jax.typing import ArrayLike as ArrayLike
+
+from jaxsmooth._pytree import frozen_pytree
 
 # (batch, *event) -> (batch, classes) scores; any callable, best a pytree so that weights are data.
 Classify = Callable[[Array], Array]
@@ -16,8 +17,7 @@ ABSTAIN = -1
 """The label of an image about which nothing is claimed."""
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@frozen_pytree
 class Votes:
     """How often each class won under noise: integer counts, a commutative monoid under ``+``.
 

@@ -17,7 +17,8 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
-    {"_types", "_check", "_version", "_progress"},
+    {"_pytree", "_version", "_progress"},
+    {"_program", "_types", "_check"},
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist
     {"noises"},  # may import radii, to register rules

@@ -42,10 +42,9 @@ SLOW = {
 }  # fmt: skip
 # Public functions without a row, and why.
 WITHOUT_ROW = {
-    "objectives.objective": "a decorator of classes",
-    "objectives.static": "a field of a class",
+    "frozen_pytree": "a decorator of classes",
+    "static": "a field of a class",
     "objectives.measure": "called by an objective on what its network returned, inside a compiled step",
-    "scales.frozen_pytree": "a decorator of classes",
     "scales.cifar10": "as scales.mnist",
     "radii.quantile_grid": "takes functions, for authors of radius rules",
     "analysis.read_log": "its bad input are files: tests/analysis/test_logs.py",

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._program import jit
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
@@ -122,7 +123,7 @@ def region_shrinkage(
     needed = np.int32(np.ceil(level * n - 1e-9))
     t = np.linspace(0, far, steps + 1).astype(np.float32)
     owner = np.repeat(np.arange(len(origins), dtype=np.int32), len(directions))
-    base, smooth = _exits(key, fn, start, ray, target, owner, t, np.float32(sigma), needed, n, batch_size)
+    base, smooth = _exits(key, fn, start, ray, target, owner, t, np.float32(sigma), needed, n=n, batch_size=batch_size)
     shape = (len(origins), len(directions))
     return _summary(np.asarray(base, np.float64).reshape(shape), np.asarray(smooth, np.float64).reshape(shape), far)
 
@@ -148,7 +149,7 @@ def _summary(t_base: np.ndarray, t_smooth: np.ndarray, far: float) -> RegionShri
     return RegionShrinkage(t_base, t_smooth, t_smooth[:, 0] > 0, ratio, quantiles, censored)
 
 
-@functools.partial(jax.jit, static_argnames=("n", "batch_size"))
+@functools.partial(jit, static_argnames=("n", "batch_size"))
 def _exits(
     key: Array,
     classify: Classify,
@@ -159,6 +160,7 @@ def _exits(
     t: Array,
     sigma: Array,
     needed: Array,
+    *,
     n: int,
     batch_size: int | None,
 ) -> tuple[Array, Array]:

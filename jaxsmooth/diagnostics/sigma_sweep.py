@@ -3,10 +3,10 @@
 import functools
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._program import jit
 from jaxsmooth._types import ABSTAIN, Array, Classify
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
@@ -67,7 +67,7 @@ def votes_over_sigma(
     counts = []
     for sigma in sigmas:
         if sigma == 0:
-            votes = n * np.asarray(_one_vote(key, classify, np.float32(0), x, batch_size))
+            votes = n * np.asarray(_one_vote(key, classify, np.float32(0), x, batch_size=batch_size))
         else:
             votes = count_votes(
                 key, classify, Gaussian(float(sigma)), x, n,
@@ -168,7 +168,7 @@ def radius_over_sigma(
     return RadiusOverSigma(r, p_lower, sigmas * sampling_cap(Gaussian(1.0), n=n, alpha=alpha), label, sigmas)
 
 
-@functools.partial(jax.jit, static_argnames=("batch_size",))
-def _one_vote(key: Array, classify: Classify, sigma: Array, x: Array, batch_size: int | None) -> Array:
+@functools.partial(jit, static_argnames=("batch_size",))
+def _one_vote(key: Array, classify: Classify, sigma: Array, x: Array, *, batch_size: int | None) -> Array:
     """One vote under traced sigma, which may be 0: the base classifier itself, int32 ``(N, K)``."""
     return count_votes(key, classify, Gaussian(sigma), x, 1, batch_size=batch_size).counts

@@ -1,17 +1,14 @@
 """Flax Linen modules as classifiers."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.interop.evaluation import Arguments, check_static, evaluation_arguments
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity: arrays have no truth value
+@frozen_pytree
 class LinenClassifier:
     """A Linen module in evaluation mode; made by ``from_linen``.
 
@@ -24,8 +21,8 @@ class LinenClassifier:
     """
 
     variables: Any
-    model: Any = dataclasses.field(metadata={"static": True})
-    arguments: Arguments = dataclasses.field(metadata={"static": True})
+    model: Any = static()
+    arguments: Arguments = static()
 
     def __call__(self, x: Array) -> Array:
         """Scores ``(batch, classes)`` of a batch ``(batch, *event)``."""

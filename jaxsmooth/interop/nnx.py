@@ -1,16 +1,15 @@
 """Flax NNX models as classifiers."""
 
-import dataclasses
 from typing import Any
 
 import jax
 
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.interop.evaluation import Arguments, check_static, evaluation_arguments
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity: arrays have no truth value
+@frozen_pytree
 class NNXClassifier:
     """An NNX model in evaluation mode; made by ``from_nnx``.
 
@@ -23,8 +22,8 @@ class NNXClassifier:
     """
 
     state: Any
-    graphdef: Any = dataclasses.field(metadata={"static": True})
-    arguments: Arguments = dataclasses.field(metadata={"static": True})
+    graphdef: Any = static()
+    arguments: Arguments = static()
 
     def __call__(self, x: Array) -> Array:
         """Scores ``(batch, classes)`` of a batch ``(batch, *event)``."""

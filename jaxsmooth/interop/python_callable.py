@@ -1,9 +1,8 @@
 """Any Python function as a classifier: NumPy in, NumPy out, called back from compiled programs."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +10,12 @@ import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.interop.evaluation import check_static
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@frozen_pytree
 class PythonClassifier:
     """A Python function on the host; made by ``from_callable``. It has no leaves.
 
@@ -25,8 +24,10 @@ class PythonClassifier:
         num_classes: static.
     """
 
-    fn: Callable[[np.ndarray], Any] = dataclasses.field(metadata={"static": True})
-    num_classes: int = dataclasses.field(metadata={"static": True})
+    fn: Callable[[np.ndarray], Any] = static()
+    num_classes: int = static()
+    # What the function refers to is looked up when it is called back, and is no part of the program.
+    runs_on_host: ClassVar[bool] = True
 
     def __call__(self, x: Array) -> Array:
         """Scores ``(batch, classes)`` of a batch ``(batch, *event)``."""

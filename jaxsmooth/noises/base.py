@@ -1,9 +1,7 @@
 """What every noise is: a frozen pytree with a sigma, a scale and a sampler for one event."""
 
 import abc
-import dataclasses
 import math
-import typing
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -13,8 +11,6 @@ import jax.numpy as jnp
 from jaxsmooth import _check
 from jaxsmooth._types import Array
 
-_T = typing.TypeVar("_T")
-
 
 class AbstractNoise(abc.ABC):
     """Additive noise, described by ``sigma`` and the parameters of its family.
@@ -23,8 +19,8 @@ class AbstractNoise(abc.ABC):
     family, so that families compare at equal ``sigma``. It is data: sweeping it does not re-trace.
     Parameters that shape the law (k, j, a, p) are static.
 
-    Subclasses are frozen dataclasses registered with ``jax.tree_util.register_dataclass``; they define
-    ``sample`` and ``scale`` and are never subclassed again.
+    Subclasses are made with ``jaxsmooth.frozen_pytree``; they define ``sample`` and ``scale`` and are never
+    subclassed again.
     """
 
     sigma: Any
@@ -60,20 +56,9 @@ class AbstractNoise(abc.ABC):
         return jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), x.shape[:1]), self)
 
 
-def static(default: Any) -> Any:
-    """A parameter that shapes the law: static, hashable, known before tracing."""
-    return dataclasses.field(default=default, metadata={"static": True})
-
-
 def check_order(j: Any, dim: int | None = None) -> None:
     """Refuse an order j of the pole at the origin for which the density has no finite mass."""
     if not 0 <= _check.number("j", j) < math.inf:
         raise ValueError(f"j must be finite and at least 0; got {j!r}")
     if dim is not None and j >= dim:
         raise ValueError(f"j must be below the dimension {dim} of one input, else the density has no mass; got {j!r}")
-
-
-@typing.dataclass_transform(frozen_default=True, field_specifiers=(static,))
-def noise_family(cls: type[_T]) -> type[_T]:
-    """Make ``cls`` a frozen dataclass pytree: ``sigma`` is data, ``static`` fields are part of the program."""
-    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))

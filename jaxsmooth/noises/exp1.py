@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, noise_family, static
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail, sub_gaussian_radius, sub_gaussian_tail
 from jaxsmooth.radii.score_laws import exponential_radial, sign_sum_product
 
 
-@noise_family
+@frozen_pytree
 class Exp1(AbstractNoise):
     r"""Noise of density proportional to :math:`e^{-\|x / \lambda\|_1^k}`; ``Exp1(sigma, k=1)`` is ``Laplace(sigma)``.
 

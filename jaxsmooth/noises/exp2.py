@@ -11,14 +11,15 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, check_order, noise_family, static
+from jaxsmooth.noises.base import AbstractNoise, check_order
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_gamma_density
 
 
-@noise_family
+@frozen_pytree
 class Exp2(AbstractNoise):
     r"""Spherical noise, density proportional to :math:`\|x / \lambda\|_2^{-j} e^{-\|x / \lambda\|_2^k}`.
 

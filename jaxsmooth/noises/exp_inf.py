@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, check_order, noise_family, static
+from jaxsmooth.noises.base import AbstractNoise, check_order
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
 from jaxsmooth.radii.score_laws import exponential_radial, one_coordinate
 
 
-@noise_family
+@frozen_pytree
 class ExpInf(AbstractNoise):
     r"""Cubical noise, density proportional to :math:`\|x / \lambda\|_\infty^{-j} e^{-\|x / \lambda\|_\infty^k}`.
 

@@ -10,16 +10,17 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random
-from jaxsmooth.noises.base import AbstractNoise, noise_family, static
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail, sub_gaussian_radius, sub_gaussian_tail
 from jaxsmooth.radii.score_laws import exponential_radial, sign_sum_law
 
 
-@noise_family
+@frozen_pytree
 class Expp(AbstractNoise):
     r"""Independent noise of density proportional to :math:`e^{-\sum_i |x_i / \lambda|^p}`.
 

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random
-from jaxsmooth.noises.base import AbstractNoise, noise_family
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import radius_rule
 
 
-@noise_family
+@frozen_pytree
 class Gaussian(AbstractNoise):
     r"""Independent normal noise, density proportional to :math:`e^{-\|x\|_2^2 / 2\sigma^2}`.
 

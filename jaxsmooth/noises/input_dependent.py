@@ -10,12 +10,13 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.semi_elastic import radius_of_tail, tail_of_radius
-from jaxsmooth.scales.base import AbstractScale, check_scale, frozen_pytree
+from jaxsmooth.scales.base import AbstractScale, check_scale
 from jaxsmooth.scales.constant import Constant
 
 

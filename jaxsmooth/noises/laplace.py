@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random
-from jaxsmooth.noises.base import AbstractNoise, noise_family
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import sub_gaussian_radius, sub_gaussian_tail
 from jaxsmooth.radii.score_laws import sign_sum_law
 
 
-@noise_family
+@frozen_pytree
 class Laplace(AbstractNoise):
     r"""Independent double-exponential noise, density proportional to :math:`e^{-\|x\|_1 / \lambda}`.
 

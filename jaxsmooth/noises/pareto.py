@@ -9,14 +9,15 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random
-from jaxsmooth.noises.base import AbstractNoise, noise_family, static
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import sub_gaussian_radius, sub_gaussian_tail
 
 
-@noise_family
+@frozen_pytree
 class Pareto(AbstractNoise):
     r"""Independent noise of density proportional to :math:`\prod_i (1 + |x_i| / \lambda)^{-1 - a}`.
 

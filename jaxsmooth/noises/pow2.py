@@ -11,14 +11,15 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, noise_family, static
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_beta_prime_density
 
 
-@noise_family
+@frozen_pytree
 class Pow2(AbstractNoise):
     r"""Spherical noise with polynomial tails, density proportional to :math:`(1 + \|x / \lambda\|_2^k)^{-a}`.
 

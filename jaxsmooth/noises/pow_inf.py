@@ -9,15 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, noise_family, static
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
 from jaxsmooth.radii.score_laws import one_coordinate, power_radial
 
 
-@noise_family
+@frozen_pytree
 class PowInf(AbstractNoise):
     r"""Cubical noise with polynomial tails, density proportional to :math:`(1 + \|x / \lambda\|_\infty)^{-a}`.
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random
-from jaxsmooth.noises.base import AbstractNoise, noise_family
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 
 
-@noise_family
+@frozen_pytree
 class Uniform(AbstractNoise):
     r"""Uniform noise on the cube :math:`\|x\|_\infty \le \lambda`.
 

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
 from jaxsmooth.noises import random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, noise_family
+from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 
 
-@noise_family
+@frozen_pytree
 class UniformBall(AbstractNoise):
     r"""Uniform noise on the ball :math:`\|x\|_2 \le \lambda`.
 

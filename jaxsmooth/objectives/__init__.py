@@ -5,8 +5,6 @@ from jaxsmooth.objectives.attacks import smooth_pgd as smooth_pgd
 from jaxsmooth.objectives.base import AbstractObjective as AbstractObjective
 from jaxsmooth.objectives.base import Aux as Aux
 from jaxsmooth.objectives.base import measure as measure
-from jaxsmooth.objectives.base import objective as objective
-from jaxsmooth.objectives.base import static as static
 from jaxsmooth.objectives.cat_rs import CatRS as CatRS
 from jaxsmooth.objectives.cat_rs import frequencies as frequencies
 from jaxsmooth.objectives.collapse import ClassCollapse as ClassCollapse

@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,15 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.objectives.network import Network, check_labels
 from jaxsmooth.sampling import inputs
 
-_T = typing.TypeVar("_T")
 
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@frozen_pytree
 class Aux:
     """What an objective measured beside its loss.
 
@@ -66,7 +63,9 @@ class NoisyBatch:
 
 
 class AbstractObjective(abc.ABC):
-    """A training objective; subclasses are made by ``@objective`` and define ``per_image`` and ``num_samples``.
+    """A training objective; subclasses are made by ``jaxsmooth.frozen_pytree``.
+
+    They define ``per_image`` and ``num_samples``.
 
     Numbers are data, so that a sweep does not re-trace; each may also be a callable of the step, such as an
     Optax schedule, which is part of the program and is called with the traced step. Integers and names that
@@ -172,70 +171,6 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
         labelled=samples * count(labels),
         states={name: state for name, state in states.items() if state is not None},
     )
-
-
-def static(*, default: Any) -> Any:
-    """A field of an objective that shapes the program: static, hashable, known before tracing.
-
-    Args:
-        default: its value where none is given.
-
-    Returns:
-        A field for ``dataclasses``.
-
-    Example:
-        >>> import jax, jaxsmooth as js, jaxsmooth.objectives
-        >>> @js.objectives.objective
-        ... class Plain(js.objectives.AbstractObjective):
-        ...     weight: float = 1.0
-        ...     num_samples: int = js.objectives.static(default=2)
-        ...     def per_image(self, key, network, batch):
-        ...         logits, _ = network.train(batch.copies)
-        ...         return self.weight * js.losses.gaussian_cross_entropy(logits, batch.labels), None
-        >>> jax.tree.leaves(Plain())
-        [1.0]
-    """
-    return dataclasses.field(default=default, metadata={"static": True})
-
-
-@typing.dataclass_transform(frozen_default=True, field_specifiers=(static, dataclasses.field))
-def objective(cls: type[_T]) -> type[_T]:
-    """Make ``cls`` a frozen dataclass pytree: numbers are data, schedules and ``static`` fields the program.
-
-    Args:
-        cls: a subclass of ``AbstractObjective`` with annotated fields.
-
-    Returns:
-        The class.
-
-    Example:
-        >>> import jax, jaxsmooth as js, jaxsmooth.objectives
-        >>> consistency = js.objectives.Consistency(lam=js.objectives.Ramp(10.0, 100), eta=0.5)
-        >>> jax.tree.leaves(consistency)
-        [0.5]
-    """
-    made: Any = dataclasses.dataclass(frozen=True)(cls)
-    fields = dataclasses.fields(made)
-    data = [field.name for field in fields if not field.metadata.get("static")]
-    fixed = [field.name for field in fields if field.metadata.get("static")]
-
-    def flatten(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        is_program = lambda name: (
-            callable(getattr(value, name)) and not isinstance(getattr(value, name), AbstractObjective)
-        )
-        leaves = [name for name in data if not is_program(name)]
-        rest = tuple((name, getattr(value, name)) for name in [*data, *fixed] if name not in leaves)
-        return tuple(getattr(value, name) for name in leaves), (tuple(leaves), rest)
-
-    def unflatten(structure: tuple[Any, ...], leaves: tuple[Any, ...]) -> Any:
-        # Around __init__, whose checks are for users: leaves may be tracers or placeholders.
-        value = object.__new__(made)
-        for name, leaf in [*zip(structure[0], leaves, strict=True), *structure[1]]:
-            object.__setattr__(value, name, leaf)
-        return value
-
-    jax.tree_util.register_pytree_node(made, flatten, unflatten)
-    return made
 
 
 def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_samples: int, step: Any) -> NoisyBatch:

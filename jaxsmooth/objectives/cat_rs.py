@@ -7,16 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check, losses
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Votes
 from jaxsmooth.losses.mixup import copies_kl
 from jaxsmooth.objectives import balls
 from jaxsmooth.objectives.attacks import repeat
-from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure, objective, static
+from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network, stacked_logits
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
 
-@objective
+@frozen_pytree
 class CatRS(AbstractObjective):
     r"""The easiest noisy copies of hard images, and the worst one of images whose copies are all right.
 

@@ -3,14 +3,15 @@
 from typing import Any
 
 from jaxsmooth import _check, losses
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.losses.consistency import KINDS, Kind
-from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure, objective, static
+from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
 
-@objective
+@frozen_pytree
 class Consistency(AbstractObjective):
     r"""Cross-entropy of noisy copies, their divergence from their average, and the average's entropy.
 

@@ -1,12 +1,13 @@
 """Training on noisy images: cross-entropy of every copy, or of the averaged prediction."""
 
 from jaxsmooth import _check, losses
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure, objective, static
+from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 
 
-@objective
+@frozen_pytree
 class GaussianAugmentation(AbstractObjective):
     r"""Cross-entropy under noise, :math:`\frac1m \sum_i -\log p(y \mid x + \delta_i)`, of any noise.
 

@@ -5,13 +5,14 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxsmooth import _check, losses
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure, objective, static
+from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
 
-@objective
+@frozen_pytree
 class MACER(AbstractObjective):
     r"""Likelihood of the averaged prediction and a hinge on the margin, where the prediction is right.
 

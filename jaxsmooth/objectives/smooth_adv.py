@@ -6,15 +6,16 @@ from typing import Any, Literal
 import jax.numpy as jnp
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.objectives.attacks import Box, check_box, smooth_ddn, smooth_pgd
-from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, objective, static
+from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch
 from jaxsmooth.objectives.gaussian_augmentation import GaussianAugmentation
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
 
-@objective
+@frozen_pytree
 class SmoothAdv(AbstractObjective):
     r"""Another objective at the point that fools the smoothed classifier most within a ball.
 

@@ -6,15 +6,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth import _check, losses
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.objectives import balls
 from jaxsmooth.objectives.attacks import Box, check_box, repeat, smooth_gradient
-from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure, objective, static
+from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
 
-@objective
+@frozen_pytree
 class SmoothMix(AbstractObjective):
     r"""Cross-entropy under noise, and a mix-up between images and their unrestricted adversarial examples.
 

@@ -5,13 +5,14 @@ from typing import Any, Literal
 import jax.numpy as jnp
 
 from jaxsmooth import _check, losses
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure, objective, static
+from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
 
-@objective
+@frozen_pytree
 class Stability(AbstractObjective):
     r"""Cross-entropy on the clean image, and of the noisy predictions against the clean one.
 

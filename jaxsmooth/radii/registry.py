@@ -92,8 +92,7 @@ def radius_rule(
 
         >>> import dataclasses, jax, jaxsmooth as js
         >>> from scipy.special import ndtri
-        >>> @jax.tree_util.register_dataclass
-        ... @dataclasses.dataclass(frozen=True)
+        >>> @js.frozen_pytree
         ... class Timid(js.noises.AbstractNoise):
         ...     sigma: float
         ...     def scale(self, dim): return self.sigma

@@ -8,6 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._program import jit
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.sampling.kernel import Span, count_span
 
@@ -73,4 +74,4 @@ def _pairs_per_second(key: Array, classify: Classify, noise: Any, x: Array, size
     return batches * size / min(seconds(batches) for _ in range(2))
 
 
-_probe = jax.jit(count_span, static_argnames=("batch_size",))
+_probe = jit(count_span, static_argnames=("batch_size",))

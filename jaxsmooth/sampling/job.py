@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _check
+from jaxsmooth._program import jit
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import Array, Classify, Votes
 from jaxsmooth.sampling import batching, fingerprint, inputs, placement
@@ -262,7 +263,7 @@ def _open_recording(path: Any, job: SamplingJob) -> Recording:
     return Recording(path, header, shared=placement.spans_processes(job.mesh))
 
 
-_count_on_device = jax.jit(count_span, static_argnames=("batch_size",))
+_count_on_device = jit(count_span, static_argnames=("batch_size",))
 
 
 @functools.lru_cache(maxsize=64)
@@ -280,7 +281,7 @@ def _count_on_mesh(mesh: Mesh, axes: tuple[str, ...], batch_size: int) -> Any:
 
     specs = (everywhere,) * 7 + (apart, everywhere)
     # The user's network may hold loops that know nothing of varying axes, hence check_vma=False.
-    return jax.jit(
+    return jit(
         jax.shard_map(
             count_here, mesh=mesh, axis_names=set(axes), in_specs=specs, out_specs=everywhere, check_vma=False
         )

@@ -1,12 +1,13 @@
 """The voting loop: one compiled loop over full batches of (image, draw) pairs."""
 
-import dataclasses
 import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxsmooth._program import jit
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array, Classify, Votes
 
 
@@ -26,8 +27,7 @@ class Span(NamedTuple):
     last: Any
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@frozen_pytree
 class Slots:
     """Images ready to be sampled, each with the key of its noise and the noise itself.
 
@@ -53,7 +53,7 @@ def _typed(key_data: Array) -> Array:
     return jax.random.wrap_key_data(key_data, impl="threefry2x32")
 
 
-@jax.jit
+@jit
 def call(classify: Classify, batch: Array) -> Array:
     """The scores of a batch. Under ``jit`` so that looking up its shape and running it share one trace."""
     return classify(batch)

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxsmooth._program import jit
 from jaxsmooth._types import Array, Classify, Votes
 from jaxsmooth.ledger import Counts
 from jaxsmooth.sampling import fingerprint, inputs
@@ -287,20 +288,20 @@ class _Pack:
         self.job.recording.append([(r.image_id, r.pixels, r.first, r.segments) for r in done])
 
 
-_make_slots = jax.jit(make_slots)
+_make_slots = jit(make_slots)
 
 
 @functools.lru_cache(maxsize=64)
 def _make_slots_everywhere(mesh: Mesh) -> Any:
-    return jax.jit(make_slots, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    return jit(make_slots, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
 
-@functools.partial(jax.jit, donate_argnums=0)
+@functools.partial(jit, donate_argnums=0)
 def _replace(slots: Slots, fresh: Slots, target: Array) -> Slots:
     return jax.tree.map(lambda old, new: old.at[target].set(new, mode="drop"), slots, fresh)
 
 
-_count_on_device = jax.jit(count_pairs)
+_count_on_device = jit(count_pairs)
 
 
 @functools.lru_cache(maxsize=64)
@@ -311,7 +312,7 @@ def _count_on_mesh(mesh: Mesh, axes: tuple[str, ...]) -> Any:
         return jax.lax.psum(count_pairs(classify, slots, owner[0], draw[0], trips), axes)
 
     specs = (everywhere, everywhere, apart, apart, everywhere)
-    return jax.jit(
+    return jit(
         jax.shard_map(
             count_here, mesh=mesh, axis_names=set(axes), in_specs=specs, out_specs=everywhere, check_vma=False
         )

@@ -1,7 +1,6 @@
 """Scales: sigma(x) for input-dependent smoothing, each with a declared bound of how fast it may change."""
 
 from jaxsmooth.scales.base import AbstractScale as AbstractScale
-from jaxsmooth.scales.base import frozen_pytree as frozen_pytree
 from jaxsmooth.scales.combine import ClippedScale as ClippedScale
 from jaxsmooth.scales.combine import ExtremeScale as ExtremeScale
 from jaxsmooth.scales.combine import clip as clip

@@ -1,8 +1,6 @@
 """What a scale is: a frozen pytree that gives sigma(x), and says how sigma may move."""
 
 import abc
-import dataclasses
-import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsmooth._program import jit
 from jaxsmooth._types import Array
-
-_T = typing.TypeVar("_T")
 
 
 class AbstractScale(abc.ABC):
@@ -28,11 +25,11 @@ class AbstractScale(abc.ABC):
     function of one image, the same when certifying, predicting and attacking: no other image of the batch
     and no earlier query may enter.
 
-    Subclasses are made with ``frozen_pytree``; they define ``__call__`` and are never subclassed again.
+    Subclasses are made with ``jaxsmooth.frozen_pytree``; they define ``__call__`` and are never subclassed again.
 
     Example:
         >>> import jax.numpy as jnp, jaxsmooth as js, jaxsmooth.scales
-        >>> @js.scales.frozen_pytree
+        >>> @js.frozen_pytree
         ... class Brightness(js.scales.AbstractScale):
         ...     rate: float
         ...     def __call__(self, x):  # the norm of x is 1-Lipschitz
@@ -112,51 +109,6 @@ def check_images(x: Any) -> Any:
     return x
 
 
-def static(default: Any = dataclasses.MISSING) -> Any:
-    """A field that shapes the program: static, hashable, known before tracing."""
-    return dataclasses.field(default=default, metadata={"static": True})
-
-
-@typing.dataclass_transform(frozen_default=True, field_specifiers=(static,))
-def frozen_pytree(cls: type[_T]) -> type[_T]:
-    """Make ``cls`` a frozen dataclass pytree whose ``__post_init__`` sees what users pass and nothing else.
-
-    Fields are data unless ``static``. Rebuilding an object from its leaves, which JAX does with tracers and
-    placeholders, does not initialise it again.
-
-    Args:
-        cls: a class with annotated fields.
-
-    Returns:
-        The class.
-
-    Example:
-        >>> import jax, jaxsmooth as js, jaxsmooth.scales
-        >>> jax.tree.leaves(js.scales.Constant(0.25))
-        [0.25]
-    """
-    cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
-    fields = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
-    data = tuple(field.name for field in fields if not field.metadata.get("static"))
-    meta = tuple(field.name for field in fields if field.metadata.get("static"))
-
-    def flatten(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        return tuple(getattr(value, name) for name in data), tuple(getattr(value, name) for name in meta)
-
-    def flatten_with_keys(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        children, static_values = flatten(value)
-        return tuple((jax.tree_util.GetAttrKey(n), c) for n, c in zip(data, children, strict=True)), static_values
-
-    def unflatten(static_values: tuple[Any, ...], children: Any) -> Any:
-        value = object.__new__(cls)
-        for name, child in (*zip(data, children, strict=True), *zip(meta, static_values, strict=True)):
-            object.__setattr__(value, name, child)
-        return value
-
-    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
-    return cls
-
-
 def one_by_one(function: Callable[..., Any], *arrays: Array) -> Any:
     """``function`` of each image in a loop, so that its last bit does not depend on how many images there are.
 
@@ -170,6 +122,6 @@ def one_by_one(function: Callable[..., Any], *arrays: Array) -> Any:
     return jax.tree.map(lambda leaf: leaf[:number], jax.lax.map(lambda image: function(*image), arrays))
 
 
-@jax.jit
+@jit
 def _compiled(scale: AbstractScale, x: Array) -> Array:
     return scale(x)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.scales.base import AbstractScale, check_scale, frozen_pytree, static
+from jaxsmooth.scales.base import AbstractScale, check_scale
 
 
 @frozen_pytree

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.scales.base import AbstractScale, check_images, frozen_pytree
+from jaxsmooth.scales.base import AbstractScale, check_images
 
 
 @frozen_pytree

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth import _check
+from jaxsmooth._program import jit
+from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.scales.base import AbstractScale, check_images, frozen_pytree, one_by_one
+from jaxsmooth.scales.base import AbstractScale, check_images, one_by_one
 
 
 @frozen_pytree
@@ -62,6 +64,6 @@ class LipschitzScale(AbstractScale):
         return self.constant
 
 
-@jax.jit
+@jit
 def _sigma(fn: Any, x: Array) -> Array:
     return one_by_one(lambda image: jnp.exp(jnp.asarray(fn(image[None]), jnp.float32))[0], x)

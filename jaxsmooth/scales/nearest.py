@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.scales.base import AbstractScale, check_images, frozen_pytree, one_by_one, static
+from jaxsmooth.scales.base import AbstractScale, check_images, one_by_one
 from jaxsmooth.scales.neighbours import mean_distance
 
 # The default offset is the mean over this many references, spread evenly.

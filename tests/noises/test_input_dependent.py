@@ -19,7 +19,7 @@ WEIGHTS = jnp.asarray(RNG.normal(size=(16, 3)), jnp.float32)
 CLASSIFY = jax.tree_util.Partial(lambda w, x: x.reshape(len(x), -1) @ w, WEIGHTS)
 
 
-@js.scales.frozen_pytree
+@js.frozen_pytree
 class Steps(js.scales.AbstractScale):
     """Sigma 0.25 or 0.5 by the first pixel: constant up to the distance to the step."""
 
@@ -30,7 +30,7 @@ class Steps(js.scales.AbstractScale):
         return jnp.abs(x.reshape(len(x), -1)[:, 0] - 0.5)
 
 
-@js.scales.frozen_pytree
+@js.frozen_pytree
 class Silent(js.scales.AbstractScale):
     def __call__(self, x):
         return jnp.ones(len(x))

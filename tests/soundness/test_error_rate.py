@@ -1,6 +1,5 @@
 """The stated error rate is real, through the sharded path; and planted faults are caught by the same checks."""
 
-import dataclasses
 import functools
 import math
 
@@ -151,8 +150,7 @@ def same_key_on_every_device(key, classify, x):
     return np.where(radius > 0, 1, -1), radius
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@js.frozen_pytree
 class BFloat16Gaussian(js.noises.AbstractNoise):
     """Noise drawn in bfloat16: 128 distinct values with a mean of -0.012 sigma."""
 
@@ -172,6 +170,28 @@ js.radii.radius_rule(BFloat16Gaussian, norm=2, source="planted fault", needs_dim
 
 def bfloat16_noise(key, classify, x):
     return certify(key, classify, x, noise=BFloat16Gaussian(0.5), n=200)
+
+
+@js.frozen_pytree
+class DrawnByAnother(js.noises.AbstractNoise):
+    """Laplace noise with the radius of a Gaussian: what a program found by its structure alone would do."""
+
+    sigma: float
+
+    def scale(self, dim):
+        return self.sigma
+
+    def sample(self, key, shape):
+        return js.noises.Laplace(self.sigma).sample(key, shape)
+
+
+js.radii.radius_rule(DrawnByAnother, norm=2, source="planted fault", needs_dim=False)(
+    lambda noise, tail, dim: -noise.sigma * special.ndtri(tail)
+)
+
+
+def program_of_another_noise(key, classify, x):
+    return certify(key, classify, x, noise=DrawnByAnother(0.5))
 
 
 def float32_bound(successes, n, alpha):
@@ -205,6 +225,7 @@ FAULTS = [
     (selection_reused, "all", 16, 0.0, 2000),
     (same_key_on_every_device, "all", 16, 0.3, 2000),
     (bfloat16_noise, "all", 3072, 0.0, 200),
+    (program_of_another_noise, "one-hot", 16, 0.3, 1000),
 ]
 
 

@@ -1,0 +1,159 @@
+"""frozen_pytree: values that JAX can look into, and tells from those of every other class.
+
+JAX compares structures of classes registered with ``jax.tree_util.register_dataclass`` by their static fields alone,
+not by their class, and ``jit`` may then run the program of another class on the same leaves: one pair of classes in
+128 or so, another pair in every process. Nodes registered with their own functions are compared with their class.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+_T = typing.TypeVar("_T")
+
+
+def static(default: Any = dataclasses.MISSING) -> Any:
+    """A field of a ``frozen_pytree`` that shapes the program: hashable, known before tracing.
+
+    Args:
+        default: its value where none is given.
+
+    Returns:
+        A field for ``dataclasses``.
+
+    Example:
+        >>> import jax, jaxsmooth as js
+        >>> @js.frozen_pytree
+        ... class Power:
+        ...     scale: float
+        ...     exponent: int = js.static(2)
+        >>> jax.tree.leaves(Power(3.0))
+        [3.0]
+    """
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(static, dataclasses.field))
+def frozen_pytree(cls: type[_T]) -> type[_T]:
+    """Make ``cls`` a frozen dataclass whose fields are data, unless they are ``static`` or plain functions.
+
+    Fields are leaves or trees of leaves, which ``jit`` does not re-trace for. Static fields, and functions that
+    are no pytrees themselves, such as schedules, are part of the program. ``__post_init__`` sees what users pass
+    and nothing else: JAX rebuilds objects from tracers and placeholders without it. Two values are equal if they
+    are of one class and all their numbers are.
+
+    Args:
+        cls: a class with annotated fields.
+
+    Returns:
+        The class.
+
+    Example:
+        >>> import jax, jaxsmooth as js
+        >>> @js.frozen_pytree
+        ... class Shifted(js.noises.AbstractNoise):
+        ...     sigma: float
+        ...     by: float = 0.0
+        ...     def scale(self, dim):
+        ...         return self.sigma
+        ...     def sample(self, key, shape):
+        ...         return self.by + self.sigma * jax.random.normal(key, shape)
+        >>> jax.tree.leaves(Shifted(0.25, by=1.0)), Shifted(0.25) == Shifted(0.25)
+        ([0.25, 0.0], True)
+    """
+    own_repr = "__repr__" in cls.__dict__
+    made: Any = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+    names = tuple(field.name for field in dataclasses.fields(made))
+    fixed = frozenset(field.name for field in dataclasses.fields(made) if field.metadata.get("static"))
+
+    def is_program(name: str, value: Any) -> bool:
+        return name in fixed or (callable(value) and jax.tree_util.all_leaves([value]))
+
+    def flatten_with_keys(value: Any) -> tuple[tuple[Any, ...], "_Program"]:
+        fields = [(name, getattr(value, name)) for name in names]
+        program = tuple(field for field in fields if is_program(*field))
+        leaves = [field for field in fields if not is_program(*field)]
+        keyed = tuple((jax.tree_util.GetAttrKey(name), leaf) for name, leaf in leaves)
+        return keyed, _Program(tuple(name for name, _ in leaves), program)
+
+    def flatten(value: Any) -> tuple[tuple[Any, ...], "_Program"]:
+        keyed, program = flatten_with_keys(value)
+        return tuple(leaf for _, leaf in keyed), program
+
+    def unflatten(program: "_Program", leaves: Any) -> Any:
+        value = object.__new__(made)
+        for name, leaf in (*zip(program.leaves, leaves, strict=True), *program.static):
+            object.__setattr__(value, name, leaf)
+        return value
+
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
+    made.__eq__, made.__hash__ = _equal, _hash
+    if not own_repr:
+        made.__repr__ = _repr
+    return made
+
+
+class _Program(typing.NamedTuple):
+    """The names of the data, and the static fields."""
+
+    leaves: tuple[str, ...]
+    static: tuple[tuple[str, Any], ...]
+
+    # Numbers that Python takes for equal are not the same program: 1 and 1.0 and True promote differently.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Program) and tuple.__eq__(self, other) and _kinds(self) == _kinds(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((tuple(self), _kinds(self)))
+
+
+def _kinds(program: _Program) -> tuple[Any, ...]:
+    return tuple(kind_of(value) for _, value in program.static)
+
+
+def kind_of(value: Any) -> Any:
+    """What tells values apart that ``==`` does not: types, and the signs of zeros."""
+    if isinstance(value, tuple):
+        return (type(value), *map(kind_of, value))
+    return (type(value), str(value)) if isinstance(value, float) else type(value)
+
+
+def _equal(self: Any, other: object) -> bool:
+    if self is other:
+        return True
+    if type(self) is not type(other):
+        return NotImplemented
+    (mine, structure), (others, structure_of_other) = jax.tree.flatten(self), jax.tree.flatten(other)
+    return structure == structure_of_other and all(map(_same_leaf, mine, others))
+
+
+def _same_leaf(a: Any, b: Any) -> bool:
+    traced = isinstance(a, jax.core.Tracer) or isinstance(b, jax.core.Tracer)
+    return a is b or (not traced and np.array_equal(np.asarray(a), np.asarray(b)))
+
+
+def _hash(self: Any) -> int:
+    return hash((type(self), jax.tree.structure(self)))
+
+
+def _repr(self: Any) -> str:
+    fields = ", ".join(f"{field.name}={in_words(getattr(self, field.name))}" for field in dataclasses.fields(self))
+    return f"{type(self).__qualname__}({fields})"
+
+
+def in_words(value: Any) -> str:
+    """``repr`` with arrays as their type and shape."""
+    if isinstance(value, jax.Array | np.ndarray) and value.ndim:
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and not isinstance(value, jax.core.Tracer):
+        return repr(value.item())
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name!r}: {in_words(part)}" for name, part in value.items()) + "}"
+    return repr(value)

@@ -1,0 +1,265 @@
+"""Programs are found by everything that shapes them: a noise, a classifier or a closure is never run as another's."""
+
+import ast
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+from jaxsmooth._program import jit, program_of
+from jaxsmooth._pytree import frozen_pytree, static
+
+PACKAGE = Path(js.__file__).parent
+KEY, X = jax.random.key(0), np.zeros((1, 2), np.float32)
+
+# Jitted functions of arrays alone, or made anew for every call; every other one takes what users make, and goes through
+# ``_program.jit``.
+OF_ARRAYS = {
+    "scales/neighbours.py", "scales/nearest.py", "diagnostics/cones.py", "diagnostics/distances.py",
+    "sampling/fingerprint.py", "sampling/throughput.py", "_program.py",
+}  # fmt: skip
+
+
+def classes_of_library():
+    values = [
+        js.noises.Gaussian(1.0), js.noises.Laplace(1.0), js.noises.Uniform(1.0), js.noises.UniformBall(1.0),
+        js.noises.Exp1(1.0), js.noises.Exp2(1.0), js.noises.ExpInf(1.0), js.noises.Expp(1.0), js.noises.Pareto(1.0),
+        js.noises.Pow2(1.0), js.noises.PowInf(1.0), js.noises.GaussianAt(1.0),
+        js.noises.InputDependentGaussian(js.scales.Constant(1.0)), js.scales.Constant(1.0), js.Votes(1, 2),
+        js.objectives.GaussianAugmentation(), js.objectives.Stability(), js.objectives.Consistency(),
+        js.objectives.MACER(), js.objectives.SmoothMix(), js.objectives.SmoothAdv(), js.objectives.CatRS(),
+    ]  # fmt: skip
+    return {type(value).__name__: value for value in values}
+
+
+def registered_dataclass(**members):
+    """A class as JAX's own registration makes it: to JAX equal to every other one with these fields."""
+    cls = type("Made", (members.pop("base", object),), {"__annotations__": {"sigma": float}, **members})
+    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+
+
+def constant_noise(value):
+    return registered_dataclass(
+        base=js.noises.AbstractNoise,
+        scale=lambda self, dim: self.sigma,
+        sample=lambda self, key, shape: jnp.full(shape, float(value), jnp.float32),
+    )(1.0)
+
+
+def constant_classifier(value, classes):
+    return registered_dataclass(
+        __call__=lambda self, x: jax.nn.one_hot(jnp.full(len(x), value), classes) + 0 * self.sigma
+    )(1.0)
+
+
+def test_no_class_of_the_library_is_another():
+    structures = {name: jax.tree.structure(value) for name, value in classes_of_library().items()}
+    names = list(structures)
+    assert [(a, b) for i, a in enumerate(names) for b in names[:i] if structures[a] == structures[b]] == []
+
+
+def test_jax_takes_registered_dataclasses_for_each_other():
+    """The fault of JAX that all of this is about: when this fails, its versions have mended it."""
+    assert jax.tree.structure(constant_noise(0)) == jax.tree.structure(constant_noise(1))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda value: value,
+        lambda value: (value, 1.0),
+        lambda value: {"inside": [value]},
+        lambda value: jax.tree_util.Partial(print, value),
+        lambda value: js.noises.InputDependentGaussian(js.scales.LipschitzScale(jax.tree_util.Partial(abs, value), 1)),
+    ],
+    ids=["bare", "tuple", "list in dict", "Partial", "in a noise"],
+)
+def test_classes_of_users_are_told_apart_at_any_depth(wrap):
+    first, second = wrap(constant_classifier(0, 2)), wrap(constant_classifier(1, 2))
+    assert jax.tree.structure(first) == jax.tree.structure(second)
+    assert program_of(first) != program_of(second)
+    assert program_of(first) == program_of(first)
+
+
+@pytest.mark.parametrize("number", [8, pytest.param(48, marks=pytest.mark.slow)])
+def test_votes_are_those_of_the_class_that_was_asked_for(number):
+    # Of 48 classes, five to nine met the program of another one.
+    n = 4
+    reads = lambda x: jax.nn.one_hot(jnp.round(x[:, 0]).astype(int), number)
+    for i in range(number):
+        votes = js.count_votes(KEY, reads, constant_noise(i), X, n, batch_size=n)
+        assert votes.counts[0, i] == n
+    for i in range(number // 2):
+        votes = js.count_votes(KEY, constant_classifier(i, number), js.noises.Gaussian(1.0), X, n, batch_size=n)
+        assert votes.counts[0, i] == n
+
+
+def test_verbs_are_those_of_the_class_that_was_asked_for():
+    """Through slots that are refilled, whose structure comes back from a compiled program."""
+    number = 6
+    reads = lambda x: jax.nn.one_hot(jnp.round(x[:, 0]).astype(int), number)
+    for i in range(number):
+        assert js.predict(KEY, reads, constant_noise(i), X, n=16, batch_size=16).tolist() == [i]
+
+
+def test_every_compiled_function_of_users_values_goes_through_one_door():
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in ("jit", "pjit", "pmap")
+                and isinstance(node.value, ast.Name)
+            ):
+                found |= {str(path.relative_to(PACKAGE))} if node.value.id == "jax" else set()
+    assert found == OF_ARRAYS
+
+
+def test_static_values_that_python_takes_for_equal_are_other_programs():
+    @frozen_pytree
+    class Power:
+        exponent: object = static(1)
+
+    values = [1, 1.0, True, np.float64(1.0), (1,), (1.0,), 0.0, -0.0]
+    structures = [jax.tree.structure(Power(value)) for value in values]
+    for i, a in enumerate(structures):
+        assert [j for j, b in enumerate(structures) if a == b] == [i]
+        assert a == jax.tree.structure(Power(values[i])) and hash(a) == hash(jax.tree.structure(Power(values[i])))
+
+
+class Refers:
+    """Ways to refer to weights that JAX does not see: (make a classifier, change its weights)."""
+
+    @staticmethod
+    def of_global():
+        global WEIGHTS
+        WEIGHTS = jnp.array([1.0, 0.0])
+
+        def classify(x):
+            return jnp.broadcast_to(WEIGHTS, (len(x), 2))
+
+        def change():
+            global WEIGHTS
+            WEIGHTS = 1 - WEIGHTS
+
+        return classify, change
+
+    @staticmethod
+    def of_cell():
+        weights = jnp.array([1.0, 0.0])
+
+        def classify(x):
+            return (lambda: jnp.broadcast_to(weights, (len(x), 2)))()
+
+        def change():
+            nonlocal weights
+            weights = 1 - weights
+
+        return classify, change
+
+    @staticmethod
+    def of_array_in_place():
+        weights = np.array([1.0, 0.0], np.float32)
+
+        def change():
+            weights[:] = 1 - weights
+
+        return lambda x: jnp.broadcast_to(weights, (len(x), 2)), change
+
+    @staticmethod
+    def of_dictionary():
+        parameters = {"layer": {"bias": jnp.array([1.0, 0.0])}}
+
+        def change():
+            parameters["layer"]["bias"] = 1 - parameters["layer"]["bias"]
+
+        return lambda x: jnp.broadcast_to(parameters["layer"]["bias"], (len(x), 2)), change
+
+    @staticmethod
+    def of_object():
+        class Net:
+            def __init__(self):
+                self.bias = jnp.array([1.0, 0.0])
+
+            def __call__(self, x):
+                return jnp.broadcast_to(self.bias, (len(x), 2))
+
+        net = Net()
+
+        def change():
+            net.bias = 1 - net.bias
+
+        return net, change
+
+    @staticmethod
+    def of_method():
+        net, change = Refers.of_object()
+        return net.__call__, change
+
+    @staticmethod
+    def of_partial():
+        weights = np.array([1.0, 0.0], np.float32)
+
+        def change():
+            weights[:] = 1 - weights
+
+        return functools.partial(lambda x, w: jnp.broadcast_to(w, (len(x), 2)), w=weights), change
+
+    @staticmethod
+    def of_number():
+        sign = 1.0
+
+        def classify(x):
+            return jnp.broadcast_to(jnp.array([sign, -sign]), (len(x), 2))
+
+        def change():
+            nonlocal sign
+            sign = -sign
+
+        return classify, change
+
+
+@pytest.mark.parametrize("way", [name for name in vars(Refers) if name.startswith("of_")])
+def test_a_function_is_run_with_the_weights_it_has_now(way):
+    classify, change = getattr(Refers, way)()
+    count = lambda: js.count_votes(KEY, classify, js.noises.Gaussian(1.0), X, 4, batch_size=4).counts.tolist()
+    label = lambda: js.predict(KEY, classify, js.noises.Gaussian(1.0), X, n=16, batch_size=16).tolist()
+    assert (count(), label()) == ([[4, 0]], [0])
+    change()
+    assert (count(), label()) == ([[0, 4]], [1])
+
+
+def test_a_function_that_counts_its_calls_is_traced_once():
+    calls, number = [], {"traces": 0}
+
+    def classify(x):
+        calls.append(1)
+        number["traces"] += 1
+        return jnp.stack([x.sum(-1), -x.sum(-1)], -1)
+
+    count = lambda sigma: js.count_votes(KEY, classify, js.noises.Gaussian(sigma), X, 4, batch_size=4)
+    count(1.0)
+    traced = len(calls)
+    count(2.0), count(3.0)
+    assert len(calls) == traced == number["traces"]
+
+
+def test_python_functions_are_called_back_as_they_are():
+    """What a host function refers to is looked up when it runs: no new program for a model that is fitted again."""
+    state = {"weights": np.array([1.0, 0.0])}
+    classify = js.interop.from_callable(lambda x: np.broadcast_to(state["weights"], (len(x), 2)), 2)
+    before = program_of(classify)
+    count = lambda: js.count_votes(KEY, classify, js.noises.Gaussian(1.0), X, 4, batch_size=4).counts.tolist()
+    assert count() == [[4, 0]]
+    state["weights"] = 1 - state["weights"]
+    assert count() == [[0, 4]] and program_of(classify) == before
+
+
+def test_jit_looks_at_every_argument():
+    which = jit(lambda values, noise: noise.sample(None, (1,))[0] + values[0])
+    assert [float(which([0.0], constant_noise(i))) for i in range(20)] == list(range(20))
