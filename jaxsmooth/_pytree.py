@@ -94,7 +94,24 @@ def frozen_pytree(cls: type[_T]) -> type[_T]:
     made.__eq__, made.__hash__ = _equal, _hash
     if not own_repr:
         made.__repr__ = _repr
+    _CLASSES[f"{made.__module__}:{made.__qualname__}"] = made
     return made
+
+
+_CLASSES: dict[str, type] = {}
+
+
+def name_of_class(cls: type) -> str | None:
+    """The name under which a frozen pytree is found again; None for other classes."""
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    return name if _CLASSES.get(name) is cls else None
+
+
+def named_class(name: str) -> type:
+    """The frozen pytree of this name, if the module that defines it is imported."""
+    if name not in _CLASSES:
+        raise ValueError(f"the file holds a {name}, which is not known; import the module that defines it")
+    return _CLASSES[name]
 
 
 class _Program(typing.NamedTuple):

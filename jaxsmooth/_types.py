@@ -1,8 +1,7 @@
-"""The two values that travel through the library: votes (device) and certificates (host)."""
+"""What travels through the library: votes, the noise they were drawn under, and the names of things."""
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, Self
 
 import numpy as np
 from jax import Array as Array
@@ -19,17 +18,17 @@ ABSTAIN = -1
 
 @frozen_pytree
 class Votes:
-    """How often each class won under noise: integer counts, a commutative monoid under ``+``.
+    """How often each class won under noise: integer counts, a commutative monoid under ``+``, a sequence of images.
 
     Attributes:
         counts: int32 ``(images, classes)``, draws whose largest score was this class.
-        invalid: int32 ``(images,)``, draws whose scores were not all finite; they vote for nobody.
+        invalid: int32 ``(images,)``, draws whose scores have no largest one; they vote for nobody.
 
     Example:
         >>> import jax.numpy as jnp
         >>> votes = Votes(jnp.array([[7, 2]]), jnp.array([1]))
-        >>> (votes + votes).total.tolist()
-        [20]
+        >>> (votes + votes).total.tolist(), len(votes)
+        ([20], 1)
     """
 
     counts: Any
@@ -43,52 +42,75 @@ class Votes:
     def __add__(self, other: "Votes") -> "Votes":
         return Votes(self.counts + other.counts, self.invalid + other.invalid)
 
+    def __len__(self) -> int:
+        if np.ndim(self.invalid) == 0:
+            raise TypeError("the votes of one image have no length")
+        return self.invalid.shape[0]
+
     def __getitem__(self, images: Any) -> "Votes":
+        """The votes of some of the images (a slice, a mask or an index array), or of one."""
+        if isinstance(images, int | np.integer):
+            images = checked_index(images, len(self))
         return Votes(self.counts[images], self.invalid[images])
 
+    def __iter__(self) -> Iterator["Votes"]:
+        return (self[image] for image in range(len(self)))
 
-@dataclasses.dataclass(frozen=True)
-class Certificates:
-    """What was proved about each image; NumPy arrays of shape ``(images,)`` on the host.
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """A structured array with the fields ``counts`` and ``invalid``."""
+        counts, invalid = np.asarray(self.counts), np.asarray(self.invalid)
+        kinds = [("counts", counts.dtype, counts.shape[-1:]), ("invalid", invalid.dtype)]
+        rows = np.empty(invalid.shape, kinds)
+        rows["counts"], rows["invalid"] = counts, invalid
+        return rows if dtype is None else rows.astype(dtype)
+
+    def __repr__(self) -> str:
+        shape = getattr(self.counts, "shape", None)
+        if shape is None or len(shape) != 2 or (hasattr(self.counts, "aval") and not hasattr(self.counts, "devices")):
+            return f"Votes(counts={self.counts!r}, invalid={self.invalid!r})"
+        shown = np.asarray(self.counts[:3]).tolist()
+        more = ", ..." if shape[0] > 3 else ""
+        invalid = int(np.asarray(self.invalid).sum())
+        return f"Votes of {shape[0]} images in {shape[1]} classes, {invalid} invalid: [{str(shown)[1:-1]}{more}]"
+
+
+def checked_index(index: Any, length: int) -> int:
+    """The place that an index, which may be negative, means in a sequence of this length."""
+    if not -length <= index < length:
+        raise IndexError(f"index {index} is out of range for {length} images")
+    return int(index) % length
+
+
+class Noise(Protocol):
+    """What the library asks of a noise; ``jaxsmooth.noises.AbstractNoise`` answers all but the first two.
 
     Attributes:
-        label: int32, the certified class, or ``ABSTAIN`` (-1).
-        radius: float64, the certified radius in the units of ``x``; 0 where nothing is certified.
-        p_lower: float64, lower confidence bound of the probability of the class that was tested.
-        p_upper: float64, upper confidence bound of the probability of every other class.
-        samples: int64, draws spent on the image, selection included.
-        votes: the ``Votes`` (NumPy) behind the bounds.
-        noise: the noise that was used.
-        norm: 1, 2 or ``np.inf``.
-        alpha: the probability, per image, with which the certificate may be wrong.
-        rule: the radius rule behind each radius, one string per image; empty where the radius is 0.
-        reason: why sampling stopped, one string per image; None where every image got the same number.
-        kappa: what a sigma that depends on the image costs at each, ``radii.normalised_rate``, float64; the
-            radius is smaller by about sqrt(1 + kappa^2). None for other noise.
+        sigma: the root mean square of a coordinate; ``(images,)`` where each image has its own.
     """
 
-    label: np.ndarray
-    radius: np.ndarray
-    p_lower: np.ndarray
-    p_upper: np.ndarray
-    samples: np.ndarray
-    votes: Votes | None = None
-    noise: Any = None
-    norm: float = 2
-    alpha: float | None = None
-    rule: np.ndarray | None = None
-    reason: np.ndarray | None = None
-    kappa: np.ndarray | None = None
+    sigma: Any
 
-    def __len__(self) -> int:
-        return len(self.label)
+    def sample(self, key: Array, shape: Sequence[int]) -> Array:
+        """The noise of one event, float32."""
+        ...
 
-    def __getitem__(self, images: slice | np.ndarray) -> "Certificates":
-        """The certificates of some of the images (a slice, a mask or an index array)."""
-        if isinstance(images, int | np.integer):
-            images = slice(int(images), int(images) + 1 or None)
-        pick = lambda leaf: None if leaf is None else leaf[images]
-        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in _PER_IMAGE})
+    def scale(self, dim: int) -> Any:
+        """The family's scale parameter lambda for ``dim`` coordinates."""
+        ...
 
+    def perturb(self, key: Array, x: Array) -> Array:
+        """What a draw makes of one event."""
+        ...
 
-_PER_IMAGE = ("label", "radius", "p_lower", "p_upper", "samples", "votes", "rule", "reason", "kappa")
+    def at(self, x: Array) -> Self:
+        """The noise used at each image, its leaves with a leading axis ``(images,)``."""
+        ...
+
+    def frozen_at(self, x: Any) -> "Noise":
+        """The noise at these images as radius rules see it, on the host."""
+        ...
+
+    @property
+    def depends_on_input(self) -> bool:
+        """Whether sigma is a function of the image."""
+        ...

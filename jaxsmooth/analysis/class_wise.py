@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Certificates
+from jaxsmooth._certificates import Certificates
 from jaxsmooth.analysis.log_format import radius_text
 from jaxsmooth.analysis.scores import num_classes_of, scored
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper

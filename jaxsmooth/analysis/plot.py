@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Certificates
+from jaxsmooth._certificates import Certificates
 from jaxsmooth.analysis.log_format import norm_in_words
 from jaxsmooth.analysis.scores import certified_accuracy, scored
 

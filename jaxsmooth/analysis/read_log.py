@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import noises
-from jaxsmooth._types import ABSTAIN, Certificates
+from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import ABSTAIN
 from jaxsmooth.analysis.log_format import COLUMNS
 from jaxsmooth.analysis.write_log import sidecar_path
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import ABSTAIN, Certificates
+from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import ABSTAIN
 
 
 def certified_accuracy(certificates: Certificates, labels: Any, radii: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Certificates
+from jaxsmooth._certificates import Certificates
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
 from jaxsmooth.analysis.scores import abstention_rate, certified_accuracy, scored
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Certificates
+from jaxsmooth._certificates import Certificates
 from jaxsmooth.analysis.log_format import COLUMNS, noise_parameters, radius_text
 from jaxsmooth.analysis.scores import scored
 from jaxsmooth.analysis.summary import draws_behind_bounds

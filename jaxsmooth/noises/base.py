@@ -44,6 +44,36 @@ class AbstractNoise(abc.ABC):
     def scale(self, dim: int) -> Any:
         """The family's scale parameter lambda for ``dim`` coordinates, in the units of ``x``."""
 
+    def perturb(self, key: Array, x: Array) -> Array:
+        """What a draw makes of one event: ``x`` plus a ``sample``; what certification and training call.
+
+        Args:
+            key: a JAX random key.
+            x: float32, one event.
+
+        Returns:
+            float32 of the shape of ``x``, unless the noise says otherwise.
+        """
+        # In one dimension: loops over short trailing axes, such as colours, are not vectorised on CPUs.
+        return (x.reshape(-1) + self.sample(key, x.shape).reshape(-1)).reshape(x.shape)
+
+    @property
+    def depends_on_input(self) -> bool:
+        """Whether sigma is a function of the image, so that radii are claims about given images."""
+        return False
+
+    def frozen_at(self, x: Any) -> "AbstractNoise":
+        """The noise at these images as radius rules see it, on the host: itself, unless it depends on them.
+
+        Args:
+            x: ``(images, *event)``.
+
+        Returns:
+            A noise without tracers.
+        """
+        del x
+        return self
+
     def at(self, x: Array) -> Self:
         """The noise used at each image: leaves gain a leading axis ``(images,)``.
 

@@ -151,6 +151,11 @@ class InputDependentGaussian(AbstractNoise):
             host("local_constancy_radius", 0.0 if within is None else within),
         )
 
+    @property
+    def depends_on_input(self) -> bool:
+        """Unless the scale is ``Constant``; see ``AbstractNoise.depends_on_input``."""
+        return not isinstance(self.sigma_at, Constant)
+
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """There is no noise without an image: sample from ``noise.at(x)``."""
         raise ValueError("the noise depends on the image; sample from noise.at(x), one key for each image")
@@ -160,28 +165,9 @@ class InputDependentGaussian(AbstractNoise):
         raise ValueError("the scale depends on the image; use noise.at(x).sigma")
 
 
-def noise_at_images(noise: Any, x: Any) -> Any:
-    """The noise as radius rules see it at these images: the noise itself, unless it depends on them."""
-    return noise.frozen_at(x) if isinstance(noise, InputDependentGaussian) else noise
-
-
-def kappa_at(noise: Any, dim: int) -> np.ndarray | None:
-    """The normalised rate at each image, for a noise as radius rules see it; None for other noise."""
-    if not isinstance(noise, GaussianAt):
-        return None
-    sigma, rate, _ = _leaves(noise)
-    return np.broadcast_to(rate * sigma * math.sqrt(2 * dim), sigma.shape)
-
-
-def refuse_stream(noise: Any) -> None:
-    """Refuse a stream of images where what votes must show depends on all of them."""
-    if isinstance(noise, InputDependentGaussian):
-        raise TypeError("x must be an array (images, *event) for noise that depends on the image, not a stream")
-
-
-def refuse_table(noise: Any) -> None:
+def _refuse_table(noise: Any) -> None:
     """Refuse a radius table for noise whose sigma varies: an entry belongs to one sigma."""
-    if isinstance(noise, InputDependentGaussian) and not isinstance(noise.sigma_at, Constant):
+    if noise.depends_on_input:
         raise ValueError(
             "the radius of InputDependentGaussian depends on sigma(x), so that one radius per probability does not "
             "exist. Use certify, or pass noise.frozen_at(x), which knows sigma at each image, to certified_radius and "
@@ -239,7 +225,7 @@ def locally_constant(noise: GaussianAt, tail: np.ndarray, dim: int | None) -> np
 
 
 def _cohen_tail(noise: InputDependentGaussian, radius: np.ndarray, dim: int | None) -> np.ndarray:
-    refuse_table(noise)
+    _refuse_table(noise)
     return special.ndtr(-radius / float(noise.sigma_at.sigma))  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -252,7 +238,7 @@ def _cohen_tail(noise: InputDependentGaussian, radius: np.ndarray, dim: int | No
 )
 def constant_scale(noise: InputDependentGaussian, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """A constant scale needs no image; for any other, an explanation of what does."""
-    refuse_table(noise)
+    _refuse_table(noise)
     return -float(noise.sigma_at.sigma) * special.ndtri(tail)  # pyright: ignore[reportAttributeAccessIssue]
 
 

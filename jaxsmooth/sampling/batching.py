@@ -8,9 +8,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._program import jit
+from jaxsmooth._program import program_of
 from jaxsmooth._types import Array, Classify
-from jaxsmooth.sampling.kernel import Span, count_span
+from jaxsmooth.interop.failures import behind, out_of_memory
+from jaxsmooth.sampling.kernel import count_images, spans
 
 # Throughput is flat to about 10% inside these ranges and falls off outside; the best size in them depends on
 # the network: caches on a CPU, occupancy on an accelerator.
@@ -45,7 +46,7 @@ def pick_batch_size(key: Array, classify: Classify, noise: Any, x: Array, n: int
     )
     if signature not in _measured:
         rate = _pairs_per_second(key, classify, noise, x, default)
-        if pairs / rate < _WORTH_SECONDS:
+        if rate and pairs / rate < _WORTH_SECONDS:
             return default
         sizes = [size for size in _CANDIDATES.get(device.platform, _ACCELERATOR) if size <= pairs]
         rates = {size: _pairs_per_second(key, classify, noise, x, size) for size in sizes}
@@ -55,23 +56,20 @@ def pick_batch_size(key: Array, classify: Classify, noise: Any, x: Array, n: int
 
 def _pairs_per_second(key: Array, classify: Classify, noise: Any, x: Array, size: int) -> float:
     """Measured throughput of the voting loop at one batch size; 0 if the batch does not fit in memory."""
-    ids = np.zeros(1, np.int32)
+    program, data, ids = program_of((classify, noise)), jax.random.key_data(key), np.zeros(1, np.int32)
 
     def seconds(batches: int) -> float:
-        span = Span(*(np.int32(v) for v in (0, 0, batches, size)))
+        one = jax.tree.map(lambda leaf: leaf[0], spans(1, batches * size, first=0, batch_size=size, devices=1))
         start = time.perf_counter()
-        data = jax.random.key_data(key)
-        arguments = (data, classify, noise, x[:1], ids, np.int32(0), np.int32(batches * size), span, np.int32(batches))
-        jax.block_until_ready(_probe(*arguments, batch_size=size))
+        jax.block_until_ready(count_images(data, classify, noise, x[:1], ids, one, program=program, batch_size=size))
         return time.perf_counter() - start
 
     try:
         seconds(1)
-    except jax.errors.JaxRuntimeError:
+    except jax.errors.JaxRuntimeError as error:
+        if not out_of_memory(error):
+            raise behind(error) from None
         return 0.0
     once = seconds(1)
     batches = max(2, min(64, int(_PROBE_SECONDS / max(once, 1e-6))))
     return batches * size / min(seconds(batches) for _ in range(2))
-
-
-_probe = jit(count_span, static_argnames=("batch_size",))

@@ -4,19 +4,23 @@ from typing import Any
 
 from jax.sharding import Mesh
 
-from jaxsmooth._types import Array, Classify, Votes
-from jaxsmooth.sampling.job import sampling_job
+from jaxsmooth import _check
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, Votes
+from jaxsmooth.sampling import inputs
+from jaxsmooth.sampling.fetch import in_program
+from jaxsmooth.sampling.placement import on_mesh
+from jaxsmooth.sampling.sampler import sampler
 
 
 def count_votes(
     key: Array,
     classify: Classify,
-    noise: Any,
-    x: Any,
+    noise: Noise,
+    x: ArrayLike,
     n: int,
     *,
     first: Any = 0,
-    image_ids: Any = None,
+    image_ids: ArrayLike | None = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
 ) -> Votes:
@@ -58,5 +62,12 @@ def count_votes(
         >>> votes.counts.shape, votes.total.tolist()
         ((2, 2), [100, 100])
     """
-    with sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n, batch_size=batch_size, mesh=mesh) as job:
-        return job.count(job.x, job.image_ids, n, first=first)
+    n = _check.draws("n", n)
+    images = inputs.images(x)
+    ids = inputs.image_ids(image_ids, images.shape[0])
+    with sampler(key, classify, noise, images, draws=n, batch_size=batch_size, mesh=mesh) as sampling:
+        if mesh is None:
+            return sampling.count(images, ids, n, first=first)
+        # jit puts NumPy arrays where the mesh is.
+        votes = sampling.count(inputs.on_host(images), inputs.on_host(ids), n, first=first)
+        return in_program(votes) if _check.is_traced(votes) else on_mesh(sampling.fetch(votes), sampling.mesh)

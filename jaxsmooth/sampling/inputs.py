@@ -95,6 +95,11 @@ def images(x: Any) -> Any:
     return jnp.asarray(x, jnp.float32) if isinstance(x, jax.Array) else np.asarray(x, np.float32)
 
 
+def on_host(values: Any) -> Any:
+    """NumPy arrays of arrays on devices; tracers as they are."""
+    return values if _check.is_traced(values) else np.asarray(jax.device_get(values))
+
+
 def first_draw(first: Any, n: int) -> Any:
     """The number of the first draw, int32; concrete ones must leave room for n."""
     if _check.is_traced(first):

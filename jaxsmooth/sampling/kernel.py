@@ -1,30 +1,19 @@
 """The voting loop: one compiled loop over full batches of (image, draw) pairs."""
 
 import functools
-from typing import Any, NamedTuple
+import math
+from collections.abc import Hashable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
 
+from jaxsmooth import _keys
 from jaxsmooth._program import jit
-from jaxsmooth._pytree import frozen_pytree
-from jaxsmooth._types import Array, Classify, Votes
-
-
-class Span(NamedTuple):
-    """A run of (image, draw) pairs in image-major order, as int32 scalars.
-
-    Attributes:
-        image: image of the first pair.
-        draw: draw of the first pair, in ``[0, draws)``.
-        steps: batches in the run; the last one may be partial.
-        last: pairs in the last batch.
-    """
-
-    image: Any
-    draw: Any
-    steps: Any
-    last: Any
+from jaxsmooth._pytree import frozen_pytree, static
+from jaxsmooth._types import Array, Classify, Noise, Votes
+from jaxsmooth.interop.failures import noted
 
 
 @frozen_pytree
@@ -32,124 +21,206 @@ class Slots:
     """Images ready to be sampled, each with the key of its noise and the noise itself.
 
     Attributes:
-        x: float32 ``(images, *event)``.
-        keys: uint32 ``(images, 2)``, the data of Threefry keys; draw j folds j in. Data, because typed keys
+        x: float32 ``(slots, dim)``: loops over short trailing axes, such as colours, are not vectorised on CPUs.
+        keys: uint32 ``(slots, 2)``, the data of Threefry keys; draw j folds j in. Data, because typed keys
             cannot be put on the devices of other processes.
-        noise: the noise at every image, leaves ``(images,)``.
+        noise: the noise at every image, leaves ``(slots,)``.
+        event: the shape of an image; static.
     """
 
     x: Array
     keys: Array
-    noise: Any
+    noise: Noise
+    event: tuple[int, ...] = static()
 
 
-def make_slots(key_data: Array, noise: Any, x: Array, image_ids: Array) -> Slots:
-    """The images with the keys and the noise that belong to them."""
-    keys = jax.vmap(functools.partial(jax.random.fold_in, _typed(key_data)))(image_ids)
-    return Slots(x, jax.random.key_data(keys), noise.at(x))
+@frozen_pytree
+class Listed:
+    """Pairs one by one.
+
+    Attributes:
+        slot: int32 ``(batches, batch_size)``, the slot of each pair; the number of slots for no pair.
+        draw: int32 ``(batches, batch_size)``, the draw of each pair.
+        trips: int32, how many of the batches to run.
+    """
+
+    slot: Array
+    draw: Array
+    trips: Array
+
+    def batch_of(self, i: Array, state: tuple[()], batch_size: int, slots: int) -> tuple[Array, Array, tuple[()]]:
+        """The slots and draws of batch i."""
+        del batch_size, slots
+        return self.slot[i], self.draw[i], state
+
+    @property
+    def start(self) -> tuple[()]:
+        """Nothing is carried from batch to batch."""
+        return ()
 
 
-def _typed(key_data: Array) -> Array:
-    return jax.random.wrap_key_data(key_data, impl="threefry2x32")
+@frozen_pytree
+class Span:
+    """A run of (image, draw) pairs in image-major order, as int32 scalars.
+
+    Attributes:
+        image: image of the first pair.
+        draw: draw of the first pair, in ``[0, n)``.
+        steps: batches in the run; the last one may be partial.
+        last: pairs in the last batch.
+        first: the number of the first draw of every image.
+        n: draws per image.
+        trips: batches to run, at least ``steps``; devices of a mesh run the same number.
+    """
+
+    image: Array
+    draw: Array
+    steps: Array
+    last: Array
+    first: Array
+    n: Array
+    trips: Array
+
+    def batch_of(
+        self, i: Array, state: tuple[Array, Array], batch_size: int, slots: int
+    ) -> tuple[Array, Array, tuple[Array, Array]]:
+        """The slots and draws of batch i, which starts at the pair in ``state``."""
+        image, draw = state
+        index = jnp.arange(batch_size, dtype=jnp.int32)
+        within = draw + index
+        valid = (i < self.steps) & ((i < self.steps - 1) | (index < self.last))
+        # Pairs past the end vote for an image that does not exist, which the scatter drops.
+        slot = jnp.where(valid, image + within // self.n, slots)
+        ahead = draw + batch_size
+        return slot, self.first + within % self.n, (image + ahead // self.n, ahead % self.n)
+
+    @property
+    def start(self) -> tuple[Array, Array]:
+        """The first pair."""
+        return self.image, self.draw
+
+
+def make_slots(key_data: Array, noise: Noise, x: Array, image_ids: Array) -> Slots:
+    """The images with the keys and the noise that belong to them.
+
+    Args:
+        key_data: uint32 ``(2,)``, the data of a Threefry key.
+        noise: the noise.
+        x: float32 ``(images, *event)``.
+        image_ids: int32 ``(images,)``.
+    """
+    keys = _fold_in(jnp.broadcast_to(key_data, (*image_ids.shape, 2)), image_ids)
+    return Slots(x.reshape(x.shape[0], -1), keys, noise.at(x), x.shape[1:])
 
 
 @jit
 def call(classify: Classify, batch: Array) -> Array:
     """The scores of a batch. Under ``jit`` so that looking up its shape and running it share one trace."""
-    return classify(batch)
+    with noted(batch.shape):
+        return classify(batch)
 
 
-def count_span(
-    key_data: Array,
+@functools.partial(jax.jit, static_argnames=("program", "batch_size", "mesh", "axes"))
+def count(
     classify: Classify,
-    noise: Any,
-    x: Array,
-    image_ids: Array,
-    first: Array,
-    draws: Array,
-    span: Span,
-    trips: Array,
+    slots: Slots,
+    pairs: Listed | Span,
     *,
+    program: Hashable,
     batch_size: int,
+    mesh: Mesh | None = None,
+    axes: tuple[str, ...] = (),
 ) -> Votes:
-    """Count the votes of one span of pairs.
-
-    Args:
-        key_data: uint32 ``(2,)``, the data of a Threefry key; the noise of draw j of image i depends on it,
-            ``image_ids[i]`` and j alone.
-        classify: ``(batch, *event) -> (batch, classes)``.
-        noise: the noise.
-        x: float32 ``(images, *event)``.
-        image_ids: int32 ``(images,)``.
-        first: int32, the number of the first draw of every image.
-        draws: int32, draws per image.
-        span: the pairs to count.
-        trips: int32, batches to run, at least ``span.steps``; devices of a mesh run the same number.
-        batch_size: pairs in a batch.
-
-    Returns:
-        The votes, zero for images outside the span.
-    """
-    images = x.shape[0]
-    slots = make_slots(key_data, noise, x, image_ids)
-    slot = jnp.arange(batch_size, dtype=jnp.int32)
-
-    def step(i: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        counts, image, draw = carry
-        within = draw + slot
-        valid = (i < span.steps) & ((i < span.steps - 1) | (slot < span.last))
-        # Slots past the end vote for an image that does not exist, which the scatter drops.
-        owner = jnp.where(valid, image + within // draws, images)
-        counts = _count_batch(counts, classify, slots, owner, first + within % draws)
-        ahead = draw + batch_size
-        return counts, image + ahead // draws, ahead % draws
-
-    counts = _no_counts(classify, x, batch_size)
-    counts = _like_inputs(counts, key_data, classify, noise, x, first, span)
-    start = (counts, *(_like_inputs(jnp.int32(v), counts) for v in (span.image, span.draw)))
-    counts, _, _ = jax.lax.fori_loop(0, trips, step, start)
-    return Votes(counts[:, :-1], counts[:, -1])
-
-
-def count_pairs(classify: Classify, slots: Slots, owner: Array, draw: Array, trips: Array) -> Votes:
-    """Count the votes of listed pairs.
+    """Count the votes of some pairs, for every slot; zero for slots without one.
 
     Args:
         classify: ``(batch, *event) -> (batch, classes)``.
         slots: the images.
-        owner: int32 ``(batches, batch_size)``, the slot of each pair; the number of slots for no pair.
-        draw: int32 ``(batches, batch_size)``, the draw of each pair.
-        trips: int32, how many of the batches to run.
+        pairs: which draws; on a mesh its leaves have a leading axis, one entry for each device.
+        program: ``program_of`` the classifier and the noise.
+        batch_size: pairs in a batch of one device.
+        mesh: the mesh, with automatic axes, or None.
+        axes: the axes of the mesh that the devices' entries are spread over.
 
     Returns:
-        The votes of every slot.
+        The votes; on a mesh those of each device, with a leading axis: a sum in here would have all devices wait for
+        the slowest.
     """
-    step = lambda i, counts: _count_batch(counts, classify, slots, owner[i], draw[i])
-    counts = jax.lax.fori_loop(0, trips, step, _no_counts(classify, slots.x, owner.shape[1]))
+    del program
+    if mesh is None:
+        return _count_pairs(classify, slots, pairs, batch_size)
+
+    def on_each(classify: Classify, slots: Slots, pairs: Listed | Span) -> Votes:
+        mine = jax.tree.map(lambda leaf: leaf[0], pairs)
+        return jax.tree.map(lambda leaf: leaf[None], _count_pairs(classify, slots, mine, batch_size))
+
+    everywhere, apart = PartitionSpec(), PartitionSpec(axes)
+    # The user's network may hold loops that know nothing of varying axes, hence check_vma=False.
+    return jax.shard_map(
+        on_each, mesh=mesh, axis_names=set(axes), in_specs=(everywhere, everywhere, apart), out_specs=apart,
+        check_vma=False,
+    )(classify, slots, pairs)  # fmt: skip
+
+
+@functools.partial(jax.jit, static_argnames=("program", "batch_size", "mesh", "axes"))
+def count_images(
+    key_data: Array,
+    classify: Classify,
+    noise: Noise,
+    x: Array,
+    image_ids: Array,
+    pairs: Span,
+    *,
+    program: Hashable,
+    batch_size: int,
+    mesh: Mesh | None = None,
+    axes: tuple[str, ...] = (),
+) -> Votes:
+    """``count`` for images that are not in slots yet: as in ``make_slots`` and ``count``."""
+    slots = make_slots(key_data, noise, x, image_ids)
+    return count(classify, slots, pairs, program=program, batch_size=batch_size, mesh=mesh, axes=axes)
+
+
+def _count_pairs(classify: Classify, slots: Slots, pairs: Listed | Span, batch_size: int) -> Votes:
+    number = slots.keys.shape[0]
+
+    def step(i: Array, carry: tuple[Array, Any]) -> tuple[Array, Any]:
+        counts, state = carry
+        slot, draw, state = pairs.batch_of(i, state, batch_size, number)
+        return _count_batch(counts, classify, slots, slot, draw), state
+
+    batch = jax.ShapeDtypeStruct((batch_size, *slots.event), jnp.float32)
+    classes = jax.eval_shape(call, classify, batch).shape[1]
+    start = (jnp.zeros((number, classes + 1), jnp.int32), pairs.start)
+    start = jax.tree.map(lambda leaf: _like_inputs(leaf, classify, slots, pairs), start)
+    counts, _ = jax.lax.fori_loop(0, pairs.trips, step, start)
     return Votes(counts[:, :-1], counts[:, -1])
 
 
-def _count_batch(counts: Array, classify: Classify, slots: Slots, owner: Array, draw: Array) -> Array:
-    """Add the votes of one batch of pairs to ``(images, classes + 1)``, the last column for nobody."""
-    source = jnp.minimum(owner, slots.x.shape[0] - 1)
-    event = slots.x.shape[1:]
-    keys = jax.vmap(jax.random.fold_in)(_typed(slots.keys[source]), draw)
+def _count_batch(counts: Array, classify: Classify, slots: Slots, slot: Array, draw: Array) -> Array:
+    """Add the votes of one batch of pairs to ``(slots, classes + 1)``, the last column for nobody."""
+    source = jnp.minimum(slot, slots.keys.shape[0] - 1)
+    keys = jax.random.wrap_key_data(_fold_in(slots.keys[source], draw), impl="threefry2x32")
     noises = jax.tree.map(lambda leaf: leaf[source], slots.noise)
-    delta = jax.vmap(lambda noise, key: noise.sample(key, event))(noises, keys)
-    scores = call(classify, slots.x[source] + delta)
-    return counts.at[owner, _winner(scores)].add(1, mode="drop")
+    x = slots.x[source].reshape(-1, *slots.event)
+    noisy = jax.vmap(lambda noise, key, image: noise.perturb(key, image))(noises, keys, x)
+    scores = call(classify, noisy)
+    return counts.at[slot, _winner(scores)].add(1, mode="drop")
 
 
-def _no_counts(classify: Classify, x: Array, batch_size: int) -> Array:
-    """Zeros ``(images, classes + 1)``."""
-    batch = jax.ShapeDtypeStruct((batch_size, *x.shape[1:]), jnp.float32)
-    return jnp.zeros((x.shape[0], jax.eval_shape(call, classify, batch).shape[1] + 1), jnp.int32)
+def _fold_in(key_data: Array, data: Array) -> Array:
+    """``jax.random.fold_in`` of the data of Threefry keys ``(n, 2)``, written out: compiled in half the time."""
+    counter = (jnp.zeros(data.shape, jnp.uint32), data.astype(jnp.uint32))
+    return jnp.stack(_keys.threefry((key_data[:, 0], key_data[:, 1]), counter), -1)
 
 
 def _winner(scores: Array) -> Array:
-    """The class of the largest score; one past the last class for a row that is not finite."""
-    finite = jnp.isfinite(scores).all(-1)
-    return jnp.where(finite, jnp.argmax(scores, -1), scores.shape[1])
+    """The class of the largest score; one past the last class for a row that has no such class.
+
+    A score of -inf loses and one of +inf wins. NaN, +inf twice and -inf everywhere decide nothing.
+    """
+    decides = ~jnp.isnan(scores).any(-1) & ~jnp.isneginf(scores).all(-1) & (jnp.isposinf(scores).sum(-1) <= 1)
+    return jnp.where(decides, jnp.argmax(scores, -1), scores.shape[1])
 
 
 def _like_inputs(value: Array, *inputs: Any) -> Array:
@@ -159,3 +230,25 @@ def _like_inputs(value: Array, *inputs: Any) -> Array:
     for leaf in jax.tree.leaves(inputs):
         value += 0 * leaf.reshape(-1)[0].astype(jnp.int32)
     return value
+
+
+def spans(images: int, n: int, *, first: Any, batch_size: int, devices: int) -> Span:
+    """All pairs of ``n`` draws of some images, divided into one contiguous run per device, as NumPy ``(devices,)``.
+
+    Raises:
+        ValueError: if a device would get more batches than int32 numbers.
+    """
+    pairs = images * n
+    share = -(-pairs // devices)
+    trips = math.ceil(share / batch_size)
+    if trips >= 2**31:
+        raise ValueError(f"{images} images of n = {n} draws must be fewer than 2**31 batches; use a larger batch_size")
+    starts = [min(device * share, pairs) for device in range(devices)]
+    sizes = [min(share, pairs - start) for start in starts]
+    columns = [
+        (start // n, start % n, -(-size // batch_size), (size - 1) % batch_size + 1 if size else 0)
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+    same = lambda value: jnp.broadcast_to(value, (devices,))
+    runs = (jnp.asarray(column, jnp.int32) for column in zip(*columns, strict=True))
+    return Span(*runs, same(first), same(jnp.int32(n)), same(jnp.int32(trips)))

@@ -1,7 +1,6 @@
 """Where things live: values on every device of a mesh, in one process or in many."""
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsmooth import _check
@@ -74,6 +72,21 @@ def _spec_on(leaf: Any, mesh: Mesh) -> PartitionSpec | None:
     return sharding.spec if same else None
 
 
+def uncommitted(tree: Any, mesh: Mesh) -> Any:
+    """The values free to move: those that the user, or a checkpoint, has put on devices, unless it is this mesh."""
+
+    def free(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array) or _check.is_traced(leaf) or not leaf.committed:
+            return leaf
+        if not leaf.is_fully_addressable or _spec_on(leaf, mesh) is not None:
+            return leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(free(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        return jnp.asarray(np.asarray(leaf))
+
+    return jax.tree.map(free, tree)
+
+
 def spans_processes(mesh: Mesh | None) -> bool:
     """Whether devices of other processes take part."""
     return mesh is not None and any(device.process_index != jax.process_index() for device in mesh.devices.flat)
@@ -92,19 +105,3 @@ def within(mesh: Mesh | None) -> Iterator[None]:
         return
     with context:
         yield
-
-
-def from_first_process(value: bytes) -> bytes:
-    """The bytes of the first process, on all processes."""
-    high, low = divmod(len(value), 2**30)
-    high, low = np.asarray(multihost_utils.broadcast_one_to_all(np.array([high, low], np.int32))).tolist()
-    padded = np.zeros(2**30 * high + low, np.uint8)
-    if jax.process_index() == 0:
-        padded[:] = np.frombuffer(value, np.uint8)
-    return np.asarray(multihost_utils.broadcast_one_to_all(padded)).astype(np.uint8).tobytes()
-
-
-def same_everywhere(value: bytes) -> bool:
-    """Whether all processes have the same bytes; all of them get the same answer."""
-    digest = np.frombuffer(hashlib.blake2b(value, digest_size=8).digest(), np.uint8)
-    return bool((np.asarray(multihost_utils.process_allgather(digest)) == digest).all())

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxsmooth._types import Array, Classify
-from jaxsmooth.sampling.job import SamplingJob, sampling_job
+from jaxsmooth._processes import from_first_process
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise
+from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import call
-from jaxsmooth.sampling.placement import from_first_process, spans_processes, within
+from jaxsmooth.sampling.placement import spans_processes, within
+from jaxsmooth.sampling.sampler import Sampler, sampler
 
 _ROUNDS = 5
 _ROUND_SECONDS = 0.4
@@ -55,7 +57,13 @@ class Throughput:
 
 
 def measure_throughput(
-    key: Array, classify: Classify, noise: Any, x: Any, *, batch_size: int | None = None, mesh: Mesh | None = None
+    key: Array,
+    classify: Classify,
+    noise: Noise,
+    x: ArrayLike,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
 ) -> Throughput:
     """Measure samples per second of the voting loop, of the bare forward pass and of the noise alone.
 
@@ -84,26 +92,27 @@ def measure_throughput(
         >>> measured.votes > 0, str(measured).splitlines()[-1].startswith("votes / bare forward")
         (True, True)
     """
-    with sampling_job(key, classify, noise, x, image_ids=None, draws=100_000, batch_size=batch_size, mesh=mesh) as job:
-        loop = _loops(job)
+    images = inputs.images(x)
+    with sampler(key, classify, noise, images, draws=100_000, batch_size=batch_size, mesh=mesh) as sampling:
+        one = inputs.on_host(images[:1])
+        loop = _loops(sampling)
         runs: dict[str, Callable[[int], Any]] = {
-            "votes": functools.partial(_votes, job),
+            "votes": functools.partial(_votes, sampling, one),
             "forward": functools.partial(loop, _forward),
             "noise": functools.partial(loop, _noise),
         }
-        batches = {name: _batches_per_round(run, job.mesh) for name, run in runs.items()}
+        batches = {name: _batches_per_round(run, sampling.mesh) for name, run in runs.items()}
         best = dict.fromkeys(runs, 0.0)
         for _ in range(_ROUNDS):
             for name, run in runs.items():
-                samples = batches[name] * job.batch_size * job.devices
+                samples = batches[name] * sampling.batch_size * sampling.devices
                 best[name] = max(best[name], samples / _seconds(run, batches[name]))
-        device = jax.devices()[0] if job.mesh is None else job.mesh.devices.flat[0]
-        return Throughput(**best, devices=job.devices, device=device.device_kind, batch_size=job.batch_size)
+        device = jax.devices()[0] if sampling.mesh is None else sampling.mesh.devices.flat[0]
+        return Throughput(**best, devices=sampling.devices, device=device.device_kind, batch_size=sampling.batch_size)
 
 
-def _votes(job: SamplingJob, batches: int) -> Any:
-    x = np.asarray(job.x[:1])
-    return job.count(x, job.image_ids[:1], batches * job.batch_size * job.devices)
+def _votes(sampling: Sampler, x: np.ndarray, batches: int) -> Any:
+    return sampling.fetch(sampling.count(x, np.zeros(1, np.int32), batches * sampling.batch_size * sampling.devices))
 
 
 def _forward(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
@@ -117,12 +126,12 @@ def _noise(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
     keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.fold_in(jax.random.key(0), i)))(
         jnp.arange(len(batch))
     )
-    return batch + jax.vmap(lambda noise, key: noise.sample(key, batch.shape[1:]))(noise.at(batch), keys)
+    return jax.vmap(lambda noise, key, x: noise.perturb(key, x))(noise.at(batch), keys, batch)
 
 
-def _loops(job: SamplingJob) -> Callable[[Callable[..., Array], int], Array]:
+def _loops(sampling: Sampler) -> Callable[[Callable[..., Array], int], Array]:
     """Run one of the two above for a number of batches on every device, in one compiled loop."""
-    shape = (_INPUTS, job.batch_size, *job.x.shape[1:])
+    shape = (_INPUTS, sampling.batch_size, *sampling.event)
     x = np.random.default_rng(0).random(shape, np.float32)
 
     @functools.partial(jax.jit, static_argnums=0)
@@ -130,18 +139,18 @@ def _loops(job: SamplingJob) -> Callable[[Callable[..., Array], int], Array]:
         def on_each(batches: Array, classify: Classify, noise: Any, x: Array) -> Array:
             step = lambda i, total: total + body(classify, noise, x, i).astype(jnp.float32).sum()
             total = jax.lax.fori_loop(0, batches, step, jnp.float32(0))
-            return total if job.mesh is None else jax.lax.psum(total, job.axes)
+            return total if sampling.mesh is None else jax.lax.psum(total, sampling.axes)
 
-        if job.mesh is None:
+        if sampling.mesh is None:
             return on_each(batches, classify, noise, x)
         return jax.shard_map(
-            on_each, mesh=job.mesh, axis_names=set(job.axes), in_specs=PartitionSpec(), out_specs=PartitionSpec(),
-            check_vma=False,
+            on_each, mesh=sampling.mesh, axis_names=set(sampling.axes), in_specs=PartitionSpec(),
+            out_specs=PartitionSpec(), check_vma=False,
         )(batches, classify, noise, x)  # fmt: skip
 
     def run(body: Callable[..., Array], batches: int) -> Array:
-        with within(job.mesh):
-            return loop(body, np.int32(batches), job.classify, job.noise_on_mesh, x)
+        with within(sampling.mesh):
+            return loop(body, np.int32(batches), sampling.classify, sampling.noise_on_mesh, x)
 
     return run
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import ABSTAIN, Certificates, Votes
+from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import ABSTAIN, Votes
 
 _ARRAYS = ("label", "radius", "p_lower", "p_upper", "samples")
 

@@ -11,9 +11,9 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
-from jaxsmooth import ledger
 from jaxsmooth._types import Array
 from jaxsmooth._version import __version__
+from jaxsmooth.ledger.file import digest
 
 
 def run_header(
@@ -34,7 +34,7 @@ def run_header(
         "x64": bool(_setting("jax_enable_x64")),
         "key": np.asarray(key_data).tobytes().hex(),
         **noise_header(noise, event),
-        "classifier": ledger.digest(_program(lambda classify, x: classify(x), classify, example), _leaves(classify)),
+        "classifier": digest(_program(lambda classify, x: classify(x), classify, example), _leaves(classify)),
         "event": list(event),
         "classes": classes,
     }
@@ -49,7 +49,7 @@ def noise_header(noise: Any, event: tuple[int, ...]) -> dict[str, str]:
 
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
     program = _program(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
-    return {"noise": _in_words(noise), "noise_digest": ledger.digest(program, _leaves(noise))}
+    return {"noise": _in_words(noise), "noise_digest": digest(program, _leaves(noise))}
 
 
 def _in_words(noise: Any) -> str:
@@ -59,13 +59,13 @@ def _in_words(noise: Any) -> str:
     if isinstance(noise, jax.Array | np.ndarray | np.generic | float) and np.ndim(noise) == 0:
         return str(np.float32(noise))
     if isinstance(noise, jax.Array | np.ndarray):
-        return f"array{list(noise.shape)}:{ledger.digest(_leaves(noise))}"
+        return f"array{list(noise.shape)}:{digest(_leaves(noise))}"
     return re.sub(r" at 0x[0-9a-f]+", "", repr(noise))[:200]
 
 
 def image_digest(event: np.ndarray) -> str:
     """The digest of one float32 image."""
-    return ledger.digest(str(event.shape).encode(), np.ascontiguousarray(event).tobytes())
+    return digest(str(event.shape).encode(), np.ascontiguousarray(event).tobytes())
 
 
 def _setting(name: str) -> Any:

@@ -1,32 +1,30 @@
 """certify_curve: the whole certified-accuracy curve from a fraction of the votes, with exact error rates."""
 
 import os
-from typing import Any
 
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve
-from jaxsmooth._progress import progress_bar
-from jaxsmooth._types import Array, Certificates, Classify
-from jaxsmooth.noises.input_dependent import noise_at_images, refuse_stream
-from jaxsmooth.sampling.job import sampling_job
-from jaxsmooth.sampling.packing import count_until_decided, in_order
+from jaxsmooth._certificates import Certificates
+from jaxsmooth._run import run_array
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise
+from jaxsmooth.designs.curve import Curve
 
 
 def certify_curve(
     key: Array,
     classify: Classify,
-    noise: Any,
-    x: Any,
-    radii: Any,
+    noise: Noise,
+    x: ArrayLike,
+    radii: ArrayLike,
     *,
-    labels: Any = None,
+    labels: ArrayLike | None = None,
     norm: float = 2,
     n_max: int = 100_000,
     alpha: float = 1e-3,
     simultaneous: bool = False,
-    image_ids: Any = None,
+    image_ids: ArrayLike | None = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
     ledger: str | os.PathLike[str] | None = None,
@@ -48,8 +46,7 @@ def certify_curve(
         key: a JAX random key. The draws are 0, 1, ..., ``n_max - 1`` of each image, as far as needed.
         classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
         noise: one of ``jaxsmooth.noises``, in the units of ``x``.
-        x: ``(images, *event)``, floating point and finite; or an iterator of such batches, which is read as
-            images are finished, so that memory does not grow with their number.
+        x: ``(images, *event)``, floating point and finite.
         radii: increasing radii in the units of ``x``, at least 0.
         labels: int ``(images,)``, or None.
         norm: 1, 2 or ``np.inf``: the norm of the radii.
@@ -86,27 +83,8 @@ def certify_curve(
         >>> certificates.radius.tolist(), bool(certificates.samples.max() < 20_000)
         ([0.5, 0.25], True)
     """
-    radii, norm, n_max, alpha = checked_curve(radii, norm=norm, n_max=n_max, alpha=alpha)
-    if _check.is_traced(key, noise, x):
-        raise TypeError("certify_curve works on the host and cannot be traced; inside jit use certify_batch")
-    with sampling_job(
-        key, classify, noise, x,
-        image_ids=image_ids, draws=min(n_max, USUAL_DRAWS), batch_size=batch_size, mesh=mesh, ledger=ledger,
-    ) as job:  # fmt: skip
-        if job.images is None:
-            refuse_stream(noise)
-        if labels is not None:
-            labels = _check.class_labels(labels, images=job.images, classes=job.classes)
-        if simultaneous:
-            alpha = _check.probability("alpha", alpha) / _number_of_images(job.images, labels)
-        at_images = noise_at_images(noise, job.x)
-        run = CurveRun(noise, at_images, radii, labels, dim=job.dim, norm=norm, n_max=n_max, alpha=alpha)
-        finished = count_until_decided(job, run.looks, run.decide)
-        parts = list(progress_bar(progress, "certify_curve", job.images, finished, run.done))
-    return run.certificates(in_order(parts))
-
-
-def _number_of_images(images: int | None, labels: Any) -> int:
-    if images is None and labels is None:
-        raise ValueError("simultaneous=True needs to know how many images there are: pass labels, or x as an array")
-    return images or len(labels)
+    alpha = _check.probability("alpha", alpha) / (np.shape(x)[0] if simultaneous else 1)
+    return run_array(
+        Curve(radii, n_max=n_max, alpha=alpha, norm=norm), key, classify, noise, x, labels=labels,
+        image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_curve",
+    )  # fmt: skip

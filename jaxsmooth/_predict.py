@@ -1,31 +1,24 @@
 """predict: the smoothed classifier's answer, or an abstention."""
 
 import os
-from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxsmooth import _check
-from jaxsmooth._progress import Done, progress_bar
-from jaxsmooth._types import ABSTAIN, Array, Classify
-from jaxsmooth.bounds import GroupSequential, PredictPlan
-from jaxsmooth.sampling.job import sampling_job
-from jaxsmooth.sampling.packing import Finished, count_until_decided
-
-# A clear image is decided by its first 16 votes.
-_FIRST_LOOK = 16
+from jaxsmooth._run import run_array
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise
+from jaxsmooth.designs.predict import Predict
 
 
 def predict(
     key: Array,
     classify: Classify,
-    noise: Any,
-    x: Any,
+    noise: Noise,
+    x: ArrayLike,
     *,
     n: int = 1000,
     alpha: float = 1e-3,
-    image_ids: Any = None,
+    image_ids: ArrayLike | None = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
     ledger: str | os.PathLike[str] | None = None,
@@ -43,7 +36,7 @@ def predict(
         key: a JAX random key.
         classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
         noise: one of ``jaxsmooth.noises``, in the units of ``x``.
-        x: ``(images, *event)``, floating point and finite; or an iterator of such batches.
+        x: ``(images, *event)``, floating point and finite.
         n: the most votes an image may take; clear images take a few dozen.
         alpha: the probability, per image, of an answer that is not the smoothed classifier's.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
@@ -71,38 +64,7 @@ def predict(
         >>> js.predict(jax.random.key(0), classify, js.noises.Gaussian(0.5), x).tolist()
         [0, -1]
     """
-    plan = _plan(n, alpha)
-    if _check.is_traced(key, noise, x):
-        raise TypeError("predict works on the host and cannot be traced; inside jit use count_votes")
-    draws = min(n, 8 * _FIRST_LOOK)  # what an image takes, about
-    labels: dict[int, int] = {}
-
-    def decide(images: np.ndarray, looks: np.ndarray, counts: np.ndarray, invalid: np.ndarray) -> np.ndarray:
-        label, stop = plan.decide(looks, counts)
-        labels.update(zip(images[stop].tolist(), label[stop].tolist(), strict=True))
-        return stop
-
-    def done(finished: Finished) -> Done:
-        answered = sum(labels[image] != ABSTAIN for image in finished.images.tolist())
-        return Done(len(finished.images), finished.drawn, answered)
-
-    with sampling_job(
-        key, classify, noise, x, image_ids=image_ids, draws=draws, batch_size=batch_size, mesh=mesh, ledger=ledger
-    ) as job:
-        for _ in progress_bar(
-            progress, "predict", job.images, count_until_decided(job, plan.looks, decide), done, share="answered"
-        ):
-            pass
-    return np.array([labels[image] for image in range(len(labels))], np.int32)
-
-
-def _plan(n: int, alpha: float) -> PredictPlan:
-    """The looks; refuse an n at which even a unanimous vote decides nothing."""
-    n = _check.draws("n", n)
-    alpha = _check.probability("alpha", alpha)
-    unanimous = lambda level: int(np.ceil(1 - np.log2(level)))
-    alone = unanimous(alpha)
-    needed = alone if alone <= _FIRST_LOOK else unanimous(alpha / 2)
-    if n < needed:
-        raise ValueError(f"n = {n} votes can never decide at alpha = {alpha:g}; use n >= {needed}")
-    return PredictPlan(GroupSequential(n, alpha, first_look=_FIRST_LOOK))
+    return run_array(
+        Predict(n=n, alpha=alpha), key, classify, noise, x,
+        image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="predict",
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Values in a NumPy archive, without pickle: arrays, numbers, texts, containers and frozen pytrees."""
+
+import dataclasses
+import json
+import os
+import tempfile
+import zipfile
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsmooth._pytree import name_of_class, named_class
+
+_INDEX = "index"
+
+
+def save(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a value; the file is replaced in one step."""
+    arrays: dict[str, np.ndarray] = {}
+    index = json.dumps(_described(value, arrays))
+    target = os.path.realpath(path)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), suffix=".npz")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, **{_INDEX: np.array(index)}, **arrays)  # pyright: ignore[reportArgumentType]
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a value that ``save`` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return _restored(json.loads(str(arrays[_INDEX])), arrays)
+    except (KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"path must be a file written by save; {os.fspath(path)!r} is damaged or something else"
+        ) from error
+
+
+def _described(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """The value as JSON, its arrays moved to ``arrays``."""
+    if value is None or (isinstance(value, bool | str) and type(value) in (bool, str)):
+        return value
+    if type(value) in (int, float):
+        return {"number": repr(value)}
+    if isinstance(value, jax.Array | np.ndarray | np.generic):
+        return _described_array(np.asarray(value), type(value), arrays)
+    if type(value) in (tuple, list):
+        return {type(value).__name__: [_described(part, arrays) for part in value]}
+    if type(value) is dict and all(isinstance(name, str) for name in value):
+        return {"dict": {name: _described(part, arrays) for name, part in value.items()}}
+    name = name_of_class(type(value))
+    if name is None:
+        raise TypeError(
+            f"{type(value).__name__} cannot be saved: a file holds arrays, numbers and frozen pytrees of them"
+        )
+    fields = [field.name for field in dataclasses.fields(value)]
+    return {"class": name, "fields": {field: _described(getattr(value, field), arrays) for field in fields}}
+
+
+def _described_array(array: np.ndarray, kind: type, arrays: dict[str, np.ndarray]) -> Any:
+    on_device = {"jax": True} if issubclass(kind, jax.Array) else {}
+    if array.dtype == object:  # texts: kept once each
+        texts, code = np.unique(array.astype(str), return_inverse=True)
+        return {"texts": texts.tolist(), "code": _described_array(code.reshape(array.shape), np.ndarray, arrays)}
+    name = f"array{len(arrays)}"
+    arrays[name] = array
+    return {"array": name, **on_device}
+
+
+def _restored(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "number" in value:
+        text = value["number"]
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    if "texts" in value:
+        return np.array([*value["texts"], None], object)[:-1][_restored(value["code"], arrays)]
+    if "array" in value:
+        array = arrays[value["array"]]
+        return jax.numpy.asarray(array) if value.get("jax") else array
+    if "class" in value:
+        fields = {name: _restored(part, arrays) for name, part in value["fields"].items()}
+        return named_class(value["class"])(**fields)
+    ((kind, parts),) = value.items()
+    if kind == "dict":
+        return {name: _restored(part, arrays) for name, part in parts.items()}
+    return {"tuple": tuple, "list": list}[kind](_restored(part, arrays) for part in parts)

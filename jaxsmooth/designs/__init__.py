@@ -1,0 +1,9 @@
+"""Designs: when to look at the votes of an image, when to stop, and what they prove then."""
+
+from jaxsmooth.designs.adaptive import Adaptive as Adaptive
+from jaxsmooth.designs.base import AbstractDesign as AbstractDesign
+from jaxsmooth.designs.base import Finished as Finished
+from jaxsmooth.designs.base import Setting as Setting
+from jaxsmooth.designs.curve import Curve as Curve
+from jaxsmooth.designs.fixed import Fixed as Fixed
+from jaxsmooth.designs.predict import Predict as Predict

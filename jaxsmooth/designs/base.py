@@ -1,0 +1,147 @@
+"""What every design is: when to look at the votes of an image, when to stop, and what they prove then."""
+
+import abc
+import dataclasses
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from jaxsmooth._types import Noise, Votes
+
+# What is remembered of images between looks: arrays by name, a row an image.
+Rows = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """The run that a design is asked to decide.
+
+    Attributes:
+        noise: the noise.
+        at_images: the noise as radius rules see it: at all images, in their order, where it depends on them; None if
+            it does and the images come in a stream, which nobody has seen to its end.
+        dim: coordinates of one image.
+        classes: the number of classes.
+        labelled: whether images come with labels, which are then tested.
+    """
+
+    noise: Noise
+    at_images: Noise | None
+    dim: int
+    classes: int
+    labelled: bool
+
+
+class Finished(NamedTuple):
+    """Images about which nothing more will be known.
+
+    Attributes:
+        images: int64 ``(images,)``, their places in the order of arrival.
+        votes: the ``Votes`` (NumPy) of all draws up to the last look that they passed.
+        samples: int64 ``(images,)``, the draws made by then.
+        at_images: the noise at these images, as radius rules see it.
+        complete: bool ``(images,)``, whether the design stopped them; not where a ledger ends before.
+    """
+
+    images: np.ndarray
+    votes: Votes
+    samples: np.ndarray
+    at_images: Any
+    complete: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractDesign(abc.ABC):
+    """A sampling design: frozen and pure. The driver owns loops, devices, ledger, progress and order.
+
+    The draws of an image are numbered from 0. After ``looks[0]``, ``looks[1]``, ... of them the driver calls ``look``,
+    which may stop the image, and must at the last one. What a design remembers of images it returns as rows; it
+    keeps nothing itself. Subclasses are frozen dataclasses and are never subclassed again.
+
+    Args:
+        setting: the run, known once the driver has called ``bind``.
+    """
+
+    setting: Setting | None = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
+
+    def bind(self, setting: Setting) -> Self:
+        """This design for a run, before anything is sampled: where to refuse what can never be proved.
+
+        Args:
+            setting: the run.
+
+        Returns:
+            The design, its ``setting`` known.
+        """
+        return dataclasses.replace(self, setting=setting)
+
+    @property
+    def run(self) -> Setting:
+        """The run that the design is bound to."""
+        if self.setting is None:
+            raise ValueError(f"{self!r} is not bound to a run; the verbs do it, or design.bind(Setting(...))")
+        return self.setting
+
+    @property
+    @abc.abstractmethod
+    def looks(self) -> np.ndarray:
+        """int64 ``(looks,)``, increasing: the numbers of draws after which an image is looked at."""
+
+    @property
+    def checkpoints(self) -> np.ndarray:
+        """int64: further numbers of draws at which votes are written to a ledger, so that they can be asked for."""
+        return np.zeros(0, np.int64)
+
+    @property
+    def usual_draws(self) -> int:
+        """About how many draws an image takes; asked for before ``bind``, to choose the size of a batch."""
+        return int(self.looks[-1])
+
+    @abc.abstractmethod
+    def init(self, images: int) -> Rows:
+        """What is remembered of images that have not been looked at.
+
+        Args:
+            images: how many.
+
+        Returns:
+            Arrays by name, each with a row for every image.
+        """
+
+    @abc.abstractmethod
+    def look(
+        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
+    ) -> tuple[Rows, np.ndarray]:
+        """Look at the votes of some images.
+
+        Args:
+            rows: what is remembered of these images.
+            look: int64 ``(images,)``, the index of the look that each of them has reached.
+            counts: integers ``(images, classes)``, all votes so far.
+            labels: int64 ``(images,)``, or None.
+
+        Returns:
+            ``(rows, stop)``: what is remembered from now on, and bool ``(images,)``, which images are finished.
+        """
+
+    @abc.abstractmethod
+    def conclude(self, rows: Rows, finished: Finished) -> Any:
+        """What is proved.
+
+        Args:
+            rows: what is remembered of the images.
+            finished: the images and their votes.
+
+        Returns:
+            Something with a length and an entry for every image, such as ``Certificates``.
+        """
+
+
+def votes_since(finished: Finished, selection: np.ndarray, draws: int) -> Votes:
+    """The votes after the first ``draws``, whose counts are ``selection``; none for images that are not complete."""
+    rest = finished.votes.counts - selection
+    invalid = finished.votes.invalid - (draws - selection.sum(-1))
+    return Votes(
+        np.where(finished.complete[:, None], rest, 0).astype(np.int32),
+        np.where(finished.complete, invalid, 0).astype(np.int32),
+    )

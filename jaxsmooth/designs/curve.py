@@ -1,0 +1,178 @@
+"""Curve: the largest of some radii that is certified, by sequential tests that share alpha exactly."""
+
+import dataclasses
+import functools
+from typing import Any, Self
+
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._certificates import Certificates, Reason
+from jaxsmooth._types import ABSTAIN
+from jaxsmooth.bounds import CurvePlan, GroupSequential
+from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
+from jaxsmooth.radii import explain_radius, required_probability, rules_for
+
+# What an image takes on average, about, for choosing a batch size.
+_USUAL_DRAWS = 5000
+# Plans for noise that depends on the image; each holds for the images of a narrow range of sigma.
+_GROUPS = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve(AbstractDesign):
+    r"""Looks at geometrically spaced numbers of draws certify the radii one by one: the design of ``certify_curve``.
+
+    Args:
+        radii: increasing radii, at least 0.
+        n_max: the most votes an image may take.
+        alpha: the probability, per image, that the certificate is wrong.
+        norm: 1, 2 or ``np.inf``: the norm of the radii.
+
+    Raises:
+        ValueError: for values out of range.
+        TypeError: for arguments of the wrong kind.
+
+    References:
+        The sequential test: ours, proved at ``bounds.GroupSequential``.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> js.designs.Curve([0, 0.25, 0.5], n_max=1000)
+        Curve(radii=(0.0, 0.25, 0.5), n_max=1000, alpha=0.001, norm=2.0)
+    """
+
+    radii: Any
+    n_max: int = 100_000
+    alpha: float = 1e-3
+    norm: float = 2
+
+    def __post_init__(self) -> None:
+        radii = _check.nonnegative("radii", self.radii)
+        if radii.ndim != 1 or len(radii) == 0:
+            raise ValueError(f"radii must be a vector of at least one radius; got shape {radii.shape}")
+        if np.any(np.diff(radii) <= 0):
+            raise ValueError(f"radii must increase; got {radii.tolist()}. Use np.unique(radii)")
+        object.__setattr__(self, "radii", tuple(radii.tolist()))
+        object.__setattr__(self, "norm", _check.norm(self.norm))
+        object.__setattr__(self, "n_max", _check.draws("n_max", self.n_max))
+        object.__setattr__(self, "alpha", _check.probability("alpha", self.alpha))
+
+    def bind(self, setting: Setting) -> Self:
+        """See ``AbstractDesign.bind``; refuses radii that not even unanimous votes can certify."""
+        if setting.at_images is None:
+            raise TypeError("x must be an array (images, *event) for noise that depends on the image, not a stream")
+        rules_for(setting.at_images, self.norm)
+        bound = super().bind(setting)
+        _ = bound._plans
+        return bound
+
+    @functools.cached_property
+    def _required(self) -> np.ndarray:
+        """The probability that each radius needs, ``(radii,)``, or ``(radii, images)`` where it depends on them."""
+        radii = np.array(self.radii)
+        column = radii[:, None] if np.ndim(self.run.at_images.sigma) else radii
+        return required_probability(self.run.at_images, column, norm=self.norm, dim=self.run.dim)
+
+    @functools.cached_property
+    def _plans(self) -> tuple[np.ndarray | None, list[CurvePlan]]:
+        """The thresholds: one plan for all, or, where images differ in what they require, one per group of images.
+
+        A group requires, at every radius, the largest probability of its images, which is safe for all of them.
+        """
+        required = self._required
+        if required.ndim == 1:
+            return None, [self._plan(required)]
+        self._plan(required.min(1))
+        order = np.argsort(required[-1], kind="stable")
+        group = np.empty(len(order), int)
+        plans = []
+        for g, members in enumerate(np.array_split(order, min(_GROUPS, len(order)))):
+            group[members] = g
+            plans.append(self._plan_of(required[:, members].max(1)))
+        return group, plans
+
+    def _plan_of(self, required: np.ndarray) -> CurvePlan:
+        return CurvePlan(GroupSequential(self.n_max, self.alpha), required, any_class=not self.run.labelled)
+
+    def _plan(self, required: np.ndarray) -> CurvePlan:
+        """The thresholds; refuse radii that not even unanimous votes can certify."""
+        radii = np.array(self.radii)
+        if not np.isfinite(required).all():
+            impossible = radii[~np.isfinite(required)][0]
+            raise ValueError(f"radii must be within reach of the noise; no probability certifies {impossible:g}")
+        plan = self._plan_of(required)
+        out_of_reach = plan.thresholds[:, -1] > self.n_max
+        if out_of_reach.any():
+            # Another class may need a share of alpha, hence the slightly larger p.
+            tests = GroupSequential(self.n_max, self.alpha * (1 - 1e-9))
+            needed = tests.required_n_max(required[out_of_reach].max())
+            raise ValueError(
+                f"radii must be certifiable by n_max = {self.n_max} votes at alpha = {self.alpha:g}; "
+                f"{radii[out_of_reach][0]:g} is not, even if all agree. Use smaller radii, or n_max >= {needed} for "
+                "all of these"
+            )
+        return plan
+
+    @property
+    def looks(self) -> np.ndarray:
+        """See ``AbstractDesign.looks``."""
+        return GroupSequential(self.n_max, self.alpha).looks
+
+    @property
+    def usual_draws(self) -> int:
+        """See ``AbstractDesign.usual_draws``."""
+        return min(self.n_max, _USUAL_DRAWS)
+
+    def init(self, images: int) -> Rows:
+        """See ``AbstractDesign.init``."""
+        return {
+            "certified": np.zeros(images, np.int64),  # radii certified so far
+            "label": np.zeros(images, np.int32),
+            "reason": np.full(images, str(Reason.NOT_RECORDED), object),
+            "image": np.arange(images),
+        }
+
+    def look(
+        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
+    ) -> tuple[Rows, np.ndarray]:
+        """See ``AbstractDesign.look``."""
+        tested = counts.argmax(-1) if labels is None else labels
+        votes, before = counts[np.arange(len(counts)), tested], rows["certified"]
+        certified, stop = np.empty_like(before), np.empty(len(before), bool)
+        groups, plans = self._plans
+        group = np.zeros(len(before), int) if groups is None else groups[rows["image"]]
+        for g in np.unique(group):
+            at = group == g
+            certified[at], stop[at] = plans[g].decide(look[at], votes[at], before[at])
+        everything, last = certified == len(self.radii), look == len(self.looks) - 1
+        return {
+            "certified": certified,
+            # Without labels the class that reached the radius is the certified one.
+            "label": np.where(certified > before, tested, rows["label"]).astype(np.int32),
+            "reason": np.select(
+                [everything, last, stop],
+                [str(Reason.ALL_RADII), str(Reason.LAST_LOOK), str(Reason.OUT_OF_REACH)],
+                str(Reason.NOT_RECORDED),
+            ).astype(object),
+            "image": rows["image"],
+        }, stop
+
+    def conclude(self, rows: Rows, finished: Finished) -> Certificates:
+        """See ``AbstractDesign.conclude``."""
+        nothing, levels = rows["certified"] == 0, np.maximum(rows["certified"] - 1, 0)
+        required = self._required[levels] if self._required.ndim == 1 else self._required[levels, rows["image"]]
+        p_lower = np.where(nothing, 0.0, required)
+        return Certificates(
+            label=np.where(nothing, ABSTAIN, rows["label"]).astype(np.int32),
+            radius=np.where(nothing, 0.0, np.array(self.radii)[levels]),
+            p_lower=p_lower,
+            p_upper=1 - p_lower,
+            samples=finished.samples,
+            votes=finished.votes,
+            noise=self.run.noise,
+            norm=self.norm,
+            alpha=self.alpha,
+            rule=explain_radius(finished.at_images, p_lower, norm=self.norm, dim=self.run.dim)[1],
+            reason=rows["reason"],
+        )

@@ -1,0 +1,130 @@
+"""A sampler: a checked key, classifier and noise, and how to count their votes, on one device or a mesh."""
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxsmooth import _check
+from jaxsmooth._program import program_of
+from jaxsmooth._types import Array, Classify, Noise, Votes
+from jaxsmooth.interop.failures import Watch
+from jaxsmooth.sampling import batching, inputs, kernel, placement
+from jaxsmooth.sampling.fetch import fetch
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampler:
+    """What draws the votes of images.
+
+    Attributes:
+        key_data: uint32 ``(2,)``, the data of a Threefry key.
+        classify: the classifier, a pytree.
+        noise: the noise, with float32 leaves.
+        event: the shape of an image.
+        classes: number of classes.
+        batch_size: pairs in a batch of one device.
+        mesh: the mesh, with automatic axes, or None for one device.
+        axes: the axes of the mesh that draws are spread over.
+        program: ``program_of`` classifier and noise.
+        watch: the programs under way.
+    """
+
+    key_data: Array
+    classify: Classify
+    noise: Noise
+    event: tuple[int, ...]
+    classes: int
+    batch_size: int
+    mesh: Mesh | None
+    axes: tuple[str, ...]
+    program: Hashable
+    watch: Watch = dataclasses.field(default_factory=Watch, compare=False)
+
+    @property
+    def dim(self) -> int:
+        """Coordinates of one image."""
+        return math.prod(self.event)
+
+    @property
+    def devices(self) -> int:
+        """Devices the pairs are spread over."""
+        return 1 if self.mesh is None else placement.axes_size(self.mesh, self.axes)
+
+    @functools.cached_property
+    def noise_on_mesh(self) -> Any:
+        """The noise on all devices of the mesh."""
+        return placement.on_mesh(self.noise, self.mesh)
+
+    def count(self, x: Any, image_ids: Any, n: int, *, first: Any = 0) -> Votes:
+        """Start counting ``n`` draws for every image; on a mesh the votes of each device, see ``fetch``."""
+        first = inputs.first_draw(first, n)
+        pairs = kernel.spans(x.shape[0], n, first=first, batch_size=self.batch_size, devices=self.devices)
+        if self.mesh is None:
+            pairs = jax.tree.map(lambda leaf: leaf[0], pairs)
+        arguments = (self.key_data, self.classify, self.noise_on_mesh, x, image_ids, pairs)
+        with placement.within(self.mesh):
+            return self.watch.start(kernel.count_images, *arguments, **self._options)
+
+    def count_listed(self, slots: kernel.Slots, pairs: kernel.Listed) -> Votes:
+        """Start counting listed pairs; on a mesh the votes of each device, see ``fetch``."""
+        with placement.within(self.mesh):
+            return self.watch.start(kernel.count, self.classify, slots, pairs, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"program": self.program, "batch_size": self.batch_size, "mesh": self.mesh, "axes": self.axes}
+
+    def fetch(self, votes: Votes) -> Votes:
+        """What was counted, on the host; raises what the classifier raised."""
+        return fetch(self.watch, votes, self.mesh)
+
+
+@contextlib.contextmanager
+def sampler(
+    key: Any, classify: Any, noise: Any, x: Any, *, draws: int, batch_size: int | None, mesh: Mesh | None
+) -> Iterator[Sampler]:
+    """Check what is to be sampled.
+
+    A context, within which the mesh has automatic axes.
+
+    Args:
+        key: a JAX random key.
+        classify: the classifier.
+        noise: the noise.
+        x: checked images, the first of a stream; their shape counts.
+        draws: how many draws there are to make in all, about.
+        batch_size: pairs in a batch, or None.
+        mesh: the mesh, or None.
+    """
+    if mesh is not None and not isinstance(mesh, Mesh):
+        raise TypeError(f"mesh must be a jax.sharding.Mesh (jax.make_mesh); got {type(mesh).__name__}")
+    with placement.within(None if mesh is None else placement.automatic(mesh)):
+        yield _checked(key, classify, noise, x, draws, batch_size, mesh)
+
+
+def _checked(key: Any, classify: Any, noise: Any, x: Any, draws: int, batch_size: Any, mesh: Mesh | None) -> Sampler:
+    if batch_size is not None:
+        batch_size = _check.integer("batch_size", batch_size, at_least=1)
+    key, classify = inputs.typed_key(key), inputs.as_pytree(classify)
+    noise = inputs.one_sigma(inputs.checked_noise(noise))
+    axes: tuple[str, ...] = ()
+    if mesh is not None:
+        axes = placement.draw_axes(mesh, classify)
+        classify, mesh = placement.on_mesh(classify, mesh), placement.automatic(mesh)
+        # jit puts values where the mesh is, unless they are committed to a device.
+        key, noise = placement.uncommitted((key, noise), mesh)
+    key_data: Any = jax.random.key_data(key)
+    if mesh is not None and not _check.is_traced(key_data):
+        key_data = np.asarray(key_data)
+    classes = inputs.check_classifier(classify, x)
+    if batch_size is None:
+        batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
+    program = program_of((classify, noise))
+    return Sampler(key_data, classify, noise, x.shape[1:], classes, batch_size, mesh, axes, program)
