@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import html
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,11 @@ class Certificates:
     alpha: float | None = None
     rule: np.ndarray | None = None
     reason: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule is not None and not all(type(rule) is Rule for rule in self.rule):
+            # The None keeps NumPy from making fixed-width texts of them.
+            object.__setattr__(self, "rule", np.array([*map(Rule, self.rule), None], object)[:-1])
 
     def __len__(self) -> int:
         return len(self.label)
@@ -158,8 +163,6 @@ class Certificates:
             raise ValueError(
                 f"path must be a file written by Certificates.save; {os.fspath(path)!r} holds something else"
             )
-        if values["rule"] is not None:
-            values["rule"] = np.array([*map(Rule, values["rule"]), None], object)[:-1]
         return Certificates(**values)
 
     def __repr__(self) -> str:
@@ -216,7 +219,9 @@ def concatenate(certificates: Sequence[Certificates]) -> Certificates:
         >>> len(js.concatenate([make([950, 50]), make([800, 200])]))
         2
     """
-    parts = list(certificates) if not isinstance(certificates, Certificates) else [certificates]
+    if not isinstance(certificates, Iterable) or isinstance(certificates, str):
+        raise TypeError(f"certificates must be a sequence of Certificates; got {type(certificates).__name__}")
+    parts = list(certificates)
     if not parts:
         raise ValueError("certificates must hold at least one Certificates; got none")
     for i, part in enumerate(parts):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, depends_on_input
 from jaxsmooth.sampling import count_votes
 
 
@@ -57,7 +57,7 @@ def certify_batch(
         raise ValueError(
             f"table must be float32 of shape (n + 1,), made by radius_table; got {table.dtype} of shape {table.shape}"
         )
-    if noise.depends_on_input:
+    if depends_on_input(noise):
         raise ValueError(
             "noise must have one sigma for a table of radii; that of InputDependentGaussian depends on the image. Use "
             "certify, or jaxsmooth.radii.semi_elastic_radius_float32 with noise.at(x).sigma"

@@ -14,8 +14,8 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
 from jaxsmooth._progress import Done, progress_bar
-from jaxsmooth._types import Noise, Votes
-from jaxsmooth.designs.base import AbstractDesign, Finished, Setting
+from jaxsmooth._types import Noise, Votes, depends_on_input, frozen
+from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_design
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
 from jaxsmooth.ledger.recording import Recording
 from jaxsmooth.sampling import inputs, placement
@@ -48,7 +48,7 @@ def run_array(
     with sampler(key, classify, noise, x, draws=design.usual_draws, batch_size=batch_size, mesh=mesh) as sampling:
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
-        at_images = noise.frozen_at(x) if noise.depends_on_input else noise
+        at_images = frozen(noise, x)
         bound = design.bind(Setting(noise, at_images, sampling.dim, sampling.classes, labels is not None))
         memory = _Memory(bound, sampling.classes)
         memory.add(len(x), labels, at_images)
@@ -74,13 +74,14 @@ def run_stream(
     verb: str,
 ) -> Iterator[Any]:
     """What a design concludes of each batch, in order, while later ones keep the device full."""
+    check_design(design)
     _check_traced(verb, key, noise)
     source = _Stream(batches, noise)
 
     def results() -> Iterator[Any]:
         x = source.peek()
         with sampler(key, classify, noise, x, draws=design.usual_draws, batch_size=batch_size, mesh=mesh) as sampling:
-            at_images = None if noise.depends_on_input else noise
+            at_images = None if depends_on_input(noise) else noise
             bound = design.bind(Setting(noise, at_images, sampling.dim, sampling.classes, source.labelled))
             memory = _Memory(bound, sampling.classes)
             with _recording(ledger, sampling) as recording:
@@ -94,12 +95,13 @@ def run_stream(
 
 def run_ledger(design: AbstractDesign, ledger: Any, noise: Any, *, labels: Any = None, x: Any = None) -> Any:
     """What a design concludes of recorded votes alone: the looks at them are repeated."""
+    check_design(design)
     recorded = ledger if isinstance(ledger, ledgers.Ledger) else ledgers.read(_check.path("ledger", ledger))
     _check_recorded_noise(recorded, noise)
     ids = recorded.image_ids
     if labels is not None:
         labels = _check.class_labels(labels, images=len(ids), classes=recorded.classes)
-    at_images = noise.frozen_at(_recorded_images(recorded, x)) if noise.depends_on_input else noise
+    at_images = frozen(noise, _recorded_images(recorded, x)) if depends_on_input(noise) else noise
     dim = math.prod(recorded.header["event"])
     bound = design.bind(Setting(noise, at_images, dim, recorded.classes, labels is not None))
     memory = _Memory(bound, recorded.classes)
@@ -139,7 +141,7 @@ class _Memory:
         self._finished = np.concatenate([self._finished, np.zeros(images, bool)])
         self._complete = np.concatenate([self._complete, np.zeros(images, bool)])
         self._labels = None if labels is None else longer(self._labels, labels)
-        if nothing or not np.ndim(at_images.sigma):
+        if nothing or not _per_image(at_images):
             self._at_images = at_images
         else:
             self._at_images = jax.tree.map(longer, self._at_images, at_images)
@@ -175,14 +177,14 @@ class _Memory:
         self._votes, self._samples = self._votes[images:], self._samples[images:]
         self._finished, self._complete = self._finished[images:], self._complete[images:]
         self._labels = None if self._labels is None else self._labels[images:]
-        if np.ndim(self._at_images.sigma):
+        if _per_image(self._at_images):
             self._at_images = jax.tree.map(lambda leaf: leaf[images:], self._at_images)
         return result
 
     def _conclude(self, at: np.ndarray) -> Any:
         votes = self._votes[at]
         at_images = self._at_images
-        if np.ndim(at_images.sigma):
+        if _per_image(at_images):
             at_images = jax.tree.map(lambda leaf: leaf[at], at_images)
         finished = Finished(
             at + self._first, Votes(votes[:, :-1], votes[:, -1]), self._samples[at], at_images, self._complete[at]
@@ -232,7 +234,7 @@ class _Stream:
         arrived = 0
         for batch in self._read:
             x, labels, ids = self._checked(*batch, classes)
-            memory.add(len(x), labels, self._noise.frozen_at(x) if self._noise.depends_on_input else self._noise)
+            memory.add(len(x), labels, frozen(self._noise, x))
             self.sizes.append(len(x))
             yield from map(Arrival, x, (np.arange(arrived, arrived + len(x)) if ids is None else ids).tolist())
             arrived += len(x)
@@ -278,6 +280,11 @@ def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
     shared = placement.spans_processes(sampling.mesh)
     with contextlib.closing(Recording(_check.path("ledger", path), header, shared=shared)) as recording:
         yield recording
+
+
+def _per_image(noise: Any) -> bool:
+    """Whether each image has a sigma of its own."""
+    return np.ndim(getattr(noise, "sigma", 0.0)) > 0
 
 
 def _certified(result: Any) -> int | None:

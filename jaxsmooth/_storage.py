@@ -35,11 +35,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        return _restored(json.loads(str(arrays[_INDEX])), arrays)
-    except (KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"path must be a file written by save; {os.fspath(path)!r} is damaged or something else"
-        ) from error
+        index = json.loads(str(arrays[_INDEX]))
+    except (KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"path must be a file of save; {os.fspath(path)!r} is damaged or something else") from error
+    return _restored(index, arrays)
 
 
 def _described(value: Any, arrays: dict[str, np.ndarray]) -> Any:

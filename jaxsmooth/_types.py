@@ -82,7 +82,9 @@ def checked_index(index: Any, length: int) -> int:
 
 
 class Noise(Protocol):
-    """What the library asks of a noise; ``jaxsmooth.noises.AbstractNoise`` answers all but the first two.
+    """What the library asks of a noise; ``jaxsmooth.noises.AbstractNoise`` answers all but ``sample`` and ``scale``.
+
+    A noise that does not derive from it may leave out ``perturb``, ``frozen_at`` and ``depends_on_input``.
 
     Attributes:
         sigma: the root mean square of a coordinate; ``(images,)`` where each image has its own.
@@ -114,3 +116,21 @@ class Noise(Protocol):
     def depends_on_input(self) -> bool:
         """Whether sigma is a function of the image."""
         ...
+
+
+def depends_on_input(noise: Any) -> bool:
+    """Whether sigma is a function of the image; a noise that does not say so has one sigma."""
+    return getattr(noise, "depends_on_input", False)
+
+
+def frozen(noise: Any, x: Any) -> Any:
+    """The noise at these images as radius rules see it: itself, unless it depends on them."""
+    return noise.frozen_at(x) if depends_on_input(noise) else noise
+
+
+def perturbed(noise: Any, key: Array, x: Array) -> Array:
+    """What a draw makes of one event; a noise that does not say so adds a sample."""
+    if hasattr(noise, "perturb"):
+        return noise.perturb(key, x)
+    # In one dimension: loops over short trailing axes, such as colours, are not vectorised on CPUs.
+    return (x.reshape(-1) + noise.sample(key, x.shape).reshape(-1)).reshape(x.shape)

@@ -16,7 +16,7 @@ def results(js, mesh, ledger):
     curve = js.certify_curve(key, classify, noise, x, [0, 0.1, 0.25, 0.5], n_max=3000, mesh=mesh, ledger=ledger)
     adaptive = js.certify_adaptive(key, classify, noise, x, n_max=3000, mesh=mesh)
     votes = js.count_votes(key, classify, noise, x, 777, mesh=mesh)
-    stream = list(js.certify_stream(key, classify, noise, iter([x[:9], x[9:]]), n=1000, mesh=mesh))
+    stream = list(js.certify_stream(key, classify, noise, iter([x[:9], x[9:]]), js.designs.Fixed(n=1000), mesh=mesh))
     saved = {"counts": np.asarray(votes.counts), "answers": js.predict(key, classify, noise, x, mesh=mesh)}
     saved |= {"stream": np.concatenate([part.radius for part in stream])}
     if mesh is not None and mesh.size > 1:

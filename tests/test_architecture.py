@@ -17,15 +17,20 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
-    {"_pytree", "_version", "_progress"},
-    {"_program", "_types", "_check"},
+    {"_pytree", "_version", "_progress", "_processes"},
+    {"_program", "_types", "_storage"},
+    {"_check", "_keys", "_certificates"},
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist
     {"noises"},  # may import radii, to register rules
-    {"objectives", "analysis", "_curve_run"},
-    {"certify", "curve", "predict", "adaptive"},  # the verbs: the only modules that know every part
-    {"stream", "recertify", "self_check", "diagnostics"},
-)
+    {"designs", "objectives", "analysis"},
+    {"_run"},  # the one driver: the only module that knows every part
+    {
+        "_certify", "_certify_adaptive", "_certify_batch", "_certify_curve", "_certify_stream",
+        "_predict", "_recertify",
+    },  # the verbs
+    {"_self_check", "diagnostics"},
+)  # fmt: skip
 OPTIONAL = {
     "flax", "optax", "matplotlib", "tqdm", "tensorflow_datasets", "grain", "sklearn", "orbax", "PIL", "array_record",
 }  # fmt: skip
@@ -171,11 +176,11 @@ def test_import_loads_no_optional_package():
 @pytest.mark.parametrize(
     ("check", "faults"),
     [
-        (upward, [("jaxsmooth.bounds.e_process", "jaxsmooth.certify", True)]),
-        (upward, [("jaxsmooth.radii.limits", "jaxsmooth.sampling.job", False)]),
-        (upward, [("jaxsmooth.sampling.job", "jaxsmooth", False)]),
+        (upward, [("jaxsmooth.bounds.e_process", "jaxsmooth._certify", True)]),
+        (upward, [("jaxsmooth.radii.limits", "jaxsmooth.sampling.sampler", False)]),
+        (upward, [("jaxsmooth.sampling.sampler", "jaxsmooth", False)]),
         (module_cycles, [("jaxsmooth.radii.bracket", "jaxsmooth.radii.semi_elastic", True)]),
-        (module_cycles, [("jaxsmooth.ledger", "jaxsmooth.ledger", False)]),
+        (module_cycles, [("jaxsmooth.ledger.file", "jaxsmooth.ledger.file", False)]),
         (area_cycles, [("jaxsmooth.scales.base", "jaxsmooth.noises.gaussian", True)]),
         (optional_at_import, [("jaxsmooth.interop.nnx", "flax", False)]),
         (
@@ -200,10 +205,16 @@ if TYPE_CHECKING:
 class Plot:
     from flax import nnx
     def draw(self):
-        from jaxsmooth import certify, Votes
+        from jaxsmooth import _certify, Votes
 """
-    found = [tuple(edge)[1:] for edge in imports_of("m", ast.parse(source), {"jaxsmooth.certify": None})]
-    expected = [("jax", False), ("matplotlib", True), ("flax", False), ("jaxsmooth.certify", True), ("jaxsmooth", True)]
+    found = [tuple(edge)[1:] for edge in imports_of("m", ast.parse(source), {"jaxsmooth._certify": None})]
+    expected = [
+        ("jax", False),
+        ("matplotlib", True),
+        ("flax", False),
+        ("jaxsmooth._certify", True),
+        ("jaxsmooth", True),
+    ]
     assert found == expected
 
 

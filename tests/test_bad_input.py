@@ -17,13 +17,14 @@ from tests import public_surface
 from tests.bad_input.diagnostics import DIAGNOSTICS
 from tests.bad_input.noise import FAMILIES, SCALES
 from tests.bad_input.results import ANALYSIS, OTHERS
-from tests.bad_input.sampling import VERBS
+from tests.bad_input.sampling import DESIGNS, VERBS
 from tests.bad_input.statistics import BOUNDS, RADIUS_RULES
 from tests.bad_input.training import LOSSES, OBJECTIVES
 from tests.bad_input.values import CERTIFICATES, GAUSSIAN, KEY, LABELS, NEW, RECORDED, SAMPLING, Row, X, classify
 
 AREAS = {
-    "": VERBS | OTHERS, "radii.": RADIUS_RULES, "bounds.": BOUNDS, "noises.": FAMILIES, "scales.": SCALES,
+    "": VERBS | OTHERS, "designs.": DESIGNS, "radii.": RADIUS_RULES, "bounds.": BOUNDS, "noises.": FAMILIES,
+    "scales.": SCALES,
     "losses.": LOSSES, "objectives.": OBJECTIVES, "analysis.": ANALYSIS, "diagnostics.": DIAGNOSTICS,
 }  # fmt: skip
 ROWS: dict[str, Row] = {area + name: row for area, rows in AREAS.items() for name, row in rows.items()}

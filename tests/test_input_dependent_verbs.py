@@ -48,22 +48,7 @@ def test_adaptive_radii_are_those_of_the_bounds():
     assert (adaptive.radius > 0).sum() > 20
 
 
-def test_a_stream_is_refused():
-    with pytest.raises(TypeError, match="not a stream"):
-        js.certify_curve(KEY, CLASSIFY, VARYING, iter([X]), RADII)
-
-
-def test_what_the_moving_scale_costs_is_reported():
-    expected = js.radii.normalised_rate(VARYING.frozen_at(X).sigma, rate=0.2, dim=4)
-    runs = [
-        js.certify(KEY, CLASSIFY, VARYING, X, n=500),
-        js.certify_curve(KEY, CLASSIFY, VARYING, X, RADII, n_max=1000),
-        js.certify_adaptive(KEY, CLASSIFY, VARYING, X, n_max=1000),
-    ]
-    for certificates in runs:
-        np.testing.assert_allclose(certificates.kappa, expected, rtol=1e-12)
-        np.testing.assert_array_equal(certificates[3:5].kappa, certificates.kappa[3:5])
-        text = str(js.analysis.summary(certificates, LABELS, radii=[0.0]))
-        assert f"mean kappa                {expected.mean():.3f}" in text
-    plain = js.certify(KEY, CLASSIFY, js.noises.Gaussian(0.5), X, n=500)
-    assert plain.kappa is None and "kappa" not in str(js.analysis.summary(plain, LABELS, radii=[0.0]))
+def test_a_stream_of_sequential_designs_is_refused():
+    for design in (js.designs.Curve(RADII), js.designs.Adaptive()):
+        with pytest.raises(TypeError, match="not a stream"):
+            list(js.certify_stream(KEY, CLASSIFY, VARYING, [X], design))

@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
+from jaxsmooth.designs import Curve, Fixed
+from jaxsmooth.ledger.file import header_line
+from jaxsmooth.sampling.sampler import Sampler
 
 KEY = jax.random.key(5)
 NOISE = js.noises.Gaussian(0.5)
@@ -49,8 +52,8 @@ def assert_same(one, other):
 def no_sampling(monkeypatch):
     """From here on a call of the device is an error."""
     refuse = lambda *args, **kwargs: pytest.fail("sampled what the ledger holds")
-    for module in ("jaxsmooth.sampling.job", "jaxsmooth.sampling.packing"):
-        monkeypatch.setattr(f"{module}._count_on_device", refuse)
+    for name in ("count", "count_listed"):
+        monkeypatch.setattr(Sampler, name, refuse)
 
 
 @pytest.fixture(scope="module", params=VERBS)
@@ -142,15 +145,15 @@ def test_damage_is_found_or_harmless(case, tmp_path):
 def test_n_is_extended_without_repeating_a_draw(tmp_path, monkeypatch):
     path = tmp_path / "votes.jsonl"
     js.certify(KEY, CLASSIFY, NOISE, X, n=300, ledger=path)
-    drawn = []
-    count = js.sampling.job.SamplingJob.count
-    monkeypatch.setattr(
-        js.sampling.job.SamplingJob,
-        "count",
-        lambda self, x, ids, n, **options: drawn.append((n, options["first"])) or count(self, x, ids, n, **options),
-    )
+    drawn, count = [], Sampler.count_listed
+
+    def counted(self, slots, pairs):
+        drawn.extend(np.asarray(pairs.draw)[np.asarray(pairs.slot) < len(X)].tolist())
+        return count(self, slots, pairs)
+
+    monkeypatch.setattr(Sampler, "count_listed", counted)
     longer = js.certify(KEY, CLASSIFY, NOISE, X, n=700, ledger=path)
-    assert set(drawn) == {(400, 400)}
+    assert sorted(drawn) == sorted(len(X) * list(range(400, 800)))
     assert_same(longer, js.certify(KEY, CLASSIFY, NOISE, X, n=700))
     curve = lambda n_max, ledger=None: js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, n_max=n_max, ledger=ledger)
     curve(1000, path)
@@ -166,7 +169,7 @@ def test_merge(tmp_path):
     assert_same_votes = lambda a, b: np.testing.assert_array_equal(a.votes.counts, b.votes.counts)
     whole = VERBS["certify"](None)
     assert_same_votes(VERBS["certify"](tmp_path / "all"), whole)
-    again = js.recertify(tmp_path / "all", NOISE, n=500)
+    again = js.recertify(tmp_path / "all", NOISE, Fixed(n=500))
     np.testing.assert_array_equal(again.radius, whole.radius)
     images, votes = js.ledger.read(tmp_path / "all").votes(500, first=100)
     np.testing.assert_array_equal(votes.counts, whole.votes.counts)
@@ -193,15 +196,18 @@ def test_recertify_at_another_alpha_norm_and_rule(tmp_path):
     ]
     wanted = [js.certify(KEY, CLASSIFY, NOISE, X, **{"n": 500} | setting) for setting in settings]
     for setting, certificates in zip(settings[:5], wanted[:5], strict=True):
-        again = js.recertify(path, NOISE, **{"n": 500} | setting)
+        again = js.recertify(path, NOISE, Fixed(**{"n": 500} | setting))
         for name in ("label", "radius", "p_lower", "p_upper", "samples", "rule"):
             np.testing.assert_array_equal(getattr(again, name), getattr(certificates, name))
-    # Draws 0 to 299 are no union of segments, so that their votes are not known.
-    again = js.recertify(path, NOISE, n=200)
+    # Fewer votes can be asked for, in steps of 1, 2 and 5.
+    fewer, whole = js.recertify(path, NOISE, Fixed(n=200)), js.certify(KEY, CLASSIFY, NOISE, X, n=200)
+    assert_same(fewer, whole)
+    # Draws 0 to 349 are no union of segments, so that their votes are not known.
+    again = js.recertify(path, NOISE, Fixed(n=250))
     assert (again.label == js.ABSTAIN).all() and (again.radius == 0).all()
     assert set(again.reason) == {"not all votes recorded"}
     for runner_up in ("complement", "bounded"):
-        again = js.recertify(path, NOISE, n=200, runner_up=runner_up)
+        again = js.recertify(path, NOISE, Fixed(n=250, runner_up=runner_up))
         assert (again.p_lower == 0).all() and (again.p_upper == 1).all() and set(again.rule) == {""}
 
 
@@ -211,11 +217,11 @@ def test_recertify_a_curve(tmp_path):
         KEY, CLASSIFY, NOISE, X, radii, labels=labels, n_max=2000, ledger=ledger, **options
     )
     first = curve(RADII, LABELS, ledger=path)
-    assert_same(js.recertify_curve(path, NOISE, RADII, labels=LABELS, n_max=2000), first)
+    assert_same(js.recertify(path, NOISE, Curve(RADII, n_max=2000), labels=LABELS), first)
     # Votes that end early can only lose a radius.
     for options in ({"alpha": 1e-8}, {"radii": [0, 0.05, 0.3, 0.6]}, {"norm": np.inf, "radii": [0, 0.05]}):
         settings = {"radii": RADII} | options
-        again = js.recertify_curve(path, NOISE, labels=LABELS, n_max=2000, **settings)
+        again = js.recertify(path, NOISE, Curve(n_max=2000, **settings), labels=LABELS)
         full = curve(labels=LABELS, **settings)
         assert (again.radius <= full.radius).all() and (again.samples <= first.samples).all()
 
@@ -224,13 +230,14 @@ def test_recertify_noise_that_depends_on_the_image(tmp_path):
     path = tmp_path / "votes.jsonl"
     noise = js.noises.InputDependentGaussian(js.scales.KNNScale(X, 0.5, 0.01, k=3))
     whole = js.certify(KEY, CLASSIFY, noise, X[:4], n=500, ledger=path)
-    np.testing.assert_array_equal(js.recertify(path, noise, n=500, x=X[:4]).radius, whole.radius)
+    np.testing.assert_array_equal(js.recertify(path, noise, Fixed(n=500), x=X[:4]).radius, whole.radius)
     with pytest.raises(ValueError, match="x must hold the images"):
-        js.recertify(path, noise, n=500)
+        js.recertify(path, noise, Fixed(n=500))
     with pytest.raises(ValueError, match="it holds others"):
-        js.recertify(path, noise, n=500, x=X[1:5])
+        js.recertify(path, noise, Fixed(n=500), x=X[1:5])
     with pytest.raises(ValueError, match="noise must be that of the ledger"):
-        js.recertify(path, js.noises.InputDependentGaussian(js.scales.KNNScale(X + 1, 0.5, 0.01, k=3)), n=500, x=X[:4])
+        other = js.noises.InputDependentGaussian(js.scales.KNNScale(X + 1, 0.5, 0.01, k=3))
+        js.recertify(path, other, Fixed(n=500), x=X[:4])
 
 
 ANOTHER_RUN = {
@@ -357,7 +364,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 
 def test_small_and_other_leaves_have_a_checksum():
-    from jaxsmooth.sampling.fingerprint import _leaves
+    from jaxsmooth.ledger.fingerprint import _leaves
 
     rng = np.random.default_rng(0)
     for dtype in ("int4", "uint4", "int8", "bool", "bfloat16", "float8_e4m3fn", "float16", "complex64", "int32"):
@@ -371,7 +378,7 @@ def test_one_run_at_a_time(tmp_path):
     pytest.importorskip("fcntl")
     path = tmp_path / "votes.jsonl"
     VERBS["certify"](path)
-    from jaxsmooth.sampling.recording import Recording
+    from jaxsmooth.ledger.recording import Recording
 
     header = {name: value for name, value in js.ledger.read(path).header.items() if name != "ledger"}
     held = Recording(path, header)
@@ -386,7 +393,7 @@ def test_one_run_at_a_time(tmp_path):
     [
         (b'{"some":"json"}\n', "not a ledger of this version"),
         (b"idx\tlabel\tpredict\n", "not a ledger of this version"),
-        (js.ledger.header_line({}).replace(b'"ledger":1', b'"ledger":2'), "checksum"),
+        (header_line({}).replace(b'"ledger":1', b'"ledger":2'), "checksum"),
         (b'{"weights": [1, 2, 3]}', "not a ledger"),
         (b"\x93NUMPY\n\x00\x01", "not a ledger"),
     ],
@@ -458,7 +465,7 @@ def kill_and_go_on(verb, kills, tmp_path):
 # Writes a few bytes at a time, with pauses, so that kills hit every part of a line.
 SLOW = """
 import os, time, random
-import jaxsmooth.sampling.recording as recording
+import jaxsmooth.ledger.recording as recording
 def write(self, lines):
     for start in range(0, len(lines), 37):
         os.write(self._file.fileno(), lines[start : start + 37])

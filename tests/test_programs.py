@@ -17,11 +17,11 @@ from jaxsmooth._pytree import frozen_pytree, static
 PACKAGE = Path(js.__file__).parent
 KEY, X = jax.random.key(0), np.zeros((1, 2), np.float32)
 
-# Jitted functions of arrays alone, or made anew for every call; every other one takes what users make, and goes through
-# ``_program.jit``.
+# Jitted functions of arrays alone, made anew for every call, or given their program; every other one takes what users
+# make, and goes through ``_program.jit``.
 OF_ARRAYS = {
     "scales/neighbours.py", "scales/nearest.py", "diagnostics/cones.py", "diagnostics/distances.py",
-    "sampling/fingerprint.py", "sampling/throughput.py", "_program.py",
+    "ledger/fingerprint.py", "sampling/kernel.py", "sampling/throughput.py", "_program.py", "_keys.py",
 }  # fmt: skip
 
 

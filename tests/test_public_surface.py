@@ -22,6 +22,11 @@ EXAMPLE_ELSEWHERE = {
     "analysis.CurveEstimate": "analysis.estimate_curve",
     "analysis.LogWarning": "analysis.read_log",
     "analysis.Summary": "analysis.summary",
+    "Noise": "noises.Gaussian",
+    "Reason": "certify_curve",
+    "designs.AbstractDesign": "designs.Fixed",
+    "designs.Finished": "designs.Fixed",
+    "designs.Setting": "designs.Fixed",
     "bounds.AbstractFutility": "bounds.Unreachable",
     "diagnostics.ClasswiseAccuracy": "diagnostics.classwise_accuracy",
     "diagnostics.ClasswiseOverSigma": "diagnostics.classwise_over_sigma",
@@ -67,6 +72,12 @@ radius_table(noise,*,n,alpha,norm,dim)
 radii.semi_elastic_radius(p_lower,*,sigma,rate,dim) radii.semi_elastic_required_probability(radius,*,sigma,rate,dim)
 count_votes(key,classify,noise,x,n,*,first,image_ids,batch_size,mesh)
 certify_batch(key,classify,noise,x,table,*,n0,batch_size)
+certificates(selection,votes,noise,*,dim,alpha,norm,runner_up) concatenate(certificates) Certificates.save(self,path)
+Certificates.load(path) Certificates.to_dict(self)
+designs.Fixed(n0,n,alpha,norm,runner_up) designs.Curve(radii,n_max,alpha,norm) designs.Adaptive(n0,n_max,alpha,norm)
+designs.Predict(n,alpha)
+certify_stream(key,classify,noise,batches,design,*,batch_size,mesh,ledger,progress)
+recertify(ledger,noise,design,*,labels,x) noises.AbstractNoise.perturb(self,key,x)
 certify(key,classify,noise,x,*,norm,n0,n,alpha,runner_up,image_ids,batch_size,mesh,ledger,progress)
 certify_curve(key,classify,noise,x,radii,*,labels,norm,n_max,alpha,image_ids,batch_size,mesh,ledger,progress)
 predict(key,classify,noise,x,*,n,alpha)

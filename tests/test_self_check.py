@@ -10,7 +10,7 @@ import pytest
 import jaxsmooth as js
 from jaxsmooth.sampling import kernel
 
-module = importlib.import_module("jaxsmooth.self_check")  # the name in the package is the function
+module = importlib.import_module("jaxsmooth._self_check")
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ class Summary:
         alpha: error probability per image; None if unknown.
         noise: the noise in words.
         norm: 1, 2 or ``np.inf``.
-        kappa: mean normalised rate of noise whose sigma depends on the image; None for other noise.
     """
 
     images: int
@@ -44,7 +43,6 @@ class Summary:
     alpha: float | None
     noise: str
     norm: float
-    kappa: float | None = None
 
     def __str__(self) -> str:
         if self.n is None:
@@ -67,7 +65,6 @@ class Summary:
                 f"clean accuracy            {self.clean_accuracy:.4f}",
                 f"abstention rate           {self.abstention_rate:.4f}",
                 f"samples per image         {f'{self.samples:.0f}' if self.samples else 'unknown'}",
-                *([] if self.kappa is None else [f"mean kappa                {self.kappa:.3f}"]),
             ]
         )
 
@@ -124,7 +121,6 @@ def summary(certificates: Certificates, labels: Any, radii: Any) -> Summary:
         alpha=certificates.alpha,
         noise=_noise_in_words(certificates.noise),
         norm=certificates.norm,
-        kappa=None if certificates.kappa is None or not images else float(np.mean(certificates.kappa)),
     )
 
 

@@ -137,6 +137,15 @@ class AbstractDesign(abc.ABC):
         """
 
 
+def check_design(design: Any) -> None:
+    """Refuse what is no design."""
+    if not isinstance(design, AbstractDesign):
+        raise TypeError(
+            "design must be one of jaxsmooth.designs, for example jaxsmooth.designs.Fixed(n=1000), or an "
+            f"AbstractDesign of your own; got {design!r}"
+        )
+
+
 def votes_since(finished: Finished, selection: np.ndarray, draws: int) -> Votes:
     """The votes after the first ``draws``, whose counts are ``selection``; none for images that are not complete."""
     rest = finished.votes.counts - selection

@@ -12,7 +12,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxsmooth import _keys
 from jaxsmooth._program import jit
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Classify, Noise, Votes
+from jaxsmooth._types import Array, Classify, Noise, Votes, perturbed
 from jaxsmooth.interop.failures import noted
 
 
@@ -203,7 +203,7 @@ def _count_batch(counts: Array, classify: Classify, slots: Slots, slot: Array, d
     keys = jax.random.wrap_key_data(_fold_in(slots.keys[source], draw), impl="threefry2x32")
     noises = jax.tree.map(lambda leaf: leaf[source], slots.noise)
     x = slots.x[source].reshape(-1, *slots.event)
-    noisy = jax.vmap(lambda noise, key, image: noise.perturb(key, image))(noises, keys, x)
+    noisy = jax.vmap(perturbed)(noises, keys, x)
     scores = call(classify, noisy)
     return counts.at[slot, _winner(scores)].add(1, mode="drop")
 

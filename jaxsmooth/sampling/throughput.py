@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth._processes import from_first_process
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import call
 from jaxsmooth.sampling.placement import spans_processes, within
@@ -126,7 +126,7 @@ def _noise(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
     keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.fold_in(jax.random.key(0), i)))(
         jnp.arange(len(batch))
     )
-    return jax.vmap(lambda noise, key, x: noise.perturb(key, x))(noise.at(batch), keys, batch)
+    return jax.vmap(perturbed)(noise.at(batch), keys, batch)
 
 
 def _loops(sampling: Sampler) -> Callable[[Callable[..., Array], int], Array]:

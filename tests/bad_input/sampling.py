@@ -5,6 +5,7 @@ import numpy as np
 import jaxsmooth as js
 from tests.bad_input.values import (
     BAD_SAMPLING,
+    CERTIFICATES,
     CLASSIFIERS,
     CURVE,
     GAUSSIAN,
@@ -26,12 +27,38 @@ from tests.bad_input.values import (
     SAMPLING,
     SHARE,
     TABLE,
+    TABLE_OF_VOTES,
+    VOTES,
     Row,
     X,
     classify,
     consume,
 )
 
+DESIGNS = {
+    "Fixed": Row(
+        js.designs.Fixed,
+        {"n": 20, "n0": 5, "alpha": 0.01},
+        {
+            "n": (*INTEGER, 5, HUGE),
+            "n0": (*INTEGER, HUGE),
+            "alpha": SHARE,
+            "norm": NORM,
+            "runner_up": ("bound", None, 1),
+        },
+    ),
+    "Curve": Row(
+        js.designs.Curve,
+        {"radii": [0.1, 0.2], "n_max": 100, "alpha": 0.01},
+        {"radii": CURVE, "n_max": (*INTEGER, HUGE), "alpha": SHARE, "norm": NORM},
+    ),
+    "Adaptive": Row(
+        js.designs.Adaptive,
+        {"n_max": 200, "alpha": 0.01, "n0": 5},
+        {"n_max": (*INTEGER, HUGE), "n0": (*INTEGER, HUGE), "alpha": SHARE, "norm": NORM},
+    ),
+    "Predict": Row(js.designs.Predict, {"n": 20, "alpha": 0.01}, {"n": (*INTEGER, 5, HUGE), "alpha": SHARE}),
+}
 VERBS = {
     "count_votes": Row(
         js.count_votes,
@@ -73,39 +100,17 @@ VERBS = {
     ),
     "certify_stream": Row(
         consume(js.certify_stream),
-        {"key": KEY, "classify": classify, "noise": GAUSSIAN, "batches": [X], "n": 20, "n0": 5, "alpha": 0.01},
-        {
-            "key": KEYS,
-            "classify": CLASSIFIERS,
-            "noise": NOISES,
-            "batches": (None, 3, [], [np.zeros(4)], [X, X[:, :3]]),
-            "n": (*INTEGER, 5, HUGE),
-            "n0": (*INTEGER, HUGE),
-            "alpha": SHARE,
-            "norm": NORM,
-            "runner_up": ("bound", None),
-            "batch_size": OPTIONAL_INTEGER,
-            "mesh": MESH,
-            "ledger": PATH,
-        },
-    ),
-    "certify_curve_stream": Row(
-        consume(js.certify_curve_stream),
         {
             "key": KEY,
             "classify": classify,
             "noise": GAUSSIAN,
             "batches": [(X, LABELS)],
-            "radii": [0.1, 0.2],
-            "n_max": 100,
-            "alpha": 0.01,
+            "design": js.designs.Curve([0.1, 0.2], n_max=100, alpha=0.01),
         },
         {
             "key": KEYS,
             "classify": CLASSIFIERS,
             "noise": NOISES,
-            "radii": CURVE,
-            "n_max": (*INTEGER, 5, HUGE),
             "batches": (
                 None,
                 3,
@@ -116,9 +121,9 @@ VERBS = {
                 [(X, LABELS), X],
                 [(X, LABELS, 0)],
                 [np.zeros(4)],
+                [X, X[:, :3]],
             ),
-            "alpha": SHARE,
-            "norm": NORM,
+            "design": (None, 3, js.designs.Fixed),
             "batch_size": OPTIONAL_INTEGER,
             "mesh": MESH,
             "ledger": PATH,
@@ -126,29 +131,34 @@ VERBS = {
     ),
     "recertify": Row(
         js.recertify,
-        {"ledger": RECORDED, "noise": GAUSSIAN, "n": 20, "n0": 5, "alpha": 0.01},
+        {
+            "ledger": RECORDED,
+            "noise": GAUSSIAN,
+            "design": js.designs.Curve([0.1], n_max=25, alpha=0.01),
+            "labels": LABELS,
+        },
         {
             "ledger": (None, 3, NEW),
             "noise": (*NOISES, js.noises.Gaussian(0.25)),
-            "n": (*INTEGER, 5),
-            "n0": INTEGER,
+            "design": (None, 3, js.designs.Curve),
+            "labels": LABEL,
+        },
+    ),
+    "certificates": Row(
+        js.certificates,
+        {"selection": TABLE_OF_VOTES, "votes": TABLE_OF_VOTES, "noise": GAUSSIAN, "dim": 4},
+        {
+            "selection": VOTES,
+            "votes": VOTES,
+            "noise": NOISES,
+            "dim": INTEGER,
             "alpha": SHARE,
             "norm": NORM,
             "runner_up": ("bound", None),
         },
     ),
-    "recertify_curve": Row(
-        js.recertify_curve,
-        {"ledger": RECORDED, "noise": GAUSSIAN, "radii": [0.1], "n_max": 25, "alpha": 0.01, "labels": LABELS},
-        {
-            "ledger": (None, 3, NEW),
-            "noise": (*NOISES, js.noises.Gaussian(0.25)),
-            "radii": CURVE,
-            "n_max": (*INTEGER, 5),
-            "alpha": SHARE,
-            "norm": NORM,
-            "labels": LABEL,
-        },
+    "concatenate": Row(
+        js.concatenate, {"certificates": [CERTIFICATES]}, {"certificates": (None, 3, [], [X], "certificates")}
     ),
     "measure_throughput": Row(
         js.measure_throughput, SAMPLING, {**BAD_SAMPLING, "batch_size": OPTIONAL_INTEGER, "mesh": MESH}

@@ -25,6 +25,8 @@ HALF = np.full(2, 0.5)
 CERTIFICATES = js.Certificates(
     np.array([0, 1]), HALF, HALF, HALF, np.full(2, 20), js.Votes(np.full((2, 2), 10), 0 * HALF)
 )
+TABLE_OF_VOTES = np.array([[9, 1], [4, 6]])
+VOTES = (None, 3, "votes", [0.5, 0.5], TABLE_OF_VOTES / 2, -TABLE_OF_VOTES, TABLE_OF_VOTES[:, :1], TABLE_OF_VOTES[:1])
 LABELS = np.array([0, 1])
 LOGITS = np.zeros((2, 3, 4), np.float32)
 CLASSES = np.array([0, 1, 3])

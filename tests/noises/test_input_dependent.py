@@ -7,7 +7,7 @@ import pytest
 
 import jaxsmooth as js
 import jaxsmooth.scales
-from jaxsmooth.noises.input_dependent import noise_at_images
+from jaxsmooth._types import frozen
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -160,10 +160,10 @@ def test_new_references_and_rates_do_not_trace_again():
     assert len(traces) == once
 
 
-def test_noise_at_images_leaves_other_noises_alone():
+def test_frozen_leaves_other_noises_alone():
     gaussian = js.noises.Gaussian(0.5)
-    assert noise_at_images(gaussian, X) is gaussian
-    assert isinstance(noise_at_images(KNN, X), js.noises.GaussianAt)
+    assert frozen(gaussian, X) is gaussian
+    assert isinstance(frozen(KNN, X), js.noises.GaussianAt)
 
 
 NEEDS_IMAGES = r"noise\.frozen_at\(x\)"

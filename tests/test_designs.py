@@ -1,0 +1,232 @@
+"""Every design from every source: a stream and a ledger give what the array gives, in every field."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+from jaxsmooth.designs import AbstractDesign, Adaptive, Curve, Finished, Fixed, Predict, Setting
+
+KEY = jax.random.key(8)
+NOISE = js.noises.Gaussian(0.5)
+WEIGHTS = jax.random.normal(jax.random.key(1), (4, 3))
+CLASSIFY = jax.tree_util.Partial(lambda weights, batch: batch @ weights, WEIGHTS)
+X = np.asarray(jax.random.normal(jax.random.key(2), (30, 4)))
+LABELS = np.asarray((X @ WEIGHTS).argmax(-1))
+RADII = (0.0, 0.1, 0.25, 0.5)
+IDS = np.arange(30)[::-1].copy()
+
+
+# One row a design: the design, and the verb that is its array form.
+DESIGNS = {
+    "fixed": (Fixed(n=500), lambda labels, **run: js.certify(KEY, CLASSIFY, NOISE, X, n=500, **run)),
+    "bounded": (
+        Fixed(n=500, n0=30, norm=np.inf, runner_up="bounded"),
+        lambda labels, **run: js.certify(
+            KEY, CLASSIFY, NOISE, X, n=500, n0=30, norm=np.inf, runner_up="bounded", **run
+        ),
+    ),
+    "curve": (
+        Curve(RADII, n_max=2000),
+        lambda labels, **run: js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=labels, n_max=2000, **run),
+    ),
+    "adaptive": (
+        Adaptive(n_max=2000),
+        lambda labels, **run: js.certify_adaptive(KEY, CLASSIFY, NOISE, X, labels=labels, n_max=2000, **run),
+    ),
+    "predict": (Predict(n=300), lambda labels, **run: js.predict(KEY, CLASSIFY, NOISE, X, n=300, **run)),
+}
+TESTS_LABELS = ("curve", "adaptive")
+CELLS = [(name, labelled) for name in DESIGNS for labelled in ((False, True) if name in TESTS_LABELS else (False,))]
+
+
+def batches(labels=None, ids=None):
+    for images in np.split(np.arange(30), [7, 8, 20]):
+        parts = [X[images]] + [column[images] for column in (labels, ids) if column is not None]
+        yield parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def together(parts):
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else js.concatenate(parts)
+
+
+def assert_same(one, other):
+    if isinstance(one, np.ndarray):
+        np.testing.assert_array_equal(one, other)
+        return
+    for field in dataclasses.fields(js.Certificates):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=field.name)
+    assert one == other
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """The array form of every cell, computed once."""
+    made = {}
+
+    def get(name, labelled):
+        if (name, labelled) not in made:
+            made[name, labelled] = DESIGNS[name][1](LABELS if labelled else None)
+        return made[name, labelled]
+
+    return get
+
+
+@pytest.mark.parametrize(("name", "labelled"), CELLS)
+@pytest.mark.parametrize("devices", [None, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))])
+def test_stream_and_ledger_are_the_array(arrays, name, labelled, devices, tmp_path):
+    labels, whole = LABELS if labelled else None, arrays(name, labelled)
+    mesh = None if devices is None else jax.make_mesh((devices,), ("draws",))
+    path, design = tmp_path / "votes.jsonl", DESIGNS[name][0]
+    stream = lambda: js.certify_stream(KEY, CLASSIFY, NOISE, batches(labels), design, mesh=mesh, ledger=path)
+    parts = list(stream())
+    assert [len(part) for part in parts] == [7, 1, 12, 10]
+    assert_same(together(parts), whole)
+    assert_same(js.recertify(path, NOISE, design, labels=labels), whole)
+    assert_same(js.recertify(js.ledger.read(path), NOISE, design, labels=labels), whole)
+    size = path.stat().st_size
+    assert_same(together(list(stream())), whole)
+    assert path.stat().st_size == size
+
+
+def test_the_waist_is_what_certify_does(arrays):
+    selection = js.count_votes(KEY, CLASSIFY, NOISE, X, 100)
+    votes = js.count_votes(KEY, CLASSIFY, NOISE, X, 500, first=100)
+    whole = arrays("fixed", False)
+    for given in ((selection, votes), (np.asarray(selection.counts), np.asarray(votes.counts).astype(np.uint16))):
+        made = js.certificates(*given, NOISE, dim=4)
+        for name in ("label", "radius", "p_lower", "p_upper", "samples", "rule", "norm", "alpha"):
+            np.testing.assert_array_equal(getattr(made, name), getattr(whole, name), err_msg=name)
+    bounded = js.certificates(selection, votes, NOISE, dim=4, norm="linf", runner_up="bounded", alpha=0.01)
+    wanted = js.certify(KEY, CLASSIFY, NOISE, X, n=500, norm=np.inf, runner_up="bounded", alpha=0.01)
+    np.testing.assert_array_equal(bounded.radius, wanted.radius)
+
+
+def test_votes_of_different_numbers_of_draws():
+    made = js.certificates([[9, 1], [9, 1]], [[950, 50], [95, 5]], NOISE, dim=4)
+    one = js.certificates([[9, 1]], [[95, 5]], NOISE, dim=4)
+    assert made.samples.tolist() == [1010, 110] and made.radius[1] == one.radius[0] < made.radius[0]
+
+
+def test_image_ids_of_a_stream():
+    whole = js.certify(KEY, CLASSIFY, NOISE, X, n=500, image_ids=IDS)
+    stream = js.certify_stream(KEY, CLASSIFY, NOISE, batches(LABELS, IDS), Fixed(n=500))
+    assert_same(together(list(stream)), whole)
+
+
+def test_a_stream_of_noise_that_depends_on_the_image():
+    noise = js.noises.InputDependentGaussian(js.scales.KNNScale(X[:20] + 1, sigma=0.5, rate=0.1, k=3))
+    whole = js.certify(KEY, CLASSIFY, noise, X, n=500)
+    parts = js.certify_stream(KEY, CLASSIFY, noise, batches(), Fixed(n=500))
+    assert_same(together(list(parts)), whole)
+
+
+def test_streams_share_a_program():
+    traces = []
+
+    def classify(batch):
+        traces.append(batch.shape)
+        return batch @ WEIGHTS
+
+    for cuts in ([10, 20, 27], [3]):
+        parts = np.split(X, cuts)
+        list(js.certify_stream(KEY, classify, NOISE, iter(parts), Fixed(n=500), batch_size=16))
+    # One for the shape of the scores, and one to run.
+    assert len(traces) == 2
+
+
+def test_no_more_is_read_or_kept_than_is_needed():
+    """A thousand batches: results come while the rest is unread, and few images are ever in hand."""
+    read = 0
+
+    def endless():
+        nonlocal read
+        for start in range(1000):
+            read += 1
+            yield np.repeat(X[start % 30][None], 64, 0)
+
+    given, design = 0, Curve([0.0], n_max=1000)
+    for certificates in js.certify_stream(KEY, CLASSIFY, NOISE, endless(), design, batch_size=16):
+        given += 1
+        assert len(certificates) == 64 and read - given <= 40
+        if given == 60:
+            break
+
+
+@dataclasses.dataclass(frozen=True)
+class Majority(AbstractDesign):
+    """A design of one's own: the first class with ``lead`` votes more than any other, after 10, 20, ... draws."""
+
+    lead: int = 8
+
+    @property
+    def looks(self):
+        return np.arange(10, 101, 10)
+
+    def init(self, images):
+        return {"label": np.full(images, js.ABSTAIN, np.int32)}
+
+    def look(self, rows, look, counts, labels):
+        second, first = np.sort(counts, -1)[:, -2:].T
+        won = first - second >= self.lead
+        return {"label": np.where(won, counts.argmax(-1), rows["label"])}, won | (look == 9)
+
+    def conclude(self, rows, finished):
+        return rows["label"]
+
+
+def test_a_design_of_ones_own(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    parts = list(js.certify_stream(KEY, CLASSIFY, NOISE, batches(), Majority(), ledger=path))
+    whole = np.concatenate(parts)
+    assert (whole[whole >= 0] == LABELS[whole >= 0]).mean() > 0.9
+    np.testing.assert_array_equal(js.recertify(path, NOISE, Majority()), whole)
+    assert (js.recertify(path, NOISE, Majority(lead=50)) >= 0).sum() <= (whole >= 0).sum()
+
+
+def test_a_design_that_is_not_bound_says_so():
+    with pytest.raises(ValueError, match="not bound"):
+        Fixed().init(3)
+    setting = Setting(NOISE, NOISE, dim=4, classes=3, labelled=False)
+    assert Fixed().bind(setting).init(3)["selection"].shape == (3, 3)
+    assert Fixed().bind(setting) == Fixed() and isinstance(Finished._fields, tuple)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Fixed(n=3), ValueError, "n"),
+        (lambda: Fixed(norm=3), ValueError, "norm must be"),
+        (lambda: Fixed(runner_up="x"), ValueError, "runner_up must be"),
+        (lambda: Fixed(alpha=2), ValueError, "alpha must be"),
+        (lambda: Curve([1, 0]), ValueError, "radii must increase"),
+        (lambda: Adaptive(n_max=0), ValueError, "n_max must be"),
+        (lambda: Predict(n=3), ValueError, "can never decide"),
+        (lambda: js.certify_stream(KEY, CLASSIFY, NOISE, 3), TypeError, "batches must be"),
+        (lambda: js.certify_stream(KEY, CLASSIFY, NOISE, X), TypeError, "batches must be"),
+    ],
+)
+def test_bad_designs_are_refused_at_once(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "at least one batch"),
+        ([X[:3], X[3:6, :2]], "images of one shape"),
+        ([X[:3], np.full((2, 4), np.nan, np.float32)], "x must be finite"),
+        ([(X[:3], [0, 1, 7])], "labels must be between"),
+        ([(X[:3], [0, 1, 2]), (X[3:5], [0, 9])], "labels must be between"),
+        ([(X[:3], [0, 1])], "a label for each image"),
+        ([(X[:3], [0, 1, 2]), X[3:5]], "must all be of one kind"),
+        ([(X[:3], [0, 1, 2], [0, 1, -2])], "image_ids must lie"),
+    ],
+)
+def test_bad_batches_are_refused_when_they_come(given, message):
+    with pytest.raises(ValueError, match=message):
+        list(js.certify_stream(KEY, CLASSIFY, NOISE, given, Curve(RADII, n_max=2000)))
