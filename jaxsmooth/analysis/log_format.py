@@ -9,6 +9,11 @@ import numpy as np
 
 COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
 
+
+class LogWarning(UserWarning):
+    """A log that can be read but contradicts itself."""
+
+
 # A log must not state a radius that was not proved; nine digits lose at most one part in 10^8.
 _DIGITS = 9
 

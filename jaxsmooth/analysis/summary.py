@@ -122,7 +122,7 @@ def summary(certificates: Certificates, labels: Any, radii: Any) -> Summary:
         samples=float(np.mean(certificates.samples)) if images else 0.0,
         n=draws_behind_bounds(certificates),
         alpha=certificates.alpha,
-        noise=_noise_in_words(certificates.noise),
+        noise=noise_in_words(certificates.noise),
         norm=certificates.norm,
         kappa=None if certificates.kappa is None or not images else float(np.mean(certificates.kappa)),
     )
@@ -136,9 +136,12 @@ def draws_behind_bounds(certificates: Certificates) -> tuple[int, int] | None:
     return int(total.min()), int(total.max())
 
 
-def _noise_in_words(noise: Any) -> str:
+def noise_in_words(noise: Any) -> str:
+    """A noise with its parameters; the words of a log that was read stay as they are."""
     if noise is None:
         return "noise unknown"
+    if isinstance(noise, str):
+        return noise
     parameters = noise_parameters(noise)
     if parameters is None:
         return type(noise).__name__
