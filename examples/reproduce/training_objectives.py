@@ -25,42 +25,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import records
 import train
 from published import MNIST
+from runs import RUNS
 
 import jaxsmooth as js
 
 IMAGES, N_MAX, ALPHA = 500, 100_000, 1e-3
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One training; ``epochs`` None is the whole protocol."""
-
-    objective: str
-    sigma: float
-    seed: int
-    minutes: int
-    epochs: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Of its files."""
-        return f"{self.objective}-{self.sigma:g}-{self.seed}"
-
-
-# In the order in which they are worth having; minutes of two idle cores for the training.
-RUNS = [
-    Run("gaussian", 0.5, 0, 15),
-    Run("consistency", 0.5, 0, 30),
-    Run("gaussian", 0.25, 0, 15),
-    Run("gaussian", 1.0, 0, 15),
-    Run("consistency", 0.25, 0, 30),
-    Run("consistency", 1.0, 0, 30),
-    Run("stability", 0.5, 0, 30),
-    Run("gaussian", 0.5, 1, 15),
-    Run("consistency", 0.5, 1, 30),
-    Run("macer", 0.5, 0, 60, epochs=25),
-    Run("smoothadv", 0.5, 0, 60, epochs=15),
-]
 
 
 def train_options(run, options):
