@@ -12,12 +12,22 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "examples/reproduce"))
+import table_classes
+import table_l1_noises
 import table_noise_in_training
 import table_radii
+import table_sigma_of_x
 import table_training
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TABLES = {"training": table_training.make, "radii": table_radii.make, "noise in training": table_noise_in_training.make}
+TABLES = {
+    "training": table_training.make,
+    "classes": table_classes.make,
+    "noise in training": table_noise_in_training.make,
+    "sigma of x": table_sigma_of_x.make,
+    "l1 noises": table_l1_noises.make,
+    "radii": table_radii.make,
+}
 
 
 def page(text: str, results: pathlib.Path) -> str:

@@ -14,8 +14,11 @@ from tests.test_examples import ROOT, run
 sys.path.insert(0, str(ROOT / "docs"))
 sys.path.insert(0, str(ROOT / "examples/reproduce"))
 import results_tables
+import table_classes
+import table_l1_noises
 import table_noise_in_training
 import table_radii
+import table_sigma_of_x
 import table_training
 from published import MNIST
 from runs import RUNS, Run
@@ -45,14 +48,23 @@ def test_logs_are_small_and_say_where_they_come_from():
             assert record["machine"]["cores"] > 0 and not record["options"].get("quick"), path
 
 
-def log(folder: pathlib.Path, run: Run, radius: np.ndarray) -> None:
-    """A log of a run with these radii, every class right."""
-    (folder / "training").mkdir(exist_ok=True)
+def write(path: pathlib.Path, radius: np.ndarray, norm: float = 2) -> None:
+    """A log with these radii, every class right."""
     label = np.zeros(len(radius), np.int32)
-    certificates = js.Certificates(label, radius, radius, radius, np.full(len(radius), 1000))
-    js.analysis.write_log(folder / "training" / f"{run.name}.tsv", certificates, label)
+    certificates = js.Certificates(label, radius, radius, radius, np.full(len(radius), 1000), norm=norm)
+    js.analysis.write_log(path, certificates, label)
+
+
+def records_of(path: pathlib.Path, record: dict) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(record))
+
+
+def log(folder: pathlib.Path, run: Run, radius: np.ndarray) -> None:
+    """A finished run with these radii."""
     record = {"training": {"seconds": 120}, "certification": {"seconds": 60, "votes per image": 900.0}}
-    (folder / "training" / f"{run.name}.json").write_text(json.dumps(record))
+    records_of(folder / "training" / f"{run.name}.json", record)
+    write(folder / "training" / f"{run.name}.tsv", radius)
 
 
 def test_the_training_tables(tmp_path):
@@ -68,7 +80,9 @@ def test_the_training_tables(tmp_path):
     # All are right up to 1.5 and none at 1.75; 100 is within two standard errors, 0.9, of the published 99.2 at 0.
     assert "| Gaussian, sigma 0.5 | 100.0 |" + 6 * " **100.0** |" + " **0.0** |" in made
     log(tmp_path, consistency, radius + 0.1)
-    assert "| Consistency, sigma 0.5 | +0.1000 [+0.1000, +0.1000] | +0.0968 |" in table_training.make(tmp_path)
+    made = table_training.make(tmp_path)
+    assert "| Consistency, sigma 0.5 | +0.1000 [+0.1000, +0.1000] | +0.0968 |" in made
+    assert "-0.0049 [-0.0104, +0.0006] | yes |" in made and "Of 2 runs of the whole protocol 1 have" in made
 
 
 def test_runs_have_names_of_their_own_and_published_values():
@@ -93,6 +107,47 @@ def test_the_table_of_training_noises():
     record = {"alphas": [0.0, 0.3, 0.4], "votes": 100, "images": 1000, "epochs": [10, 3], "columns": [column]}
     made = table_noise_in_training.mnist(record)
     assert "| 0.4 | 0.3, not told from 0.4 | 0.34 | 8.00 / 4.40 / 5.00 | 8.08 / 0.68 / 0.66 |" in made
+
+
+def test_the_table_of_classes(tmp_path):
+    """Ten classes of 100; one is right half of the time, and no chance explains that."""
+    rows = [
+        {"sigma": 0.5, "trained with": 0, "right": [50] + [100] * 9},
+        {"sigma": 0.5, "trained with": 0.5, "right": [95] * 10},
+    ]
+    records_of(tmp_path / "classes/classes.json", {"images": [100] * 10, "rows": rows})
+    made = table_classes.make(tmp_path)
+    assert "| none | 0.5 | 95.0 | 50.0 [39.8, 60.2], class 0 | 100.0 [96.4, 100.0], class 1 |" in made
+    # Of ten equal classes of 95 %, 95 - 1.54 sqrt(.95 .05 / 100) is expected of the lowest, 91.6; exactly, 91.4.
+    assert made.count("| 91.4 | yes |") == 1 and made.count("| 91.4 | no |") == 1
+
+
+def test_the_table_of_a_sigma_for_every_image(tmp_path):
+    (tmp_path / "sigma_of_x").mkdir()
+    record = {"sigma_b": 0.5, "rate": 0.01, "kappa": 0.2}
+    records_of(tmp_path / "sigma_of_x/0.5-0.01.json", record)
+    for kind, radius in (("constant", 1.0), ("nearest", 0.98)):
+        write(tmp_path / f"sigma_of_x/0.5-0.01-{kind}.tsv", np.full(40, radius))
+    made = table_sigma_of_x.make(tmp_path)
+    assert "| 0.5, 0.01 | nearest | 100.0 | 100.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.000 | 0.9800 |" in made
+    # 1 - 1 / sqrt(1 + 0.2^2) = .0194.
+    assert "-0.0200 [-0.0200, -0.0200], -2.0 %, where the rate costs 1.9 % at equal votes." in made
+
+
+def test_the_table_of_noises_in_l1(tmp_path):
+    for objective, sigma, radius in (("gaussian", 0.5, 0.9), ("gaussian", 1.0, 1.6), ("noisy_stability", 0.5, 1.1)):
+        name = f"uniform-{objective}-{sigma:g}"
+        records_of(tmp_path / f"l1_noises/{name}.json", {"noise": "uniform", "sigma": sigma, "objective": objective})
+        write(tmp_path / f"l1_noises/{name}.tsv", np.full(10, radius), norm=1)
+    made = table_l1_noises.make(tmp_path)
+    assert "| Uniform, sigma 0.5 | 100.0 | 100.0 | 0.0 |" in made
+    assert "| **Uniform, best sigma** | 100.0 | 100.0 | 100.0 | 100.0 | 0.0 |" in made
+    assert "| **Uniform, stability, best sigma** | 100.0 | 100.0 | 100.0 | 0.0 |" in made
+
+
+@pytest.mark.parametrize("name", ["classes", "sigma of x", "l1 noises", "radii", "training", "noise in training"])
+def test_what_was_not_run_is_said(name, tmp_path):
+    assert "ot run yet" in results_tables.TABLES[name](tmp_path)
 
 
 @pytest.mark.slow

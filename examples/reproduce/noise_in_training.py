@@ -20,14 +20,13 @@ import jax
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import networks
 import records
-import train
 
 import jaxsmooth as js
 import jaxsmooth.diagnostics as jd
 
 ALPHAS, BETAS, VOTES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], [0.0, 0.4, 0.9], 100
-TINY = 1e-6  # stands for no noise, where a sigma has to be positive
 
 
 def discs(options, clock):
@@ -58,24 +57,11 @@ def distances(options, clock):
 
 def fine_tuned(options, alpha):
     """A LeNet trained without noise, then with noise alpha."""
-    split = ["--split", "train[:512]"] if options.quick else []
-
-    def trained(name, sigma, epochs, rate, first=None):
-        arguments = ["--dataset", "mnist", "--data-dir", options.data_dir, "--objective", "gaussian", "--clip", "0"]
-        arguments += ["--sigma", max(sigma, TINY), "--epochs", epochs, "--learning-rate", rate, "--batch-size", "128"]
-        arguments += ["--evaluate-images", "100", "--output", options.work / "noise_in_training" / name, *split]
-        settings = train.parse([str(argument) for argument in arguments])
-        network, plan, mesh, held_out = train.prepare(settings)
-        if first is not None:
-            network = type(network)(
-                first, *(getattr(network, f) for f in ("statistics", "train", "evaluate", "classifier"))
-            )
-        noise = js.noises.Gaussian(max(sigma, TINY))
-        return network, train.train(settings, network, plan, noise, jax.random.key(settings.seed), mesh, held_out)
-
-    _, base = trained("base", 0.0, 1 if options.quick else 10, 0.05)
-    network, state = trained(f"alpha-{alpha:g}", alpha, 1 if options.quick else 3, 0.02, base["weights"])
-    return network.classifier(state["weights"], state["statistics"])
+    sigma = max(alpha, networks.TINY)
+    arguments = ["--objective", "gaussian", "--sigma", sigma, "--epochs", "3", "--learning-rate", "0.02"]
+    folder, base = options.work / "noise_in_training" / f"alpha-{alpha:g}", networks.without_noise(options)
+    arguments += ["--batch-size", "128"]
+    return networks.fitted(folder, options, js.noises.Gaussian(sigma), arguments, base.weights).classify
 
 
 def mnist(options, clock):

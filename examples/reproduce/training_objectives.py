@@ -14,7 +14,6 @@ docs/results.md are made of them by ``python docs/results_tables.py``.
 """
 
 import dataclasses
-import json
 import pathlib
 import sys
 
@@ -22,8 +21,8 @@ import jax
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import networks
 import records
-import train
 from published import MNIST
 from runs import RUNS
 
@@ -32,72 +31,16 @@ import jaxsmooth as js
 IMAGES, N_MAX, ALPHA = 500, 100_000, 1e-3
 
 
-def train_options(run, options):
-    """The options of ``train.py`` for a run; gradients are not clipped, as published."""
-    arguments = [
-        "--dataset",
-        "mnist",
-        "--data-dir",
-        options.data_dir,
-        "--sigma",
-        run.sigma,
-        "--objective",
-        run.objective,
-    ]
-    arguments += [
-        "--preset",
-        "--clip",
-        "0",
-        "--seed",
-        run.seed,
-        "--evaluate-images",
-        "100",
-        "--n",
-        "200",
-        "--images",
-        "10",
-    ]
-    arguments += ["--output", options.work / "training" / run.name]
-    if options.quick:
-        arguments += ["--split", "train[:512]", "--epochs", "1"]
-    elif run.epochs:
-        arguments += ["--epochs", run.epochs]
-    return train.parse([str(argument) for argument in arguments])
-
-
-def trained(run, options):
-    """``(classify, test_key, facts)`` of a run, trained now or before."""
-    settings = train_options(run, options)
-    train_key, test_key, _ = jax.random.split(jax.random.key(run.seed), 3)
-    network, plan, mesh, held_out = train.prepare(settings)
-    clock = records.Clock(settings.output / "training_time.json")
-    history = settings.output / "epochs.jsonl"
-
-    def after_epoch(epoch, measured):
-        with history.open("a") as file:
-            file.write(json.dumps({"epoch": epoch, **measured, **clock.read()}) + "\n")
-
-    noise = js.noises.Gaussian(run.sigma)
-    state = train.train(settings, network, plan, noise, train_key, mesh, held_out, after_epoch)
-    facts = {
-        "objective": repr(plan.objective),
-        "source": plan.source,
-        "epochs": plan.epochs,
-        "images in a step": plan.size,
-        "weights": train.digest(state),
-    }
-    return network.classifier(state["weights"], state["statistics"]), test_key, facts | clock.read()
-
-
 def certify(run, options):
     """Train and certify a run; write its log and its record."""
     folder = options.work / "training" / run.name
-    classify, key, training = trained(run, options)
+    network = networks.fitted_run(run, options)
+    _, key, _ = jax.random.split(jax.random.key(run.seed), 3)
     images, labels = js.datasets.load("mnist", f"test[:{options.images}]", data_dir=options.data_dir)
     clock = records.Clock(folder / "certification_time.json")
     certificates = js.certify_adaptive(
         key,
-        classify,
+        network.classify,
         js.noises.Gaussian(run.sigma),
         images,
         n_max=options.n,
@@ -112,7 +55,7 @@ def certify(run, options):
     certification |= {"images": len(labels), "n_max": options.n, "alpha": ALPHA}
     record = {
         "run": dataclasses.asdict(run),
-        "training": training,
+        "training": network.facts,
         "certification": certification,
         **records.circumstances(options),
     }
