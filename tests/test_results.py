@@ -150,9 +150,32 @@ def test_what_was_not_run_is_said(name, tmp_path):
     assert "ot run yet" in results_tables.TABLES[name](tmp_path)
 
 
+needs_mnist = pytest.mark.skipif("JAXSMOOTH_DATA_DIR" not in os.environ, reason="JAXSMOOTH_DATA_DIR is not set")
+
+
 @pytest.mark.slow
 @pytest.mark.data
-@pytest.mark.skipif("JAXSMOOTH_DATA_DIR" not in os.environ, reason="JAXSMOOTH_DATA_DIR is not set")
+@needs_mnist
+@pytest.mark.parametrize(
+    ("command", "table", "expected"),
+    [
+        ("classes.py", "classes", "lowest if equal"),
+        ("noise_in_training.py --part mnist", "noise in training", "not told from"),
+        ("noise_in_training.py --part distances", "noise in training", "600 training images"),
+        ("sigma_of_x.py --sigmas 0.5 --rates 0.01", "sigma of x", "| 0.5, 0.01 | nearest |"),
+        ("l1_noises.py --noises uniform --sigmas 0.5", "l1 noises", "Uniform, stability, best sigma"),
+    ],
+)
+def test_a_script_runs_and_its_table_is_made(command, table, expected, tmp_path):
+    script, *arguments = command.split()
+    folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    run(f"examples/reproduce/{script}", "--quick", *arguments, *folders)
+    assert expected in results_tables.TABLES[table](tmp_path / "results")
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@needs_mnist
 def test_training_objectives(tmp_path):
     folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     command = ["examples/reproduce/training_objectives.py", "--quick", "--runs", "gaussian-0.5-0", *folders]
