@@ -62,7 +62,10 @@ def _average(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
         gap, low, high = versus_published(run, scores)
         whole = run.epochs is None
         held += whole and low <= 0 <= high
-        minutes = [record[part]["seconds"] / 60 for part in ("training", "certification")]
+        minutes = [
+            f"{sum(record[part][clock] for part in ('training', 'certification')) / 60:.0f}"
+            for clock in ("seconds", "processor_seconds")
+        ]
         rows.append(
             [
                 title(run),
@@ -71,7 +74,7 @@ def _average(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
                 interval(gap, low, high),
                 ("yes" if low <= 0 <= high else "**no**") if whole else "fewer epochs",
                 f"{record['certification']['votes per image']:,.0f}",
-                f"{minutes[0]:.0f} + {minutes[1]:.0f}",
+                " / ".join(minutes),
             ]
         )
     whole = sum(run.epochs is None for run in done)
@@ -82,7 +85,7 @@ def _average(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
         "difference, 95 %",
         "holds 0",
         "votes per image",
-        "minutes",
+        "minutes, clock / processor",
     ]
     return (
         table(heads, rows)
