@@ -35,6 +35,14 @@ def rounded_down(value: float, places: int) -> str:
     return str(decimal.Decimal(repr(value)).quantize(step, rounding=decimal.ROUND_FLOOR))
 
 
+def rounded_up(value: float, places: int) -> str:
+    """The end of an interval as text with this many decimal places, never below its value."""
+    if not math.isfinite(value):
+        return str(value)
+    step = decimal.Decimal(1).scaleb(-places)
+    return str(decimal.Decimal(repr(value)).quantize(step, rounding=decimal.ROUND_CEILING) + 0)
+
+
 def norm_in_words(norm: float) -> str:
     """``l1``, ``l2`` or ``linf``."""
     return "linf" if norm == np.inf else f"l{norm:g}"
