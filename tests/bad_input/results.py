@@ -78,7 +78,7 @@ ANALYSIS = {
         js.analysis.table,
         {"runs": {"a": (CERTIFICATES, LABELS)}},
         {
-            "runs": (None, 3, {}, [CERTIFICATES], {"a": CERTIFICATES}, {"a": 3}),
+            "runs": (None, 3, {}, [3], {"a": CERTIFICATES}, {"a": 3}),
             "radii": tuple(value for value in RADII if value is not None),
             "format": (None, 3, "html"),
             "baseline": (3, "b"),
