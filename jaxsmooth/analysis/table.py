@@ -192,8 +192,8 @@ def _versus(found: Mapping[str, _Run], baseline: str, alpha: float) -> Column:
             intervals.append("")
             exact.append(("", "", ""))
             continue
-        both = run.ids is not None and base.ids is not None
-        if not np.array_equal(run.labels, base.labels) or (both and not np.array_equal(run.ids, base.ids)):
+        others = run.ids is not None and base.ids is not None and not np.array_equal(run.ids, base.ids)
+        if others or not np.array_equal(run.labels, base.labels):
             raise ValueError(
                 f"runs[{name!r}] is not of the images of baseline = {baseline!r} in their order; leave baseline out, "
                 "or certify the same images"
