@@ -290,57 +290,6 @@ def _approximate_tail(count: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.nda
     return np.where(count <= 0, 1.0, np.where(count > n, 0.0, inside))
 
 
-def _unanimous(self, p: float) -> int:
-        only = _unanimous(self.alpha, p)
-        return only if only <= self.first_look else _unanimous(self.alpha * self.last_share, p)
-
-    def _thresholds_any_class(self, p: np.ndarray) -> np.ndarray:
-        smallest = p[:1]
-        if not np.isfinite(smallest[0]):
-            return self._thresholds_at(p, np.full(len(p), self.alpha))
-        # The thresholds at full alpha are the lowest, so they overstate what the other classes need.
-        loosest = self._thresholds_at(smallest, np.array([self.alpha]))[0]
-        first = max(self.alpha / 2, self.alpha - self._union_bound(loosest, 1 - smallest)[0])
-        lowest = self._thresholds_at(smallest, np.array([first]))[0]
-        other = self._union_bound(lowest, 1 - np.minimum(p, 1.0))
-        spent = np.where(p == smallest, first, self.alpha - other)
-        return np.maximum(self._thresholds_at(p, spent), lowest)
-
-    def _union_bound(self, thresholds: np.ndarray, p: np.ndarray) -> np.ndarray:
-        return _tail(thresholds, self.looks, p[:, None]).sum(-1) * _OUTWARD
-
-    def _thresholds_at(self, p: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """``(len(p), looks)`` thresholds when null i spends ``alpha[i]``: looked for, then checked."""
-        n, p = self.looks, p[:, None]
-        allowed = alpha[:, None] * (self.alphas / self.alpha)
-        low = np.zeros((len(p), len(n)), np.int64)  # not enough votes: the tail of 0 is 1
-        high = np.broadcast_to(n + 1, low.shape)  # enough: cannot occur
-        for _ in range(int(n[-1] + 1).bit_length()):
-            middle = (low + high) // 2
-            enough = _approximate_tail(middle, n, p) <= allowed
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        while np.any(wrong := _tail(high, n, p) > allowed):
-            high = high + wrong
-        while np.any(enough := _tail(high - 1, n, p) <= allowed):
-            high = high - enough
-        # The proof for any class needs (c - 1) / (n - 1) >= p; for alpha below 1/2 this changes nothing.
-        convex = 1 + np.ceil((n - 1) * np.minimum(p, 1.0)).astype(np.int64)
-        return np.maximum(high, np.minimum(convex, n + 1))
-
-
-def check_tests(tests: Any) -> None:
-    """Refuse what does not say when to look."""
-    if not isinstance(tests, GroupSequential):
-        raise TypeError(f"tests must be a GroupSequential, for example GroupSequential(n_max, alpha); got {tests!r}")
-
-
-def _tail(count: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """P(Bin(n, p) >= count), rounded up; 1 for an infinite p."""
-    count = np.asarray(count)
-    inside = special.betainc(np.maximum(count, 1), np.maximum(n - count, 0) + 1, np.minimum(p, 1.0)) * _OUTWARD
-    return np.where(count <= 0, 1.0, np.where((count > n) & np.isfinite(p), 0.0, inside))
-
-
 def _unanimous(alpha: float, p: float) -> int:
     """The smallest n with p**n <= alpha."""
     n = 1 if p == 0 else max(1, math.ceil(math.log(alpha) / math.log(p)))
