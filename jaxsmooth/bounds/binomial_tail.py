@@ -6,7 +6,7 @@ no inverse of a special function is believed, not even ours.
 *Forward.* With a = c, b = n - c + 1, N = a + b, x = p and y = 1 - p, :math:`P(\mathrm{Bin}(n, p) \ge c) = I_x(a, b) =
 w K` with :math:`w = x^a y^b / B(a, b)` and a continued fraction K (Didonato and Morris) whose terms are all positive
 where a >= N x; elsewhere the other tail is taken. Its convergents enclose it from both sides in turn, so the last two
-bound what is left out; it ends after b terms. w is :math:`\sqrt{a b / (2 \pi N)}\, e^{-D + r(N) - r(a) - r(b)}` with the
+bound what is left out; it ends after b terms. :math:`w = \sqrt{a b / (2 \pi N)}\, e^{-D + r(N) - r(a) - r(b)}` has the
 deviance :math:`D = a \log(a / N x) + b \log(b / N y)` and the remainder r of Stirling's series, which encloses it.
 
 *Rounding.* u = 2^-53; sums, products and quotients err by u of themselves, log, log1p, exp and expm1 by at most 8 u
@@ -185,16 +185,35 @@ def _log_weight(
     total = a + b
     first, second = a * np.log1p(difference / mean), b * np.log1p(-difference / rest)
     root = 0.5 * np.log(a / total * b / (2 * math.pi))
-    value = root - (first + second) + (_remainder(total) - _remainder(a) - _remainder(b))
+    value = root - (first + second) + (stirling_remainder(total) - stirling_remainder(a) - stirling_remainder(b))
     error = 16 * _U * (np.abs(first) + np.abs(second) + np.abs(difference) + np.abs(root) + 8) + 4 * slip
     return value, error
 
 
 # Of 1 to 15; the series is for larger numbers.
-_REMAINDERS = np.array([0.0, 0.08106146679532726, 0.0413406959554093, 0.02767792568499834, 0.020790672103765093, 0.016644691189821193, 0.013876128823070748, 0.01189670994589177, 0.010411265261972096, 0.009255462182712733, 0.00833056343336287, 0.007573675487951841, 0.00694284010720953, 0.006408994188004207, 0.0059513701127588475, 0.005554733551962801])
+_REMAINDERS = np.array(
+    [
+        0.0,
+        0.08106146679532726,
+        0.0413406959554093,
+        0.02767792568499834,
+        0.020790672103765093,
+        0.016644691189821193,
+        0.013876128823070748,
+        0.01189670994589177,
+        0.010411265261972096,
+        0.009255462182712733,
+        0.00833056343336287,
+        0.007573675487951841,
+        0.00694284010720953,
+        0.006408994188004207,
+        0.0059513701127588475,
+        0.005554733551962801,
+    ]
+)
 
 
-def _remainder(z: np.ndarray) -> np.ndarray:
+def stirling_remainder(z: np.ndarray) -> np.ndarray:
     """log Gamma(z) - ((z - 1/2) log z - z + log(2 pi) / 2) for integers z >= 1, to 2 u."""
     large = np.maximum(z, 16.0)
     v = 1 / large**2
@@ -229,9 +248,7 @@ def _fraction(
         if not len(at):
             break
         scale = 1 / below
-        above, above_before, below, below_before = (
-            each * scale for each in (above, above_before, below, below_before)
-        )
+        above, above_before, below, below_before = (each * scale for each in (above, above_before, below, below_before))
     return value, relative
 
 
