@@ -33,7 +33,7 @@ MOST_TRIALS = 2**48
 _U = 2.0**-53
 _BLOCK = 4096  # what is evaluated at once stays in the cache
 _TERMS = 20_000  # a fraction cut off here is still enclosed; needed for medians of more than 1e11 trials
-_SMALLEST = 2.0**-1000
+_SMALLEST = 2.0**-1020
 
 
 class _Log(NamedTuple):
@@ -109,8 +109,8 @@ def _solve(a: np.ndarray, b: np.ndarray, alpha: float) -> tuple[np.ndarray, np.n
     for _ in range(200):
         log = _log_tail(a[going], b[going], s, small)
         excess = log.above - target + 16 * _U * (abs(target) + np.abs(log.above))
-        with np.errstate(divide="ignore", over="ignore"):
-            step = -excess / log.slope
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            step = np.clip(np.nan_to_num(-excess / log.slope, nan=-40.0), -40.0, 40.0)
         bend = log.difference - log.slope
         close = (np.abs(step) <= 0.25) & (np.abs(bend) * step**2 <= 2.0**-45)
         safe = np.where(close, step - np.abs(step) * (16 * log.error + 64 * _U), 0.0)
@@ -119,8 +119,7 @@ def _solve(a: np.ndarray, b: np.ndarray, alpha: float) -> tuple[np.ndarray, np.n
         if close.all():
             break
         # On the way Halley's method, where its correction is moderate: it needs one evaluation less.
-        halley = step / np.clip(1 + 0.5 * step * bend, 0.5, 1.5)
-        step = np.clip(np.nan_to_num(halley), -40.0, 40.0)[~close]
+        step = (step / np.clip(1 + 0.5 * step * bend, 0.5, 1.5))[~close]
         going, s, small = going[~close], s[~close], small[~close]
         s = np.clip(_moved(s, np.where(small, step, -step)), _SMALLEST, 1 - _U)
         small, s = np.where(s > 0.5, ~small, small), np.maximum(np.where(s > 0.5, 1 - s, s), _SMALLEST)
@@ -165,10 +164,10 @@ def _log_tail(a: np.ndarray, b: np.ndarray, s: np.ndarray, small: np.ndarray) ->
     )
     value = log_weight + np.log(fraction)
     error = error + relative + 16 * _U * (np.abs(value) + np.abs(log_weight))
-    with np.errstate(divide="ignore"):
-        other = lambda log: np.log(-np.expm1(np.minimum(log, -_U)))
-        above = np.where(upper, value + error, other(value - error) * (1 - 16 * _U) + 16 * _U)
-        value = np.where(upper, value, other(value))
+    # The far tail is at most 1 - 1/e there; where it were more, the cap would only raise the bound.
+    other = lambda log: np.log1p(-np.exp(np.minimum(log, math.log(0.75))))
+    above = np.where(upper, value + error, other(value - error) * (1 - 32 * _U))
+    value = np.where(upper, value, other(value))
     return _Log(above, value, np.exp(log_weight - value), difference, error)
 
 
