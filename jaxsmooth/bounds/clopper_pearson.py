@@ -22,7 +22,8 @@ def clopper_pearson_lower(successes: Any, trials: Any, alpha: float) -> Any:
         alpha: error probability in (0, 1), all of it spent on this side.
 
     Returns:
-        float64 of the broadcast shape, rounded down.
+        float64 of the broadcast shape, rounded down: :math:`P(\mathrm{Bin}(n, p) \ge k) \le \alpha` holds at the
+        float itself, by a tail whose error is proved (``bounds/binomial_tail.py``), up to 2**48 trials.
 
     Raises:
         ValueError: if a count or ``alpha`` is out of range.
@@ -53,7 +54,7 @@ def clopper_pearson_upper(successes: Any, trials: Any, alpha: float) -> Any:
         alpha: error probability in (0, 1), all of it spent on this side.
 
     Returns:
-        float64 of the broadcast shape, rounded up.
+        float64 of the broadcast shape, rounded up, as ``clopper_pearson_lower`` is rounded down.
 
     Raises:
         ValueError: if a count or ``alpha`` is out of range.

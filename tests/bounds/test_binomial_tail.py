@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from jaxsmooth.bounds import binomial_tail, clopper_pearson_lower, clopper_pearson_upper
+from jaxsmooth.bounds import GroupSequential, binomial_tail, clopper_pearson_lower, clopper_pearson_upper
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 
 ALPHAS = [0.3, 0.05, 1e-3, 1e-4, 1e-6, 1e-9]
@@ -143,6 +143,16 @@ def test_no_inverse_is_believed(monkeypatch, fault):
     found = clopper_pearson_lower(k, n, 1e-3), clopper_pearson_upper(k, n, 1e-3)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     check_both(k[:40], n[:40], 1e-3)
+
+
+@pytest.mark.parametrize("n_max", [1000, 100_000, 10**7, 10**9])
+def test_thresholds_are_the_smallest_whose_tail_is_at_most_alpha(n_max):
+    tests = GroupSequential(n_max, 1e-3, first_look=n_max // 500, ratio=5.0)
+    nulls = np.array([0.001, 0.5, 0.84, 1 - 1e-3, 1 - 2e-6])
+    for null, row in zip(nulls.tolist(), tests.thresholds(nulls).tolist(), strict=True):
+        for n, count, alpha in zip(tests.looks.tolist(), row, tests.alphas.tolist(), strict=True):
+            assert exact_tail(count, n, mp.mpf(null)) <= alpha
+            assert exact_tail(count - 1, n, mp.mpf(null)) > alpha * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("fault", [1 + 1e-6, 1 + 1e-9])
