@@ -13,7 +13,6 @@ import argparse
 import pathlib
 
 import numpy as np
-from paired import difference
 
 import jaxsmooth as js
 
@@ -56,7 +55,7 @@ def main():
     (first, labels), (second, others) = (scores(paths, options.radii) for paths in (options.first, options.second))
     if not np.array_equal(labels, others):
         raise SystemExit("the logs of --first and --second are of different images")
-    gap, low, high = difference(first, second)
+    gap, low, high = js.analysis.paired_difference(first, second)
     print(f"\n{first.shape[1]} images, {len(first)} runs: ACR {first.mean():.4f} against {second.mean():.4f}")
     print(f"first - second: {gap:+.4f} [{low:+.4f}, {high:+.4f}]; by run {np.round((first - second).mean(1), 4)}")
     if options.figure:

@@ -25,7 +25,6 @@ import numpy as np
 import optax
 import training_costs
 from models import MLP
-from paired import difference
 from tqdm.auto import tqdm
 
 import jaxsmooth as js
@@ -141,7 +140,7 @@ def report(rows, seeds, images):
         )
         for row in group:
             acr = row["scores"].mean(1)
-            gap, low, high = difference(row["scores"], group[0]["scores"])
+            gap, low, high = js.analysis.paired_difference(row["scores"], group[0]["scores"])
             accuracy = [float((row["correct"] & (row["radius"] >= radius)).mean()) for radius in radii]
             row |= {"acr": acr.mean(), "sd": acr.std(ddof=1), "gap": gap, "low": low, "high": high, "radii": radii}
             row |= {"clean": row["correct"].mean(), "abstain": float((row["label"] < 0).mean()), "accuracy": accuracy}

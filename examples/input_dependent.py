@@ -19,7 +19,6 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-from paired import difference
 from tqdm.auto import tqdm, trange
 
 import jaxsmooth as js
@@ -114,7 +113,7 @@ def report(certificates, labels, sigma, dim, options):
         cells = [f"{column[:, i].mean():.4f} +- {column[:, i].std():.4f}" for column in table.values()]
         print(f"{row:>20}  {cells[0]:>17}  {cells[1]:>17}")
     each = {k: np.array([np.where(c.label == labels, c.radius, 0) for c in found]) for k, found in certificates.items()}
-    gap, low, high = difference(each["nearest"], each["constant"])
+    gap, low, high = js.analysis.paired_difference(each["nearest"], each["constant"])
     print(f"average radius, nearest - constant: {gap:+.4f} [{low:+.4f}, {high:+.4f}], 95 % over images and seeds")
 
 

@@ -47,7 +47,7 @@ NOT_TRAINING = (
 )
 
 
-def parse():
+def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--dataset", default="digits")
@@ -83,7 +83,7 @@ def parse():
     add("--n", type=int, default=10_000, help="votes per image")
     add("--output", type=pathlib.Path, default=pathlib.Path("outputs/train"))
     add("--quick", action="store_true", help="a few seconds, to see that it runs")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.quick:
         options.epochs, options.images, options.evaluate_images, options.n = options.epochs or 2, 20, 20, 200
     imagenet = options.dataset.startswith("imagenet")
@@ -122,8 +122,8 @@ def make_step(network, plan, noise, key, augment):
     return jax.jit(step, donate_argnums=0)
 
 
-def train(options, network, plan, noise, key, mesh, held_out):
-    """Train from the last checkpoint on; return the state."""
+def train(options, network, plan, noise, key, mesh, held_out, after_epoch=lambda epoch, measured: None):
+    """Train from the last checkpoint on, calling ``after_epoch`` once each is saved; return the state."""
     everywhere, apart = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("data",)))
     state = {"weights": network.weights, "statistics": network.statistics}
     state |= {"optimizer": plan.optimizer.init(network.weights), "step": jnp.int32(0)}
@@ -152,8 +152,15 @@ def train(options, network, plan, noise, key, mesh, held_out):
         if collapse := jo.class_collapse(total["predicted"], total["labelled"]):
             bar.write(f"class collapse: {collapse}")
         checkpoints.save(epoch + 1, state)
+        after_epoch(epoch + 1, {"loss": float(total["loss"] / plan.per_epoch), "accuracy": accuracy})
     checkpoints.close()
     return state
+
+
+def digest(state):
+    """What tells these weights from all others."""
+    leaves = jax.tree.leaves(state["weights"])
+    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()[:16]
 
 
 def smoothed_accuracy(network, state, noise, key, mesh, images, labels, n=100):
@@ -179,22 +186,28 @@ def certify(options, network, state, noise, key, mesh):
     plt.close(axes.figure)
 
 
-def main():
-    options = parse()
+def prepare(options):
+    """``(network, plan, mesh, held_out)``: everything that training takes besides noise and key."""
     options.output.mkdir(parents=True, exist_ok=True)
-    train_key, test_key, teacher_key = jax.random.split(jax.random.key(options.seed), 3)
     mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
-    noise, data_dir = js.noises.Gaussian(options.sigma), options.data_dir
-    held_out = js.datasets.load(options.dataset, f"{options.test_split}[:{options.evaluate_images}]", data_dir=data_dir)
-    plan = make_plan(options, len(js.datasets.source(options.dataset, options.split, data_dir=data_dir)))
+    evaluated = f"{options.test_split}[:{options.evaluate_images}]"
+    held_out = js.datasets.load(options.dataset, evaluated, data_dir=options.data_dir)
+    plan = make_plan(options, len(js.datasets.source(options.dataset, options.split, data_dir=options.data_dir)))
     dtype, shape = jnp.bfloat16 if options.bfloat16 else jnp.float32, held_out[0].shape[1:]
     make = FRAMEWORKS[options.framework]
     network = make(options.network, options.dataset, options.classes, shape, options.seed, dtype)
     print(f"{plan.objective}\nfrom {plan.source}; {plan.size} images in a step, {plan.per_epoch} steps in an epoch")
+    return network, plan, mesh, held_out
+
+
+def main():
+    options = parse()
+    train_key, test_key, teacher_key = jax.random.split(jax.random.key(options.seed), 3)
+    noise, data_dir = js.noises.Gaussian(options.sigma), options.data_dir
+    network, plan, mesh, held_out = prepare(options)
     start = time.perf_counter()
     state = train(options, network, plan, noise, train_key, mesh, held_out)
-    digest = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state["weights"])))
-    print(f"trained {plan.epochs} epochs in {time.perf_counter() - start:.0f} s; weights {digest.hexdigest()[:16]}")
+    print(f"trained {plan.epochs} epochs in {time.perf_counter() - start:.0f} s; weights {digest(state)}")
     certify(options, network, state, noise, test_key, mesh)
     if options.votes_on_training:
         images, _ = js.datasets.load(options.dataset, options.split, data_dir=data_dir)

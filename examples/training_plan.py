@@ -11,6 +11,7 @@ import jaxsmooth.objectives as jo
 OBJECTIVES = (
     "gaussian",
     "stability",
+    "noisy_stability",
     "consistency",
     "smoothadv",
     "smoothadv_consistency",
@@ -50,6 +51,7 @@ def named_objective(options: argparse.Namespace, per_epoch: int) -> jo.AbstractO
     made = {
         "gaussian": lambda: jo.GaussianAugmentation(copies(1)),
         "stability": lambda: jo.Stability(lam, copies(1)),
+        "noisy_stability": lambda: jo.Stability(lam, copies(2), "noisy_noisy"),
         "consistency": lambda: jo.Consistency(lam, eta, copies(2)),
         "smoothadv": lambda: jo.SmoothAdv(epsilon, attack, jo.GaussianAugmentation(copies(4))),
         "smoothadv_consistency": lambda: jo.SmoothAdv(epsilon, attack, jo.Consistency(lam, eta, copies(4))),

@@ -9,6 +9,11 @@ import numpy as np
 
 COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
 
+
+class LogWarning(UserWarning):
+    """A log that can be read but contradicts itself."""
+
+
 # A log must not state a radius that was not proved; nine digits lose at most one part in 10^8.
 _DIGITS = 9
 
@@ -28,6 +33,14 @@ def rounded_down(value: float, places: int) -> str:
         return str(value)
     step = decimal.Decimal(1).scaleb(-places)
     return str(decimal.Decimal(repr(value)).quantize(step, rounding=decimal.ROUND_FLOOR))
+
+
+def rounded_up(value: float, places: int) -> str:
+    """The end of an interval as text with this many decimal places, never below its value."""
+    if not math.isfinite(value):
+        return str(value)
+    step = decimal.Decimal(1).scaleb(-places)
+    return str(decimal.Decimal(repr(value)).quantize(step, rounding=decimal.ROUND_CEILING) + 0)
 
 
 def norm_in_words(norm: float) -> str:

@@ -11,6 +11,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
 from jaxsmooth.analysis.log_format import norm_in_words
 from jaxsmooth.analysis.scores import certified_accuracy, scored
+from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ def plot_certified_accuracy(
     labels: Any,
     *,
     radii: Any = None,
+    alpha: float | None = None,
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
@@ -40,6 +42,8 @@ def plot_certified_accuracy(
         certificates: of N images, or a mapping from the name in the legend to certificates, all of one norm.
         labels: the true classes, integers ``(N,)``; or a mapping with the same names.
         radii: where to evaluate; by default at every radius that occurs, which is exact.
+        alpha: draws a band around each curve that misses at any one radius with this probability: two-sided
+            Clopper-Pearson intervals over images; none by default.
         ax: matplotlib axes to draw into; new ones by default.
         title: above the axes; none by default.
 
@@ -62,6 +66,8 @@ def plot_certified_accuracy(
     named = certificates if isinstance(certificates, Mapping) else {"": certificates}
     if not named:
         raise ValueError("certificates must hold at least one set of certificates; got an empty mapping")
+    if alpha is not None:
+        alpha = _check.probability("alpha", alpha)
     curves = {name: _curve(value, _labels_of(labels, name), radii) for name, value in named.items()}
     norms = {float(value.norm) for value in named.values()}
     if len(norms) > 1:
@@ -76,6 +82,8 @@ def plot_certified_accuracy(
         style = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.5}
         # A step hides the value at its own end: where only a few radii were asked for, mark them.
         marker = "o" if radii is not None and len(at) <= _MARKED else None
+        if alpha is not None:
+            _band(ax, at, accuracy, len(list(named.values())[i]), alpha, style["color"])
         ax.step(at, accuracy, where="pre", label=name or None, marker=marker, clip_on=marker is None, **style)
     _dress(ax, f"{norm_in_words(norms.pop())} radius", title)
     if isinstance(certificates, Mapping):
@@ -104,6 +112,12 @@ def _curve(certificates: Certificates, labels: Any, radii: Any) -> tuple[np.ndar
     accuracy = certified_accuracy(certificates, labels, at)
     # Past the largest radius nothing is certified: the curve ends on the axis.
     return np.append(at, at[-1]), np.append(accuracy, 0.0)
+
+
+def _band(ax: Axes, at: np.ndarray, accuracy: np.ndarray, images: int, alpha: float, color: str) -> None:
+    hits, trials = np.rint(accuracy * images).astype(np.int64), max(images, 1)
+    lower, upper = clopper_pearson_lower(hits, trials, alpha / 2), clopper_pearson_upper(hits, trials, alpha / 2)
+    ax.fill_between(at, lower, upper, step="pre", color=color, alpha=0.18, linewidth=0)
 
 
 def new_axes() -> Axes:

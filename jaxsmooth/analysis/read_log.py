@@ -1,7 +1,6 @@
 """read_log: the certification logs that the field exchanges, back into certificates."""
 
 import dataclasses
-import json
 import math
 import os
 import re
@@ -11,21 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth import noises
 from jaxsmooth._certificates import Certificates
 from jaxsmooth._types import ABSTAIN
-from jaxsmooth.analysis.log_format import COLUMNS
-from jaxsmooth.analysis.write_log import sidecar_path
+from jaxsmooth.analysis.log_format import COLUMNS, LogWarning
+from jaxsmooth.analysis.log_meaning import read_beside
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-# Plain seconds, or Python's timedelta: "0:02:32.717239", "1 day, 0:00:15".
-_TIME = re.compile(r"[0-9]+(\.[0-9]*)?|([0-9]+ days?, )?[0-9]+:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?")
+# Plain seconds, "9e-05" where it was quick, or Python's timedelta: "0:02:32.717239", "1 day, 0:00:15".
+_SECONDS = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_TIME = re.compile(_SECONDS + r"|([0-9]+ days?, )?[0-9]+:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?")
+# The column "correct" of programs that print the comparison itself.
+_TRUTH = {"True": "1", "False": "0"}
 _LARGEST_LABEL = 2**31 - 1
-
-
-class LogWarning(UserWarning):
-    """A log that can be read but contradicts itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,16 +46,18 @@ def read_log(path: str | os.PathLike[str]) -> tuple[Certificates, np.ndarray]:
         path: the file, whatever its suffix.
 
     Returns:
-        ``(certificates, labels)``: labels int32 ``(N,)``. A log has no bounds: ``p_lower`` and ``p_upper``
-        are nan. Noise, norm, samples and alpha come from ``<path>.json`` as ``write_log`` leaves it; without
-        it they are None, 2, 0 and None. The numbers of the images: ``read_log_ids``.
+        ``(certificates, labels)``: labels int32 ``(N,)``. With ``<path>.json`` as ``write_log`` leaves it the
+        certificates are those that were written; a noise that is not the library's, or not all numbers, is
+        text. A log alone has no bounds: ``p_lower`` and ``p_upper`` are nan, norm is 2, samples are 0, the
+        rest is None. The numbers of the images: ``read_log_ids``.
 
     Raises:
         ValueError: if the file is not such a log or a row is damaged; names the file, the line and the remedy.
+            Also if ``<path>.json`` is damaged or was edited.
 
     Warns:
-        LogWarning: if the column ``correct`` disagrees, an image occurs twice, or ``<path>.json`` is about
-            another number of images.
+        LogWarning: if the column ``correct`` disagrees, an image occurs twice, or ``<path>.json`` is not about
+            this log; it is ignored then.
 
     Example:
         >>> import pathlib, tempfile, jaxsmooth.analysis
@@ -70,21 +69,18 @@ def read_log(path: str | os.PathLike[str]) -> tuple[Certificates, np.ndarray]:
         ([3, -1], [0.378, 0.0], [3, 7])
     """
     file = Path(path)
-    rows = _rows(file)
+    text = _text(file)
+    rows = _rows(file, text)
     _warn_of_contradictions(file, rows)
-    meaning = _sidecar(file, len(rows))
-    samples = meaning.get("samples") or 0
     unknown = np.full(len(rows), np.nan)
-    certificates = Certificates(
-        label=np.array([row.predict for row in rows], np.int32),
-        radius=np.array([row.radius for row in rows], np.float64),
-        p_lower=unknown,
-        p_upper=unknown.copy(),
-        samples=np.zeros(len(rows), np.int64) + (samples if np.size(samples) in (1, len(rows)) else 0),
-        noise=_noise(meaning.get("noise")),
-        norm=float(meaning.get("norm", 2)),
-        alpha=meaning.get("alpha"),
-    )
+    fields: dict[str, Any] = {
+        "radius": np.array([row.radius for row in rows], np.float64),
+        "p_lower": unknown,
+        "p_upper": unknown.copy(),
+        "samples": np.zeros(len(rows), np.int64),
+    }
+    fields |= read_beside(file, text, len(rows))
+    certificates = Certificates(label=np.array([row.predict for row in rows], np.int32), **fields)
     return certificates, np.array([row.label for row in rows], np.int32)
 
 
@@ -110,10 +106,11 @@ def read_log_ids(path: str | os.PathLike[str]) -> np.ndarray:
         >>> jaxsmooth.analysis.read_log_ids(path).tolist()
         [20]
     """
-    return np.array([row.idx for row in _rows(Path(path))], np.int64)
+    file = Path(path)
+    return np.array([row.idx for row in _rows(file, _text(file))], np.int64)
 
 
-def _rows(path: Path) -> list[_Row]:
+def _text(path: Path) -> str:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         binary = "\0" in text
@@ -121,6 +118,10 @@ def _rows(path: Path) -> list[_Row]:
         text, binary = "", True
     if binary:
         raise ValueError(f"{path}, line 1: a binary file, not a log of certificates; a log is tab-separated text")
+    return text
+
+
+def _rows(path: Path, text: str) -> list[_Row]:
     lines = text.rstrip().splitlines()
     _check_header(path, lines[0] if lines else "")
     return [_row(path, number, line) for number, line in enumerate(lines[1:], 2)]
@@ -159,6 +160,7 @@ def _row(path: Path, number: int, line: str) -> _Row:
         torn = "the run was cut off while it wrote this row: delete the line"
         raise refuse(f"{len(fields)} fields instead of {len(COLUMNS)}", torn)
     values: dict[str, Any] = dict(zip(COLUMNS, fields, strict=True))
+    values["correct"] = _TRUTH.get(values["correct"], values["correct"])
     for name in ("idx", "label", "predict", "correct"):
         if not _INTEGER.fullmatch(values[name]):
             raise refuse(f"{name} must be an integer, got {values[name]!r}", damaged)
@@ -201,31 +203,3 @@ def _warn_of_contradictions(path: Path, rows: list[_Row]) -> None:
             LogWarning,
             stacklevel=3,
         )
-
-
-def _sidecar(path: Path, rows: int) -> dict[str, Any]:
-    """What ``write_log`` noted beside the log; empty if there is nothing."""
-    file = sidecar_path(path)
-    if not file.is_file():
-        return {}
-    try:
-        meaning = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(meaning, dict):
-            raise ValueError("it holds no object")
-    except ValueError as error:
-        raise ValueError(f"{file}: not as write_log leaves it ({error}); restore it or delete it") from None
-    if meaning.get("images") != rows:
-        warnings.warn(
-            f"{file} is about {meaning.get('images')} images and the log has {rows}; was the log cut or exchanged?",
-            LogWarning,
-            stacklevel=3,
-        )
-    return meaning
-
-
-def _noise(description: Any) -> Any:
-    """The noise of a description; None if the library has none of this name or it was not all numbers."""
-    if not isinstance(description, dict) or not isinstance(description.get("parameters"), dict):
-        return None
-    family = getattr(noises, str(description.get("name")), None)
-    return family(**description["parameters"]) if isinstance(family, type) else None

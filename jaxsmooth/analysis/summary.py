@@ -119,7 +119,7 @@ def summary(certificates: Certificates, labels: Any, radii: Any) -> Summary:
         samples=float(np.mean(certificates.samples)) if images else 0.0,
         n=draws_behind_bounds(certificates),
         alpha=certificates.alpha,
-        noise=_noise_in_words(certificates.noise),
+        noise=noise_in_words(certificates.noise),
         norm=certificates.norm,
     )
 
@@ -132,9 +132,12 @@ def draws_behind_bounds(certificates: Certificates) -> tuple[int, int] | None:
     return int(total.min()), int(total.max())
 
 
-def _noise_in_words(noise: Any) -> str:
+def noise_in_words(noise: Any) -> str:
+    """A noise with its parameters; the words of a log that was read stay as they are."""
     if noise is None:
         return "noise unknown"
+    if isinstance(noise, str):
+        return noise
     parameters = noise_parameters(noise)
     if parameters is None:
         return type(noise).__name__

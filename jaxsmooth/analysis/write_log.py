@@ -1,8 +1,6 @@
 """write_log: certificates as the field's six-column table, with what they mean in a file beside it."""
 
 import datetime
-import importlib.metadata
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,9 +10,12 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth.analysis.log_format import COLUMNS, noise_parameters, radius_text
+from jaxsmooth.analysis.log_format import COLUMNS, radius_text
+from jaxsmooth.analysis.log_meaning import is_ours, sidecar_path, sidecar_paths, to_json
+from jaxsmooth.analysis.replace_files import regular_file, replace_files
 from jaxsmooth.analysis.scores import scored
-from jaxsmooth.analysis.summary import draws_behind_bounds
+
+_HEADER = "\t".join(COLUMNS)
 
 
 def write_log(
@@ -29,8 +30,10 @@ def write_log(
 
     The columns are ``idx label predict radius correct time``, -1 in ``predict`` for an abstention and the
     time as ``h:mm:ss.ffffff``. Radii have nine significant digits and are rounded down: no reader sees more
-    than was proved. ``<path>.json`` holds what the columns cannot: noise, norm, draws, alpha and the
-    version of this library. Existing files are replaced.
+    than was proved. ``<path>.json`` holds what the columns cannot, losslessly: votes, bounds, draws, rules and
+    reasons, noise, norm, alpha, the version of this library, and digests by which ``read_log`` knows that the
+    two belong together. Earlier logs of ``write_log`` are replaced, in one step and with their mode; links are
+    followed, and the second file lies beside the file that they lead to.
 
     Args:
         path: the file to write, by custom ``.tsv``.
@@ -40,7 +43,9 @@ def write_log(
         times: what each image took, in seconds or as ``timedelta``; 0 by default.
 
     Raises:
-        ValueError: if labels, ids or times do not fit the certificates.
+        ValueError: if labels, ids or times do not fit the certificates, or ``path`` is a folder, a pipe, a
+            device or a file that ``write_log`` did not write.
+        OSError: if ``path`` cannot be written; what was there is untouched.
         TypeError: for arguments of the wrong kind.
 
     Example:
@@ -60,36 +65,40 @@ def write_log(
     classes = np.asarray(labels, np.int64)
     ids = _checked_ids(image_ids, len(radius))
     seconds = _checked_times(times, len(radius))
-    lines = ["\t".join(COLUMNS)]
+    lines = [_HEADER]
     for row in zip(ids, classes, np.asarray(certificates.label), radius, correct, seconds, strict=True):
         i, label, predict, r, ok, elapsed = row
         lines.append(f"{i}\t{label}\t{predict}\t{radius_text(float(r))}\t{int(ok)}\t{_clock(elapsed)}")
-    target = Path(path)
-    _replace(target, "\n".join(lines) + "\n")
-    _replace(sidecar_path(target), json.dumps(_meaning(certificates), indent=2) + "\n")
+    text = "\n".join(lines) + "\n"
+    try:
+        log = regular_file(path)
+        beside = regular_file(sidecar_path(log))
+        _refuse_others(Path(path), log, beside)
+        # The log last: where it is, what it means is there as well.
+        replace_files({beside: to_json(certificates, text), log: text}, like=log)
+    except OSError as error:
+        raise OSError(error.errno, f"path cannot be written: {error.strerror}", os.fspath(path)) from error
 
 
-def sidecar_path(path: Path) -> Path:
-    """The file beside a log that says what its radii mean."""
-    return path.with_name(path.name + ".json")
+def _refuse_others(path: Path, log: Path, beside: Path) -> None:
+    """Refuse to write over what ``write_log`` did not write; an empty file is no loss."""
+    remedy = "Delete it, or pass another path"
+    if _has_content(beside) and not is_ours(beside):
+        raise ValueError(f"path = {path} needs {beside}, which holds a file that write_log did not write. {remedy}")
+    if not _has_content(log):
+        return
+    with open(log, "rb") as file:
+        is_log = file.readline(1000).decode("utf-8", "replace").rstrip() == _HEADER
+    if not is_log:
+        raise ValueError(f"path = {path} holds a file that is no log of certificates. {remedy}")
+    if not any(map(is_ours, sidecar_paths(path))):
+        raise ValueError(
+            f"path = {path} holds a log that write_log did not write, or whose {beside.name} is gone. {remedy}"
+        )
 
 
-def _meaning(certificates: Certificates) -> dict[str, Any]:
-    """What the log cannot say. Nothing secret: certificates do not know the key of their noise."""
-    noise = certificates.noise
-    parameters = None if noise is None else noise_parameters(noise)
-    samples = np.asarray(certificates.samples)
-    n = draws_behind_bounds(certificates)
-    return {
-        "images": len(certificates),
-        "noise": None if noise is None else {"name": type(noise).__name__, "parameters": parameters},
-        "sigma": None if parameters is None else parameters.get("sigma"),
-        "norm": "inf" if certificates.norm == np.inf else int(certificates.norm),
-        "n": n[0] if n is not None and n[0] == n[1] else n,
-        "samples": int(samples[0]) if len(samples) and (samples == samples[0]).all() else samples.tolist(),
-        "alpha": None if certificates.alpha is None else float(certificates.alpha),
-        "jaxsmooth": importlib.metadata.version("jaxsmooth"),
-    }
+def _has_content(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 def _checked_ids(image_ids: Any, images: int) -> np.ndarray:
@@ -125,10 +134,3 @@ def _clock(seconds: float) -> str:
     minutes, microseconds = divmod(microseconds, 60_000_000)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{microseconds // 1_000_000:02d}.{microseconds % 1_000_000:06d}"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file in one step: a crash leaves the old one or the new one, never half of it."""
-    scratch = path.with_name(path.name + ".part")
-    scratch.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(scratch, path)

@@ -4,13 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from jaxsmooth import _check
-
-# SciPy's inverse incomplete beta is right to about 1e-12 relative (tests compare it with 50-digit
-# arithmetic); bounds are moved outward by twice that, relative to the smaller of p and 1 - p.
-_OUTWARD = 2e-12
+from jaxsmooth.bounds.binomial_tail import MOST_TRIALS, proportion_with_tail
 
 
 def clopper_pearson_lower(successes: Any, trials: Any, alpha: float) -> Any:
@@ -26,7 +22,8 @@ def clopper_pearson_lower(successes: Any, trials: Any, alpha: float) -> Any:
         alpha: error probability in (0, 1), all of it spent on this side.
 
     Returns:
-        float64 of the broadcast shape, rounded down.
+        float64 of the broadcast shape, rounded down: :math:`P(\mathrm{Bin}(n, p) \ge k) \le \alpha` holds at the
+        float itself, by a tail whose error is proved (``bounds/binomial_tail.py``), up to 2**48 trials.
 
     Raises:
         ValueError: if a count or ``alpha`` is out of range.
@@ -41,9 +38,8 @@ def clopper_pearson_lower(successes: Any, trials: Any, alpha: float) -> Any:
     """
     alpha = _check.probability("alpha", alpha)
     k, n = checked_counts(successes, trials)
-    bound, complement = _bound_and_complement(k, n, alpha)
-    lower = np.where(complement < 0.5, np.nextafter(1 - complement, 0), bound)
-    return np.where(k == 0, 0.0, lower)[()]
+    bound, _ = _bound_and_complement(k, n, alpha)
+    return np.where(k == 0, 0.0, bound)[()]
 
 
 def clopper_pearson_upper(successes: Any, trials: Any, alpha: float) -> Any:
@@ -58,7 +54,7 @@ def clopper_pearson_upper(successes: Any, trials: Any, alpha: float) -> Any:
         alpha: error probability in (0, 1), all of it spent on this side.
 
     Returns:
-        float64 of the broadcast shape, rounded up.
+        float64 of the broadcast shape, rounded up, as ``clopper_pearson_lower`` is rounded down.
 
     Raises:
         ValueError: if a count or ``alpha`` is out of range.
@@ -73,9 +69,8 @@ def clopper_pearson_upper(successes: Any, trials: Any, alpha: float) -> Any:
     """
     alpha = _check.probability("alpha", alpha)
     k, n = checked_counts(successes, trials)
-    bound, complement = _bound_and_complement(n - k, n, alpha)
-    upper = np.where(bound < 0.5, np.nextafter(1 - bound, 1), complement)
-    return np.where(k == n, 1.0, upper)[()]
+    _, complement = _bound_and_complement(n - k, n, alpha)
+    return np.where(k == n, 1.0, complement)[()]
 
 
 def check_can_certify(n: int, alpha: float) -> None:
@@ -89,14 +84,9 @@ def check_can_certify(n: int, alpha: float) -> None:
 
 
 def _bound_and_complement(k: np.ndarray, n: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """The lower bound of k successes, rounded down, and one minus it, rounded up; meaningless for k = 0.
-
-    Each has full relative precision as it nears 0, which the difference of the other from 1 has not.
-    """
-    k = np.maximum(k, 1)
-    bound = special.betaincinv(k, n - k + 1, alpha) * (1 - _OUTWARD)
-    complement = special.betainccinv(n - k + 1, k, alpha) * (1 + _OUTWARD)
-    return bound, np.minimum(complement, 1.0)
+    """The lower bound of k successes, rounded down, and one minus it, rounded up; meaningless for k = 0."""
+    bound, complement = proportion_with_tail(np.maximum(k, 1).ravel(), n.ravel(), alpha)
+    return bound.reshape(k.shape), complement.reshape(k.shape)
 
 
 def checked_counts(successes: Any, trials: Any, *, name: str = "successes") -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +100,8 @@ def checked_counts(successes: Any, trials: Any, *, name: str = "successes") -> t
     k, n = np.broadcast_arrays(k.astype(np.int64), n.astype(np.int64))
     if np.any(n < 1):
         raise ValueError(f"trials must be at least 1; got {n.min()}")
+    if np.any(n >= MOST_TRIALS):
+        raise ValueError(f"trials must be below 2**48, where counts are exact in float64; got {n.max()}")
     if np.any(k < 0) or np.any(k > n):
         bad = k[(k < 0) | (k > n)].flat[0]
         raise ValueError(f"{name} must lie between 0 and trials; got {bad}")

@@ -7,10 +7,10 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth.bounds.binomial_tail import stirling_remainder, tail_at_least
 from jaxsmooth.bounds.clopper_pearson import checked_counts
 
-# Log e-values are right to about 1e-9 absolute up to 1e7 draws; a rejection needs this much more.
-_OUTWARD = 1e-8
+_U = 2.0**-53
 
 
 def mixture_log_e_value(successes: Any, trials: Any, null: Any) -> Any:
@@ -34,7 +34,8 @@ def mixture_log_e_value(successes: Any, trials: Any, null: Any) -> Any:
         null: tau in (0, 1), broadcast.
 
     Returns:
-        float64 of the broadcast shape; -inf where the evidence underflows (it is then below 1e-300).
+        float64 of the broadcast shape, to about 1e-9 up to 1e7 draws, either way; -inf where the evidence underflows
+        (it is then below 1e-300). ``anytime_threshold`` and ``anytime_lower`` use a proved lower bound of it.
 
     Raises:
         ValueError: if a count or ``null`` is out of range.
@@ -52,14 +53,17 @@ def mixture_log_e_value(successes: Any, trials: Any, null: Any) -> Any:
     tau = _check.as_float64("null", null)
     if not np.all((tau > 0) & (tau < 1)):
         raise ValueError(f"null must lie strictly between 0 and 1; got {null!r}")
-    return _log_e_value(s, n, tau)[()]
+    log_e, _ = _log_e_value(s, n, tau)
+    return log_e[()]
 
 
 def anytime_threshold(trials: Any, null: Any, alpha: float) -> Any:
-    """The fewest successes among ``trials`` with which the e-process rejects the null.
+    r"""The fewest successes among ``trials`` with which the e-process rejects the null.
 
     The smallest S with ``E(S, n, null) >= 1 / alpha``. A walk that is checked after every draw reaches these
-    counts with probability at most ``alpha``.
+    counts with probability at most ``alpha``. Each is checked by a lower bound of the evidence: every term with its
+    rounding error, and :math:`I_\tau(S + \tfrac12, n - S + \tfrac12) \le I_\tau(S, n - S + 1) = P(\mathrm{Bin}(n,
+    \tau) \ge S)`, whose error is proved; a count that fails goes one up.
 
     Args:
         trials: positive integers, any shape.
@@ -84,17 +88,20 @@ def anytime_threshold(trials: Any, null: Any, alpha: float) -> Any:
     low, high = np.floor(n * tau).astype(np.int64), n + 1  # E <= 1 at and below the mean
     for _ in range(int(n.max(initial=1) + 1).bit_length()):
         middle = (low + high) // 2
-        inside = _log_e_value(np.minimum(middle, n), n, tau)
-        enough = (middle > n) | (inside >= math.log(1 / alpha) + _OUTWARD)
+        inside, _ = _log_e_value(np.minimum(middle, n), n, tau)
+        enough = (middle > n) | (inside >= -math.log(alpha))
         wide = high - low > 1
         low, high = np.where(wide & ~enough, middle, low), np.where(wide & enough, middle, high)
+    while np.any(wrong := (high <= n) & (_missing(np.minimum(high, n), n, tau, alpha) > 0)):
+        high = high + wrong
     return high[()]
 
 
 def anytime_lower(successes: Any, trials: Any, alpha: float) -> Any:
     r"""Lower confidence bound of a proportion that holds at every number of draws simultaneously.
 
-    The largest tau with :math:`E(S, n, \tau) \ge 1 / \alpha`, by bisection from below.
+    The largest tau with :math:`E(S, n, \tau) \ge 1 / \alpha`, by bisection, then checked by the lower bound of the
+    evidence of ``anytime_threshold`` and stepped down in the log odds until that reaches 1 / alpha.
 
     *Proof.* It suffices that the rejected tau form an interval (0, L]: L > p then means that p itself was
     rejected. Let h(tau) = E(S, n, tau) and lambda the hazard rate of the prior. Then :math:`(\log h)' =
@@ -129,24 +136,59 @@ def anytime_lower(successes: Any, trials: Any, alpha: float) -> Any:
     low = np.full(s.shape, -700.0)
     high = np.where(s == n, 36.0, special.logit(np.minimum(s / n, 1 - 2.0**-53)))
     high = np.maximum(high, low)
-    rejects = lambda odds: _log_e_value(s, n, special.expit(odds)) >= math.log(1 / alpha) + _OUTWARD
-    any_rejected = (s > 0) & rejects(low)
     for _ in range(64):
         middle = (low + high) / 2
-        rejected = rejects(middle)
+        rejected = _log_e_value(s, n, special.expit(middle))[0] >= -math.log(alpha)
         low, high = np.where(rejected, middle, low), np.where(rejected, high, middle)
-    return np.where(any_rejected, special.expit(low), 0.0)[()]
+    return _checked(low, s, n, alpha)[()]
 
 
-def _log_e_value(s: np.ndarray, n: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    """The terms of order n are combined in a divergence first, so that nothing large cancels."""
-    s, f = s.astype(np.float64), (n - s).astype(np.float64)
+def _checked(odds: np.ndarray, s: np.ndarray, n: np.ndarray, alpha: float) -> np.ndarray:
+    """The proportion of these log odds, or a smaller one, that is rejected for certain; 0 where none is."""
+    shape, odds, s, n = odds.shape, odds.ravel(), s.ravel(), n.ravel()
+    bound, going, further = special.expit(odds), np.flatnonzero(s > 0), 1.0
+    bound[s == 0] = 0.0
+    while len(going):
+        missing = _missing(s[going], n[going], bound[going], alpha)
+        going, missing = going[missing > 0], missing[missing > 0]
+        # The evidence falls by s - n tau or so for each unit of the log odds.
+        slope = np.maximum(s[going] - n[going] * bound[going], 0.5)
+        odds[going] -= np.clip(missing / slope * (1 + 1e-3), 2.0**-50 * np.abs(odds[going]), 1.0) * further
+        bound[going] = np.where(odds[going] > -700, special.expit(odds[going]), 0.0)
+        going, further = going[bound[going] > 0], 2 * further
+    return bound.reshape(shape)
+
+
+def _missing(s: np.ndarray, n: np.ndarray, tau: np.ndarray, alpha: float) -> np.ndarray:
+    """What is missing to log E(s, n, tau) >= log(1 / alpha) for certain; at most 0 where that is proved."""
+    value, error = _log_e_value(s, n, tau, certain=True)
+    missing = -math.log(alpha) * (1 + 16 * _U) - (value - error)
+    return np.where(np.isfinite(missing), missing, 1.0)
+
+
+def _log_e_value(
+    s: np.ndarray, n: np.ndarray, tau: np.ndarray, *, certain: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The value and its rounding error; the terms of order n are combined in a divergence: nothing large cancels.
+
+    ``certain``: a lower bound, by the bound of ``anytime_threshold`` of the mass below tau.
+    """
+    whole = n
+    s, f, n = s.astype(np.float64), (n - s).astype(np.float64), n.astype(np.float64)
     divergence = _relative_entropy(s, n * tau) + _relative_entropy(f, n * (1 - tau))
-    stirling = _half_remainder(s) + _half_remainder(f) - _remainder(n.astype(np.float64))
+    stirling = _half_remainder(s) + _half_remainder(f) - stirling_remainder(n)
     with np.errstate(divide="ignore"):
-        tail = np.log(special.betaincc(s + 0.5, f + 0.5, tau))
+        if certain:
+            tail = np.log1p(-tail_at_least(s.astype(np.int64), whole, tau))
+        else:
+            tail = np.log(special.betaincc(s + 0.5, f + 0.5, tau))
     prior = np.log(2 * np.arcsin(np.sqrt(1 - tau)))  # B(1/2, 1/2) times its upper tail
-    return divergence + 0.5 * np.log(2 * np.pi / n) + stirling + tail - prior
+    spread = 0.5 * np.log(2 * np.pi / n)
+    value = divergence + spread + stirling + tail - prior
+    # As in binomial_tail: n tau errs by 2 u of itself, to which the divergence is as sensitive as s is far from it.
+    far = np.abs(s - n * tau)
+    error = 32 * _U * (far + divergence + np.abs(spread) + np.abs(prior) + np.where(tail > -1, np.abs(tail), 0) + 8)
+    return value, error
 
 
 def _relative_entropy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -157,16 +199,34 @@ def _relative_entropy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(x == 0, y, safe * (u - log_ratio))
 
 
+_HALF_REMAINDERS = np.array(
+    [
+        -0.34657359027997264,
+        -0.039720770839917964,
+        -0.0205500238516442,
+        -0.013801796861927592,
+        -0.010379406841792997,
+        -0.00831412775645832,
+        -0.0069332887158612185,
+        -0.005945339833132922,
+        -0.005203609342362456,
+        -0.004626308433378704,
+        -0.004164243741365948,
+        -0.003786057419507406,
+        -0.003470818724230763,
+        -0.003204023959949169,
+        -0.0029753061292084387,
+        -0.002777058622210108,
+        -0.002603574000357984,
+        -0.0024504862129966195,
+        -0.0023143984588193446,
+        -0.00219262840594449,
+    ]
+)
+
+
 def _half_remainder(x: np.ndarray) -> np.ndarray:
-    """log Gamma(x + 1/2) - (x log x - x + log(2 pi) / 2)."""
+    """log Gamma(x + 1/2) - (x log x - x + log(2 pi) / 2) for integers x >= 0: a table, then the series."""
     z = np.maximum(x, 20.0)
     series = (-1 / 24 + (7 / 2880 + (-31 / 40320 + 127 / 215040 / z**2) / z**2) / z**2) / z
-    return np.where(x < 20, special.gammaln(x + 0.5) - special.xlogy(x, x) + x - 0.5 * math.log(2 * math.pi), series)
-
-
-def _remainder(n: np.ndarray) -> np.ndarray:
-    """log n! - (n log n - n + log(2 pi n) / 2), for n >= 1."""
-    z = np.maximum(n, 20.0)
-    series = (1 / 12 + (-1 / 360 + (1 / 1260 - 1 / 1680 / z**2) / z**2) / z**2) / z
-    direct = special.gammaln(n + 1) - special.xlogy(n, n) + n - 0.5 * np.log(2 * np.pi * n)
-    return np.where(n < 20, direct, series)
+    return np.where(x < 20, _HALF_REMAINDERS[np.minimum(x, 19.0).astype(np.int64)], series)

@@ -9,11 +9,14 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.bounds.boundary_crossing import crossing_probability
 from jaxsmooth.bounds.clopper_pearson import checked_counts, clopper_pearson_lower
 
-# Tail probabilities are right to about 1e-12 relative; they are compared after this much is added.
+# More than the roundings of a sum over the looks and of a power.
 _OUTWARD = 1 + 1e-10
+# More than the roundings of the shares of alpha, so that their exact sum is at most alpha.
+_INWARD = 1 - 2.0**-48
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +97,11 @@ class GroupSequential:
 
     @functools.cached_property
     def alphas(self) -> np.ndarray:
-        """float64 ``(looks,)``: the error probability that each look spends; the sum is ``alpha``."""
+        """float64 ``(looks,)``: the error probability that each look spends; the sum is ``alpha``, rounded down."""
         others = len(self.looks) - 1
         if others == 0:
             return np.array([self.alpha])
-        return self.alpha * np.array([(1 - self.last_share) / others] * others + [self.last_share])
+        return self.alpha * _INWARD * np.array([(1 - self.last_share) / others] * others + [self.last_share])
 
     def thresholds(self, p: Any, *, any_class: bool = False) -> np.ndarray:
         r"""The votes that reject each null proportion at each look.
@@ -252,15 +255,19 @@ class GroupSequential:
         return _tail(thresholds, self.looks, p[:, None]).sum(-1) * _OUTWARD
 
     def _thresholds_at(self, p: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """``(len(p), looks)`` thresholds when null i spends ``alpha[i]``: bisection over the counts."""
+        """``(len(p), looks)`` thresholds when null i spends ``alpha[i]``: looked for, then checked."""
         n, p = self.looks, p[:, None]
         allowed = alpha[:, None] * (self.alphas / self.alpha)
         low = np.zeros((len(p), len(n)), np.int64)  # not enough votes: the tail of 0 is 1
         high = np.broadcast_to(n + 1, low.shape)  # enough: cannot occur
         for _ in range(int(n[-1] + 1).bit_length()):
             middle = (low + high) // 2
-            enough = _tail(middle, n, p) <= allowed
+            enough = _approximate_tail(middle, n, p) <= allowed
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        while np.any(wrong := _tail(high, n, p) > allowed):
+            high = high + wrong
+        while np.any(enough := _tail(high - 1, n, p) <= allowed):
+            high = high - enough
         # The proof for any class needs (c - 1) / (n - 1) >= p; for alpha below 1/2 this changes nothing.
         convex = 1 + np.ceil((n - 1) * np.minimum(p, 1.0)).astype(np.int64)
         return np.maximum(high, np.minimum(convex, n + 1))
@@ -273,10 +280,14 @@ def check_tests(tests: Any) -> None:
 
 
 def _tail(count: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """P(Bin(n, p) >= count), rounded up; 1 for an infinite p."""
-    count = np.asarray(count)
-    inside = special.betainc(np.maximum(count, 1), np.maximum(n - count, 0) + 1, np.minimum(p, 1.0)) * _OUTWARD
-    return np.where(count <= 0, 1.0, np.where((count > n) & np.isfinite(p), 0.0, inside))
+    """P(Bin(n, p) >= count), never below it; 1 for an infinite p and any count that can be reached."""
+    return tail_at_least(count, n, np.minimum(p, 1.0))
+
+
+def _approximate_tail(count: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The same by SciPy, whose errors are small, but of no proved size."""
+    inside = special.betainc(np.maximum(count, 1), np.maximum(n - count, 0) + 1, np.minimum(p, 1.0))
+    return np.where(count <= 0, 1.0, np.where(count > n, 0.0, inside))
 
 
 def _unanimous(alpha: float, p: float) -> int:

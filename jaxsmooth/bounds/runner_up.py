@@ -64,6 +64,9 @@ def runner_up_bounds(
     others = counts.astype(np.int64)
     others[rows, top] = -1
     first = alpha * share
+    rest = alpha - first
+    if alpha - rest < first:  # it was rounded up, and both together would spend more than alpha
+        rest = float(np.nextafter(rest, 0))
     lower = clopper_pearson_lower(counts[rows, top], trials, first)
-    upper = clopper_pearson_upper(others.max(axis=1), trials, alpha - first)
+    upper = clopper_pearson_upper(others.max(axis=1), trials, rest)
     return lower, upper

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth.datasets import folder
+from jaxsmooth.datasets import folder, shards
 
 _BLOCK = 1024
 # The usual evaluation of ImageNet: shorter side to 256, then the central square of 224.
@@ -37,7 +37,8 @@ def load(name: str, split: str, *, data_dir: str | os.PathLike[str] | None = Non
     Raises:
         ImportError: if the packages that read data sets are not installed.
         FileNotFoundError: if the data set is not in ``data_dir``; says what is, and how to prepare it.
-        ValueError: for a name or a split that does not exist, or a data set without an image and a label.
+        ValueError: for a name or a split that does not exist, a data set without an image and a label, or
+            files that are damaged; names the file.
 
     Example:
         >>> import jaxsmooth.datasets
@@ -52,9 +53,13 @@ def load(name: str, split: str, *, data_dir: str | os.PathLike[str] | None = Non
     images = np.empty((len(records), *shape), np.float32)
     labels = np.empty(len(records), np.int32)
     for start in range(0, len(records), _BLOCK):
-        block = records.__getitems__(range(start, min(start + _BLOCK, len(records))))
+        with shards.damage_named(name, builder, split):
+            block = records.__getitems__(range(start, min(start + _BLOCK, len(records))))
         for i, record in enumerate(block, start):
-            np.divide(decode(record["image"]).reshape(shape), np.float32(255), out=images[i])
+            try:
+                np.divide(decode(record["image"]).reshape(shape), np.float32(255), out=images[i])
+            except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for what is no image
+                raise shards.damaged_image(name, builder, split, i, error) from error
             labels[i] = record["label"]
     return images, labels
 
@@ -73,7 +78,7 @@ def source(name: str, split: str, *, data_dir: str | os.PathLike[str] | None = N
     Raises:
         ImportError: as ``load``.
         FileNotFoundError: as ``load``.
-        ValueError: for a name or a split that does not exist.
+        ValueError: for a name or a split that does not exist, or files whose damage shows on opening them.
 
     Example:
         >>> import jaxsmooth.datasets
@@ -100,7 +105,11 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
         from jaxsmooth.datasets import digits
 
         digits.prepare(root)
-    return tfds.builder_from_directory(folder.find(name, root))
+    found = folder.find(name, root)
+    try:
+        return tfds.builder_from_directory(found)
+    except Exception as error:
+        raise shards.damaged_description(name, found, error) from error
 
 
 def _records(name: str, builder: Any, split: str, encoded: bool = False) -> Any:
@@ -121,12 +130,15 @@ def _records(name: str, builder: Any, split: str, encoded: bool = False) -> Any:
     # Where TFDS decodes, it looks for OpenCV first and complains of its absence; load uses Pillow itself.
     decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
     try:
-        return builder.as_data_source(split=split, decoders=decoders)
+        with shards.damage_named(name, builder, split):
+            records = builder.as_data_source(split=split, decoders=decoders)
     except (ValueError, NotImplementedError) as error:
         raise ValueError(
             f"{name!r} in {builder.data_dir} cannot be read record by record; "
             'prepare it again with file_format="array_record"'
         ) from error
+    shards.check(name, builder, split)
+    return records
 
 
 def _decoder(name: str, features: Any) -> tuple[Callable[[bytes], np.ndarray], tuple[int, ...]]:

@@ -126,7 +126,8 @@ def test_the_file_beside_the_log(tmp_path, noise, norm):
     assert meaning["norm"] == ("inf" if norm == np.inf else norm)
     assert meaning["sigma"] == (None if noise is None else noise.sigma)
     read, _ = analysis.read_log(tmp_path / "log.tsv")
-    assert (read.noise, read.norm, read.alpha, read.votes) == (noise, norm, 0.001, None)
+    assert (read.noise, read.norm, read.alpha) == (noise, norm, 0.001)
+    np.testing.assert_array_equal(read.votes.counts, votes.counts)
     assert read.samples.tolist() == [1100, 1100]
 
 
@@ -139,7 +140,7 @@ def test_unequal_samples_and_a_noise_that_is_no_number(tmp_path):
     analysis.write_log(tmp_path / "log.tsv", found, [3, 7])
     read, _ = analysis.read_log(tmp_path / "log.tsv")
     assert read.samples.tolist() == [100, 2000]
-    assert read.noise is None
+    assert read.noise == "Gaussian"
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,8 @@ VARIANTS = {
     "days": "0\t3\t3\t0.378\t1\t1 day, 2:00:15.25\n20\t3\t3\t0.1\t1\t12 days, 0:00:00\n",
     "four decimals": "0\t3\t3\t0.3780\t1\t15.4\n20\t7\t-1\t0.0000\t0\t1.\n",
     "exponents": "0\t3\t3\t4.88e-05\t1\t15.4\n",
+    "seconds with an exponent": "0\t3\t3\t0.378\t1\t9e-05\n20\t3\t5\t0.1\t0\t1.5E+1\n",
+    "truth values": "0\t3\t3\t0.378\tTrue\t15.4\n20\t3\t5\t0.1\tFalse\t15.4\n40\t7\t-1\t0.0\tFalse\t1\n",
     "many digits": "0\t3\t3\t0.37812345678901234567890\t1\t15.4\n",
     "no rows": "",
     "no last newline": ROW.rstrip(),
@@ -258,7 +261,11 @@ REFUSED = {
     "huge": (HEADER + "20\t7\t99999999999\t0.4\t0\t1\n", "predict must be a class"),
     "abstention with a radius": (HEADER + "20\t7\t-1\t0.4\t0\t1\n", "line 2: an abstention with radius 0.4"),
     "time": (HEADER + "20\t7\t7\t0.4\t1\tsoon\n", "time must be seconds or h:mm:ss.ffffff, got 'soon'"),
+    "negative time": (HEADER + "20\t7\t7\t0.4\t1\t-9e-05\n", "line 2: time must be seconds or .*, got '-9e-05'"),
+    "time nan": (HEADER + ROW + "40\t7\t7\t0.4\t1\tnan\n", "line 3: time must be seconds or .*, got 'nan'"),
     "correct": (HEADER + "20\t7\t7\t0.4\tyes\t1\n", "correct must be an integer, got 'yes'"),
+    "correct half": (HEADER + "20\t7\t7\t0.4\t0.5\t1\n", "line 2: correct must be an integer, got '0.5'"),
+    "label true": (HEADER + "20\tTrue\t7\t0.4\t1\t1\n", "line 2: label must be an integer, got 'True'"),
 }
 
 

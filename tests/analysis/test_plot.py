@@ -2,6 +2,7 @@
 
 import sys
 
+import matplotlib.colors
 import numpy as np
 import pytest
 from matplotlib import pyplot
@@ -44,6 +45,28 @@ def test_several_curves_at_given_radii(ax):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["first", "second"]
     assert [list(line.get_ydata()) for line in ax.lines] == [[0.5, 0.5, 0.25], [0.0, 0.0, 0.0]]
     assert len({line.get_color() for line in ax.lines}) == len({line.get_linestyle() for line in ax.lines}) == 2
+
+
+@pytest.mark.parametrize("radii", [None, [0, 0.5, 1, 2]])
+def test_bands_are_intervals_of_each_radius(ax, radii):
+    analysis.plot_certified_accuracy({"a": certificates(), "b": certificates()}, LABELS, radii=radii, alpha=0.1, ax=ax)
+    assert len(ax.collections) == len(ax.lines) == 2
+    for band, line in zip(ax.collections, ax.lines, strict=True):
+        np.testing.assert_array_equal(band.get_facecolor()[0, :3], matplotlib.colors.to_rgb(line.get_color()))
+        (path,) = band.get_paths()
+        # Between two radii it is that of the larger one, as the curve is.
+        for at, hits in ((0.25, 2), (0.5, 2), (0.75, 1), (1.0, 1)):
+            lower, upper = (
+                f(hits, 4, 0.05) for f in (js.bounds.clopper_pearson_lower, js.bounds.clopper_pearson_upper)
+            )
+            inside = [path.contains_point((at - 1e-6, y)) for y in (lower + 1e-6, upper - 1e-6)]
+            outside = [path.contains_point((at - 1e-6, y)) for y in (lower - 1e-6, upper + 1e-6)]
+            assert inside == [True, True] and outside == [False, False]
+
+
+def test_no_band_by_default(ax):
+    analysis.plot_certified_accuracy(certificates(), LABELS, ax=ax)
+    assert not ax.collections
 
 
 def test_nothing_certified(ax):

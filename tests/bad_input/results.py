@@ -27,6 +27,7 @@ from tests.bad_input.values import (
 )
 
 SCORED = {"certificates": CERTIFICATES, "labels": LABELS}
+SHARE_OR_NONE = tuple(value for value in SHARE if value is not None)
 BAD_SCORED = {"certificates": CERTIFIED, "labels": (*LABEL, None)}
 ANALYSIS = {
     "certified_accuracy": Row(
@@ -62,10 +63,38 @@ ANALYSIS = {
             "times": ([1.0], [-1.0, 1.0], [NAN, 1.0], ["a", "b"], 3, [None, None]),
         },
     ),
+    "paired_difference": Row(
+        js.analysis.paired_difference,
+        {"first": [0.5, 0.2], "second": [0.1, 0.2]},
+        {
+            "first": (None, "ab", 0.5, [], [NAN, 1.0], [[[1.0]]]),
+            "second": (None, "ab", [0.1], [[0.1, 0.2]], [1.0, NAN]),
+            "alpha": SHARE,
+            "resamples": (*INTEGER, 99),
+            "seed": (-1, 2.5, "10", True, None),
+        },
+    ),
+    "table": Row(
+        js.analysis.table,
+        {"runs": {"a": (CERTIFICATES, LABELS)}},
+        {
+            "runs": (None, 3, {}, [3], {"a": CERTIFICATES}, {"a": 3}),
+            "radii": tuple(value for value in RADII if value is not None),
+            "format": (None, 3, "html"),
+            "baseline": (3, "b"),
+            "alpha": SHARE,
+        },
+    ),
     "plot_certified_accuracy": Row(
         lambda **given: js.analysis.plot_certified_accuracy(**{"ax": matplotlib.figure.Figure().subplots(), **given}),
         SCORED,
-        {**BAD_SCORED, "certificates": (*CERTIFIED, {}), "radii": ([], *RADII[:2]), "ax": (3, "ax")},
+        {
+            **BAD_SCORED,
+            "certificates": (*CERTIFIED, {}),
+            "radii": ([], *RADII[:2]),
+            "alpha": SHARE_OR_NONE,
+            "ax": (3, "ax"),
+        },
     ),
 }
 

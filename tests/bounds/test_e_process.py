@@ -100,6 +100,14 @@ def test_lower_bound_is_the_inverse_of_the_threshold(n, data, alpha):
         assert lower <= anytime_lower(s + 1, n, alpha)
 
 
+@pytest.mark.parametrize(("s", "n"), [(10, 10), (700, 1000), (999, 1999), (99_900, 100_000), (5_010_000, 10_000_000)])
+def test_the_exact_evidence_against_the_lower_bound_suffices(s, n):
+    for alpha in (0.3, 1e-3):
+        lower = float(anytime_lower(s, n, alpha))
+        exact = exact_log_e(s, n, lower)
+        assert 0 <= exact + mp.log(alpha) < alpha / 2 + 1e-6
+
+
 def test_lower_bound_holds_at_all_times_for_simulated_walks():
     """False alarm 1e-6."""
     rng = np.random.default_rng(0)

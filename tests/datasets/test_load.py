@@ -1,6 +1,8 @@
 """Data sets as arrays: the embedded digits, folders of prepared data sets, and what is missing."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,7 @@ def data_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("data")
 
 
-def write_dataset(data_dir, class_name, image, examples, label=None, file_format="array_record"):
+def write_dataset(data_dir, class_name, image, examples, label=None, file_format="array_record", shards=None):
     """A small TFDS data set of the given feature and PIL images, with splits train and test."""
 
     def _info(self):
@@ -49,7 +51,8 @@ def write_dataset(data_dir, class_name, image, examples, label=None, file_format
     }
     with registered.skip_registration():
         builder = type(class_name, (tfds.core.GeneratorBasedBuilder,), members)
-    builder(data_dir=data_dir, file_format=file_format).download_and_prepare()
+    config = tfds.download.DownloadConfig(num_shards=shards) if shards else None
+    builder(data_dir=data_dir, file_format=file_format).download_and_prepare(download_config=config)
 
 
 def test_digits_are_scikit_learns(data_dir):
@@ -232,3 +235,97 @@ def test_official_data_sets(name, shape, test_classes):
     assert images.shape == shape
     assert np.bincount(labels).tolist() == test_classes
     assert (images.min(), images.max()) == (0.0, 1.0)
+
+
+# --- damaged files
+
+SHARD = "own-test.array_record-00001-of-00002"
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory):
+    """A data set in two files of four images, which do not compress; each file has several chunks."""
+    root = tmp_path_factory.mktemp("sharded")
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    image = tfds.features.Image(shape=(32, 32, 3))
+    write_dataset(root, "Own", image, [PIL.Image.fromarray(p) for p in pixels], shards=2)
+    assert len(datasets.load("own", "test", data_dir=root)[1]) == 8
+    return root
+
+
+def overwrite(where):
+    def damage(file):
+        content = bytearray(file.read_bytes())
+        start = content.index(b"IDAT") + 200 if where == "image" else where
+        content[start : start + 40] = bytes(40)
+        file.write_bytes(content)
+
+    return damage
+
+
+def rewrite(change):
+    """The records, changed, in a file that is whole."""
+
+    def damage(file):
+        from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
+
+        reader = ArrayRecordReader(str(file))
+        records = reader.read_all()
+        reader.close()
+        writer = ArrayRecordWriter(str(file), "group_size:1")
+        for record in change(records):
+            writer.write(record)
+        writer.close()
+
+    return damage
+
+
+DAMAGES = {
+    "empty": (SHARD, lambda file: file.write_bytes(b""), "should be at least 64KB"),
+    "a pointer": (SHARD, lambda file: file.write_text("version https://git-lfs.github.com/spec/v1\n"), "64KB"),
+    "cut": (SHARD, lambda file: file.write_bytes(file.read_bytes()[:-70_000]), "."),
+    "bytes changed": (SHARD, overwrite("image"), "hash mismatch"),
+    "missing": (SHARD, Path.unlink, "it is missing"),
+    "records lost": (SHARD, rewrite(lambda records: records[:-1]), "it holds 3 records, and dataset_info.json says 4"),
+    "no image": (
+        SHARD,
+        rewrite(lambda records: [*records[:2], records[2].replace(b"PNG", b"GNP"), records[3]]),
+        r"record 2, image 6 of 'test': cannot identify image file",
+    ),
+    "features": ("features.json", lambda file: file.write_text("{"), "line 1 column 2"),
+    "description": ("dataset_info.json", lambda file: file.write_bytes(b"\0"), "line 1 column 1"),
+    "description of something else": ("dataset_info.json", lambda file: file.write_text('{"a": 1}'), "features.json"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_damaged_files_are_named(sharded, tmp_path, case):
+    name, damage, why = DAMAGES[case]
+    shutil.copytree(sharded / "own", tmp_path / "own")
+    file = tmp_path / "own" / "1.0.0" / name
+    damage(file)
+    with pytest.raises(
+        ValueError, match=rf"(?s)'own' is damaged: {re.escape(str(file))}.*{why}.*; copy the file again"
+    ):
+        datasets.load("own", "test", data_dir=tmp_path)
+    if case not in ("bytes changed", "no image"):  # these show when the record is read
+        with pytest.raises(ValueError, match=f"is damaged: {re.escape(str(file))}"):
+            datasets.source("own", "test", data_dir=tmp_path)
+
+
+def test_whole_files_of_a_damaged_data_set_can_be_read(sharded, tmp_path):
+    shutil.copytree(sharded / "own", tmp_path / "own")
+    overwrite("image")(tmp_path / "own" / "1.0.0" / SHARD)
+    assert len(datasets.load("own", "test[:4]", data_dir=tmp_path)[1]) == 4
+    assert len(datasets.load("own", "train", data_dir=tmp_path)[1]) == 8
+
+
+def test_damaged_digits_are_written_anew(data_dir, tmp_path):
+    datasets.load("digits", "test[:1]", data_dir=data_dir)
+    shutil.copytree(data_dir / "digits", tmp_path / "digits")
+    (shard,) = (tmp_path / "digits" / "1.0.0").glob("*test*")
+    shard.write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"delete {re.escape(str(shard.parent))} and load it again"):
+        datasets.load("digits", "test", data_dir=tmp_path)
+    shutil.rmtree(shard.parent)
+    assert len(datasets.load("digits", "test", data_dir=tmp_path)[1]) == 500

@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec
 from scipy import special
 
 import jaxsmooth as js
+from jaxsmooth.bounds import binomial_tail
 from tests.soundness.half_space import half_space, is_sound, worst_error_rate, wrong_certificates
 
 ALPHA = 0.05  # large, so that a few thousand certificates tell alpha from two alpha
@@ -204,6 +205,17 @@ def float32_bound(successes, n, alpha):
     return np.maximum.accumulate(np.where(np.asarray(k) == 0, 0, low).astype(np.float64))
 
 
+def beta_inverse_too_high(successes, n, alpha):
+    """The bound from an inverse of the incomplete beta function that is 1e-6 too high."""
+    return np.append(0.0, special.betaincinv(successes[1:], n - successes[1:] + 1, alpha) * (1 + 1e-6))
+
+
+def start_too_high(a, b, alpha):
+    """The same fault where the library's own inverse starts."""
+    s = np.minimum(special.betaincinv(a, b, alpha) * (1 + 1e-6), 0.5)
+    return s, np.ones(len(a), bool)
+
+
 def peeking(key, classify, x):
     """Look after every 100 draws at full alpha, keep the best radius."""
     radius = np.zeros(len(x))
@@ -237,6 +249,17 @@ def test_planted_faults_are_caught(method, direction, dim, distance, images):
 
 def test_float32_statistics_are_caught():
     assert worst_error_rate(float32_bound, 20_000, 0.001) > 0.001
+
+
+@pytest.mark.parametrize("n, alpha", [(20, 0.05), (1000, 0.001), (20_000, 0.001)])
+def test_a_beta_inverse_that_is_too_high_is_caught(n, alpha):
+    assert worst_error_rate(beta_inverse_too_high, n, alpha) > alpha * (1 + 1e-7)
+
+
+@pytest.mark.parametrize("n, alpha", [(20, 0.05), (20_000, 0.001)])
+def test_a_beta_inverse_that_is_too_high_does_not_reach_the_bounds(monkeypatch, n, alpha):
+    monkeypatch.setattr(binomial_tail, "_approximate", start_too_high)
+    assert 0.99 * alpha < worst_error_rate(js.bounds.clopper_pearson_lower, n, alpha) <= alpha
 
 
 def test_bfloat16_noise_has_the_bias_that_the_diagonal_test_catches():

@@ -1,0 +1,58 @@
+"""The tables of docs/results.md, made from the logs in docs/results.
+
+    python docs/results_tables.py             # writes the page again; seconds
+    python docs/results_tables.py --check     # says whether the page is what the logs give
+
+Each stands on the page between two comments, ``<!-- NAME -->`` and ``<!-- end NAME -->``; the rest of the page is text.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "examples/reproduce"))
+import table_classes
+import table_l1_noises
+import table_noise_in_training
+import table_radii
+import table_sigma_of_x
+import table_training
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TABLES = {
+    "training": table_training.make,
+    "classes": table_classes.make,
+    "noise in training": table_noise_in_training.make,
+    "sigma of x": table_sigma_of_x.make,
+    "l1 noises": table_l1_noises.make,
+    "radii": table_radii.make,
+}
+
+
+def page(text: str, results: pathlib.Path) -> str:
+    """The page with every table made anew."""
+    for name, make in TABLES.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"the page must have {begin} and {end} once each")
+        made = f"{begin}\n\n{make(results).strip()}\n\n{end}"
+        text = re.sub(f"{begin}.*?{end}", lambda _, made=made: made, text, flags=re.DOTALL)
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if the page is another")
+    options = parser.parse_args()
+    path = ROOT / "docs/results.md"
+    before = path.read_text()
+    after = page(before, ROOT / "docs/results")
+    if options.check:
+        raise SystemExit(0 if before == after else f"{path} is not what the logs give: python docs/results_tables.py")
+    path.write_text(after)
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The table of ``classes.py``."""
+
+import json
+import pathlib
+
+import numpy as np
+from tabular import table
+
+import jaxsmooth.diagnostics as jd
+
+
+def make(results: pathlib.Path) -> str:
+    """The lowest and the highest class, with the interval of each and what equal classes would show."""
+    path = results / "classes/classes.json"
+    if not path.exists():
+        return "Not run yet."
+    record = json.loads(path.read_text())
+    images, rows = np.array(record["images"]), []
+    for row in sorted(record["rows"], key=lambda row: (row["trained with"] > 0, row["sigma"])):
+        found = accuracy(images, np.array(row["right"]))
+        low, high = int(np.argmin(found.acc)), int(np.argmax(found.acc))
+        cells = [
+            f"{100 * found.acc[k]:.1f} [{100 * found.interval[k, 0]:.1f}, {100 * found.interval[k, 1]:.1f}], class {k}"
+            for k in (low, high)
+        ]
+        mean = 100 * sum(row["right"]) / images.sum()
+        trained = f"{row['trained with']:g}" if row["trained with"] else "none"
+        null = "yes" if found.acc[low] < found.null_band[0] else "no"
+        rows.append([trained, f"{row['sigma']:g}", f"{mean:.1f}", *cells, f"{100 * found.null_min:.1f}", null])
+    heads = [
+        "training sigma",
+        "smoothing sigma",
+        "accuracy, %",
+        "lowest class, 95 %",
+        "highest class, 95 %",
+        "lowest if equal",
+    ]
+    return table([*heads, "lower than chance"], rows)
+
+
+def accuracy(images: np.ndarray, right: np.ndarray) -> jd.ClasswiseAccuracy:
+    """The accuracies of classes of these sizes."""
+    labels = np.repeat(np.arange(len(images)), images)
+    place = np.concatenate([np.arange(size) for size in images])
+    return jd.classwise_accuracy(
+        labels, np.where(place < right[labels], labels, (labels + 1) % len(images)), len(images)
+    )

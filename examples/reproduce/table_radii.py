@@ -1,0 +1,28 @@
+"""The table of ``radii.py``."""
+
+import json
+import pathlib
+
+from tabular import table
+
+
+def make(results: pathlib.Path) -> str:
+    """Published radii, and where ours is larger."""
+    path = results / "radii/radii.json"
+    if not path.exists():
+        return "Not run yet."
+    record = json.loads(path.read_text())
+    rows = []
+    for name, row in record["radii"].items():
+        published = row["published"] or [None] * len(row["largest"])
+        cells = [cell(*pair) for pair in zip(published, row["largest"], strict=True)]
+        rows.append([name, *cells])
+    heads = ["noise, norm", *(f"p = {p:g}" for p in record["p_lower"])]
+    return table(heads, rows)
+
+
+def cell(published: float | None, largest: float) -> str:
+    """The published radius; after it ours, if larger by more than the last digit."""
+    if published is None:
+        return f"none; {largest:.4g}"
+    return f"{published:.4g}" + (f"; **{largest:.4g}**" if largest > published * 1.0005 else "")

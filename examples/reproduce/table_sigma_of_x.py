@@ -1,0 +1,51 @@
+"""The table of ``sigma_of_x.py``."""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+from tabular import interval, table
+
+import jaxsmooth as js
+
+
+def make(results: pathlib.Path) -> str:
+    """Both sides of every pair, and the paired difference."""
+    rows, gaps = [], []
+    for path in sorted((results / "sigma_of_x").glob("*.json")):
+        if path.name.endswith(".tsv.json"):
+            continue
+        record, scores = json.loads(path.read_text()), {}
+        for kind in ("constant", "nearest"):
+            certificates, labels = js.analysis.read_log(path.with_name(f"{path.stem}-{kind}.tsv"))
+            radii = np.arange(4) * record["sigma_b"]
+            accuracy = js.analysis.certified_accuracy(certificates, labels, radii)
+            classes = js.analysis.class_wise_accuracy(certificates, labels, num_classes=10)
+            scores[kind] = np.where(certificates.label == labels, certificates.radius, 0.0)
+            wrong = np.mean((certificates.label >= 0) & (certificates.label != labels))
+            cells = [f"{100 * value:.1f}" for value in (*accuracy, js.analysis.abstention_rate(certificates), wrong)]
+            cells += [f"{classes.standard_deviation:.3f}", f"{scores[kind].mean():.4f}"]
+            rows.append([f"{record['sigma_b']:g}, {record['rate']:g}", kind, *cells])
+        gaps.append(difference(record, scores["nearest"], scores["constant"]))
+    if not rows:
+        return "Not run yet."
+    heads = ["sigma_b, rate", "sigma", "0", "1 sigma_b", "2 sigma_b", "3 sigma_b", "abstains", "wrong", "class-wise sd"]
+    return (
+        table([*heads, "average radius"], rows)
+        + "\n\nNearest minus constant, average radius on the same images (95 %): "
+        + "; ".join(gaps)
+        + "."
+    )
+
+
+def difference(record: dict, nearest: np.ndarray, constant: np.ndarray) -> str:
+    """What the moving sigma gains on the same images, and what its rate costs."""
+    gap = nearest - constant
+    error = 1.96 * gap.std(ddof=1) / math.sqrt(len(gap))
+    cell = interval(gap.mean(), gap.mean() - error, gap.mean() + error)
+    share, cost = gap.mean() / constant.mean(), 1 - 1 / math.hypot(1, record["kappa"])
+    return (
+        f"sigma_b {record['sigma_b']:g}, rate {record['rate']:g}: {cell}, {100 * share:+.1f} %, where the rate costs "
+        f"{100 * cost:.1f} % at equal votes"
+    )
