@@ -27,7 +27,6 @@ from jaxsmooth._pytree import static as static
 from jaxsmooth._recertify import recertify as recertify
 from jaxsmooth._self_check import self_check as self_check
 from jaxsmooth._types import ABSTAIN as ABSTAIN
-from jaxsmooth._types import Noise as Noise
 from jaxsmooth._types import Votes as Votes
 from jaxsmooth._version import __version__ as __version__
 from jaxsmooth.designs.fixed import certificates as certificates

@@ -1,5 +1,7 @@
 """certify_batch: certificates inside a compiled program, by a table of radii."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -52,19 +54,19 @@ def certify_batch(
         >>> label.tolist()
         [0, 1]
     """
-    table = table if _check.is_traced(table) else np.asarray(table)
-    if table.ndim != 1 or table.shape[0] < 2 or table.dtype != jnp.float32:
+    given: Any = table if _check.is_traced(table) else np.asarray(table)
+    if given.ndim != 1 or given.shape[0] < 2 or given.dtype != jnp.float32:
         raise ValueError(
-            f"table must be float32 of shape (n + 1,), made by radius_table; got {table.dtype} of shape {table.shape}"
+            f"table must be float32 of shape (n + 1,), made by radius_table; got {given.dtype} of shape {given.shape}"
         )
     if depends_on_input(noise):
         raise ValueError(
             "noise must have one sigma for a table of radii; that of InputDependentGaussian depends on the image. Use "
             "certify, or jaxsmooth.radii.semi_elastic_radius_float32 with noise.at(x).sigma"
         )
-    table, n0 = jnp.asarray(table), _check.draws("n0", n0)
+    radii, n0 = jnp.asarray(given), _check.draws("n0", n0)
     selection = count_votes(key, classify, noise, x, n0, batch_size=batch_size)
-    votes = count_votes(key, classify, noise, x, table.shape[0] - 1, first=n0, batch_size=batch_size)
+    votes = count_votes(key, classify, noise, x, radii.shape[0] - 1, first=n0, batch_size=batch_size)
     top = jnp.argmax(selection.counts, -1)
-    radius = table[jnp.take_along_axis(votes.counts, top[:, None], axis=1)[:, 0]]
+    radius = radii[jnp.take_along_axis(votes.counts, top[:, None], axis=1)[:, 0]]
     return jnp.where(radius > 0, top, ABSTAIN).astype(jnp.int32), radius

@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxsmooth._pytree import kind_of
 
@@ -89,13 +90,13 @@ class _Same:
 
 def _referred(value: Any, visited: set[int]) -> Iterator[Hashable]:
     """The arrays and numbers that a static value leads to. Integers are left out: functions count their own calls."""
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return
     if isinstance(value, jax.Array):
         yield _Same(value)
     elif isinstance(value, np.ndarray):
         if value.dtype != object:
-            content = hashlib.blake2b(np.ascontiguousarray(value).view(np.uint8), digest_size=16).digest()
+            content = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16).digest()
             yield value.shape, value.dtype.str, content
     elif isinstance(value, float | np.floating | bool):
         yield kind_of(value), value

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 _T = typing.TypeVar("_T")
 
@@ -152,7 +153,7 @@ def _equal(self: Any, other: object) -> bool:
 
 
 def _same_leaf(a: Any, b: Any) -> bool:
-    traced = isinstance(a, jax.core.Tracer) or isinstance(b, jax.core.Tracer)
+    traced = isinstance(a, Tracer) or isinstance(b, Tracer)
     return a is b or (not traced and np.array_equal(np.asarray(a), np.asarray(b)))
 
 
@@ -169,7 +170,7 @@ def in_words(value: Any) -> str:
     """``repr`` with arrays as their type and shape."""
     if isinstance(value, jax.Array | np.ndarray) and value.ndim:
         return f"{value.dtype}{list(value.shape)}"
-    if isinstance(value, jax.Array | np.ndarray | np.generic) and not isinstance(value, jax.core.Tracer):
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and not isinstance(value, Tracer):
         return repr(value.item())
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name!r}: {in_words(part)}" for name, part in value.items()) + "}"

@@ -43,7 +43,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 def _described(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     """The value as JSON, its arrays moved to ``arrays``."""
-    if value is None or (isinstance(value, bool | str) and type(value) in (bool, str)):
+    if value is None or type(value) is bool or type(value) is str:
         return value
     if type(value) in (int, float):
         return {"number": repr(value)}
@@ -58,8 +58,8 @@ def _described(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         raise TypeError(
             f"{type(value).__name__} cannot be saved: a file holds arrays, numbers and frozen pytrees of them"
         )
-    fields = [field.name for field in dataclasses.fields(value)]
-    return {"class": name, "fields": {field: _described(getattr(value, field), arrays) for field in fields}}
+    names = [field.name for field in dataclasses.fields(value)]  # pyright: ignore[reportArgumentType]
+    return {"class": name, "fields": {field: _described(getattr(value, field), arrays) for field in names}}
 
 
 def _described_array(array: np.ndarray, kind: type, arrays: dict[str, np.ndarray]) -> Any:

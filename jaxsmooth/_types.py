@@ -1,7 +1,7 @@
 """What travels through the library: votes, the noise they were drawn under, and the names of things."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from jax import Array as Array
@@ -85,15 +85,15 @@ class Noise(Protocol):
     """What the library asks of a noise; ``jaxsmooth.noises.AbstractNoise`` answers all but ``sample`` and ``scale``.
 
     A noise that does not derive from it may leave out ``perturb``, ``frozen_at`` and ``depends_on_input``.
-
-    Attributes:
-        sigma: the root mean square of a coordinate; ``(images,)`` where each image has its own.
     """
 
-    sigma: Any
+    @property
+    def sigma(self) -> Any:
+        """The root mean square of a coordinate; ``(images,)`` where each image has its own."""
+        ...
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """The noise of one event, float32."""
+        """The noise of one event, float32; see ``AbstractNoise``."""
         ...
 
     def scale(self, dim: int) -> Any:
@@ -104,11 +104,11 @@ class Noise(Protocol):
         """What a draw makes of one event."""
         ...
 
-    def at(self, x: Array) -> Self:
+    def at(self, x: Array) -> Any:
         """The noise used at each image, its leaves with a leading axis ``(images,)``."""
         ...
 
-    def frozen_at(self, x: Any) -> "Noise":
+    def frozen_at(self, x: Any) -> Any:
         """The noise at these images as radius rules see it, on the host."""
         ...
 

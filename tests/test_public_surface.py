@@ -22,7 +22,6 @@ EXAMPLE_ELSEWHERE = {
     "analysis.CurveEstimate": "analysis.estimate_curve",
     "analysis.LogWarning": "analysis.read_log",
     "analysis.Summary": "analysis.summary",
-    "Noise": "noises.Gaussian",
     "Reason": "certify_curve",
     "designs.AbstractDesign": "designs.Fixed",
     "designs.Finished": "designs.Fixed",
@@ -153,7 +152,7 @@ def faults_of_class(name: str, cls: type) -> list[str]:
     found = sections(doc)
     faults = [fault] if (fault := fault_of_summary(doc)) else []
     explained = entries(found.get("Args", "")) + entries(found.get("Attributes", ""))
-    own = [] if inspect.isabstract(cls) or issubclass(cls, Exception) else parameters(cls)
+    own = [] if inspect.isabstract(cls) or issubclass(cls, Exception | str) else parameters(cls)
     if own and set(own) - set(explained) and name not in MADE_BY_FUNCTIONS:
         faults.append(f"Args or Attributes explain {explained}, the parameters are {own}")
     if "Args" in found and entries(found["Args"]) != own:

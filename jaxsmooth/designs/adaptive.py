@@ -54,17 +54,15 @@ class Adaptive(AbstractDesign):
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""
-        if setting.at_images is None:
-            raise TypeError("x must be an array (images, *event) for noise that depends on the image, not a stream")
-        rules_for(setting.at_images, self.norm)
         bound = super().bind(setting)
+        rules_for(bound.noise_at_images, self.norm)
         _ = bound._plan
         return bound
 
     @functools.cached_property
     def _plan(self) -> AdaptivePlan:
         """The looks, and the gains expected there: of equally spaced radii, up to the largest that votes certify."""
-        noise, dim = self.run.at_images, self.run.dim
+        noise, dim = self.noise_at_images, self.run.dim
         # Gains are predicted at the mean sigma where the noise depends on the image; they decide no certificate.
         typical = Gaussian(float(np.mean(noise.sigma))) if np.ndim(noise.sigma) else noise
         tests = adaptive_tests(self.n_max, self.alpha)

@@ -1,6 +1,7 @@
 """What every design is: when to look at the votes of an image, when to stop, and what they prove then."""
 
 import abc
+import copy
 import dataclasses
 from typing import Any, NamedTuple, Self
 
@@ -58,11 +59,11 @@ class AbstractDesign(abc.ABC):
     which may stop the image, and must at the last one. What a design remembers of images it returns as rows; it
     keeps nothing itself. Subclasses are frozen dataclasses and are never subclassed again.
 
-    Args:
+    Attributes:
         setting: the run, known once the driver has called ``bind``.
     """
 
-    setting: Setting | None = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
+    setting: Setting | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
     def bind(self, setting: Setting) -> Self:
         """This design for a run, before anything is sampled: where to refuse what can never be proved.
@@ -73,7 +74,9 @@ class AbstractDesign(abc.ABC):
         Returns:
             The design, its ``setting`` known.
         """
-        return dataclasses.replace(self, setting=setting)
+        bound = copy.copy(self)
+        object.__setattr__(bound, "setting", setting)
+        return bound
 
     @property
     def run(self) -> Setting:
@@ -81,6 +84,16 @@ class AbstractDesign(abc.ABC):
         if self.setting is None:
             raise ValueError(f"{self!r} is not bound to a run; the verbs do it, or design.bind(Setting(...))")
         return self.setting
+
+    @property
+    def noise_at_images(self) -> Any:
+        """The noise of the run as radius rules see it at all images; refused where nobody has seen them all."""
+        if self.run.at_images is None:
+            raise TypeError(
+                f"x must be an array (images, *event) for noise that depends on the image, not a stream; "
+                f"{type(self).__name__} must know all images before it begins"
+            )
+        return self.run.at_images
 
     @property
     @abc.abstractmethod

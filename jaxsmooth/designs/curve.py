@@ -60,10 +60,8 @@ class Curve(AbstractDesign):
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``; refuses radii that not even unanimous votes can certify."""
-        if setting.at_images is None:
-            raise TypeError("x must be an array (images, *event) for noise that depends on the image, not a stream")
-        rules_for(setting.at_images, self.norm)
         bound = super().bind(setting)
+        rules_for(bound.noise_at_images, self.norm)
         _ = bound._plans
         return bound
 
@@ -71,8 +69,8 @@ class Curve(AbstractDesign):
     def _required(self) -> np.ndarray:
         """The probability that each radius needs, ``(radii,)``, or ``(radii, images)`` where it depends on them."""
         radii = np.array(self.radii)
-        column = radii[:, None] if np.ndim(self.run.at_images.sigma) else radii
-        return required_probability(self.run.at_images, column, norm=self.norm, dim=self.run.dim)
+        column = radii[:, None] if np.ndim(self.noise_at_images.sigma) else radii
+        return required_probability(self.noise_at_images, column, norm=self.norm, dim=self.run.dim)
 
     @functools.cached_property
     def _plans(self) -> tuple[np.ndarray | None, list[CurvePlan]]:

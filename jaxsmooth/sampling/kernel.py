@@ -44,9 +44,9 @@ class Listed:
         trips: int32, how many of the batches to run.
     """
 
-    slot: Array
-    draw: Array
-    trips: Array
+    slot: Any
+    draw: Any
+    trips: Any
 
     def batch_of(self, i: Array, state: tuple[()], batch_size: int, slots: int) -> tuple[Array, Array, tuple[()]]:
         """The slots and draws of batch i."""
@@ -250,5 +250,5 @@ def spans(images: int, n: int, *, first: Any, batch_size: int, devices: int) -> 
         for start, size in zip(starts, sizes, strict=True)
     ]
     same = lambda value: jnp.broadcast_to(value, (devices,))
-    runs = (jnp.asarray(column, jnp.int32) for column in zip(*columns, strict=True))
-    return Span(*runs, same(first), same(jnp.int32(n)), same(jnp.int32(trips)))
+    image, draw, steps, last = (jnp.asarray(column, jnp.int32) for column in zip(*columns, strict=True))
+    return Span(image, draw, steps, last, same(first), same(jnp.int32(n)), same(jnp.int32(trips)))
