@@ -57,7 +57,9 @@ def crossing_probability(p: float, looks: Any, upper: Any, lower: Any | None = N
         alive, first = alive[below:above], first + below
         alive, first, dropped = _trim(alive, first)
         crossed += dropped
-        roundings += 4 * len(weights) + 16
+        # In units of two roundings: 5 a step from the mode, twice since weights are normalised, 1 a term of the
+        # convolution, 32 of the sums; 16 a weight in all.
+        roundings += 8 * len(weights) + 32
         if not len(alive):
             break
     return min(float(crossed) * (1 + roundings * _EPS), 1.0)
