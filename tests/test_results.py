@@ -18,6 +18,7 @@ import table_classes
 import table_l1_noises
 import table_noise_in_training
 import table_radii
+import table_resnet20
 import table_sigma_of_x
 import table_training
 from published import MNIST
@@ -148,7 +149,16 @@ def test_the_table_of_noises_in_l1(tmp_path):
     assert "| **Uniform, stability, best sigma** | 100.0 | 100.0 | 100.0 | 0.0 |" in made
 
 
-@pytest.mark.parametrize("name", ["classes", "sigma of x", "l1 noises", "radii", "training", "noise in training"])
+def test_the_table_of_resnet20(tmp_path):
+    record = {"objective": "gaussian", "sigma": 0.5, "dataset": "cifar10", "training": {"epochs": 20}}
+    records_of(tmp_path / "resnet20/cifar10-gaussian-0.5.json", record)
+    write(tmp_path / "resnet20/cifar10-gaussian-0.5.tsv", np.repeat([0.4, 0.6], 8))
+    made = table_resnet20.make(tmp_path)
+    assert "| Gaussian, cifar10, 20 epochs | 0.5000 (0.0258) | 100.0 | 100.0 | 50.0 | 0.0 |" in made
+    assert "| published, 150 epochs | 0.5242 | 67.0 |" in made
+
+
+@pytest.mark.parametrize("name", results_tables.TABLES)
 def test_what_was_not_run_is_said(name, tmp_path):
     assert "ot run yet" in results_tables.TABLES[name](tmp_path)
 
@@ -166,6 +176,11 @@ needs_mnist = pytest.mark.skipif("JAXSMOOTH_DATA_DIR" not in os.environ, reason=
         ("noise_in_training.py --part mnist", "noise in training", "not told from"),
         ("noise_in_training.py --part distances", "noise in training", "600 training images"),
         ("sigma_of_x.py --sigmas 0.5 --rates 0.01", "sigma of x", "| 0.5, 0.01 | nearest |"),
+        (
+            "resnet20.py --dataset cifar10_mirror --test-split test_head",
+            "resnet20",
+            "Consistency, cifar10_mirror, 1 epochs",
+        ),
         ("l1_noises.py --noises uniform --sigmas 0.5", "l1 noises", "Uniform, stability, best sigma"),
     ],
 )
