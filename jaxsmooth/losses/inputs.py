@@ -61,6 +61,20 @@ def log_softmax(logits: Array) -> Array:
     return jax.nn.log_softmax(logits, axis=-1)
 
 
+def expectation(p: Array, log_q: Array) -> Array:
+    r""":math:`\sum_c p(c) \log q(c)` over the last axis, where classes with p = 0 contribute nothing, even if q = 0."""
+    nothing = (p == 0) & jnp.isneginf(log_q)
+    # Twice where: once so that 0 * inf never appears, once so that it does not in the gradient.
+    return (jnp.where(nothing, 0.0, p) * jnp.where(nothing, 0.0, log_q)).sum(-1)
+
+
+def divergence(p: Array, log_p: Array, log_q: Array) -> Array:
+    r""":math:`\mathrm{KL}(p \| q)` over the last axis; classes with p = 0 contribute nothing, even if q = 0."""
+    nothing = (p == 0) & (jnp.isneginf(log_p) | jnp.isneginf(log_q))
+    log_p, log_q = jnp.where(nothing, 0.0, log_p), jnp.where(nothing, 0.0, log_q)
+    return (jnp.where(nothing, 0.0, p) * (log_p - log_q)).sum(-1)
+
+
 def pick(values: Array, labels: Array) -> Array:
     """The entry of each image's label: ``(..., batch, classes)`` to ``(..., batch)``."""
     chosen = jnp.broadcast_to(labels[:, None], (*values.shape[:-1], 1))

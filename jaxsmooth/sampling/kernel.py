@@ -147,9 +147,12 @@ def _no_counts(classify: Classify, x: Array, batch_size: int) -> Array:
 
 
 def _winner(scores: Array) -> Array:
-    """The class of the largest score; one past the last class for a row that is not finite."""
-    finite = jnp.isfinite(scores).all(-1)
-    return jnp.where(finite, jnp.argmax(scores, -1), scores.shape[1])
+    """The class of the largest score; one past the last class for a row that has no such class.
+
+    A score of -inf loses and one of +inf wins. NaN, +inf twice and -inf everywhere decide nothing.
+    """
+    decides = ~jnp.isnan(scores).any(-1) & ~jnp.isneginf(scores).all(-1) & (jnp.isposinf(scores).sum(-1) <= 1)
+    return jnp.where(decides, jnp.argmax(scores, -1), scores.shape[1])
 
 
 def _like_inputs(value: Array, *inputs: Any) -> Array:
