@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
+from jaxsmooth.interop.failures import behind, out_of_memory
 from jaxsmooth.sampling.kernel import Span, count_span
 
 # Throughput is flat to about 10% inside these ranges and falls off outside; the best size in them depends on
@@ -44,7 +45,7 @@ def pick_batch_size(key: Array, classify: Classify, noise: Any, x: Array, n: int
     )
     if signature not in _measured:
         rate = _pairs_per_second(key, classify, noise, x, default)
-        if pairs / rate < _WORTH_SECONDS:
+        if rate and pairs / rate < _WORTH_SECONDS:
             return default
         sizes = [size for size in _CANDIDATES.get(device.platform, _ACCELERATOR) if size <= pairs]
         rates = {size: _pairs_per_second(key, classify, noise, x, size) for size in sizes}
@@ -66,11 +67,14 @@ def _pairs_per_second(key: Array, classify: Classify, noise: Any, x: Array, size
 
     try:
         seconds(1)
-    except jax.errors.JaxRuntimeError:
-        return 0.0
-    once = seconds(1)
-    batches = max(2, min(64, int(_PROBE_SECONDS / max(once, 1e-6))))
-    return batches * size / min(seconds(batches) for _ in range(2))
+        once = seconds(1)
+        batches = max(2, min(64, int(_PROBE_SECONDS / max(once, 1e-6))))
+        return batches * size / min(seconds(batches) for _ in range(2))
+    except Exception as error:  # which JAX does not always make a JaxRuntimeError
+        failure = None if out_of_memory(error) else behind(error)
+    if failure is not None:
+        raise failure
+    return 0.0
 
 
 _probe = jax.jit(count_span, static_argnames=("batch_size",))

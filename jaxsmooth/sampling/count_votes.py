@@ -4,8 +4,11 @@ from typing import Any
 
 from jax.sharding import Mesh
 
+from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify, Votes
+from jaxsmooth.sampling.fetch import in_program
 from jaxsmooth.sampling.job import sampling_job
+from jaxsmooth.sampling.placement import on_mesh
 
 
 def count_votes(
@@ -59,4 +62,7 @@ def count_votes(
         ((2, 2), [100, 100])
     """
     with sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n, batch_size=batch_size, mesh=mesh) as job:
-        return job.count(job.x, job.image_ids, n, first=first)
+        votes = job.count(job.x, job.image_ids, n, first=first)
+        if job.mesh is None:
+            return votes
+        return in_program(votes) if _check.is_traced(votes) else on_mesh(job.fetch(votes), job.mesh)

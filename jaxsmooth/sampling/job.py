@@ -15,7 +15,9 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxsmooth import _check
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import Array, Classify, Votes
+from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling import batching, fingerprint, inputs, placement
+from jaxsmooth.sampling.fetch import fetch
 from jaxsmooth.sampling.kernel import Span, count_span
 from jaxsmooth.sampling.recording import Recording, votes_of
 
@@ -40,6 +42,7 @@ class SamplingJob:
         most: images in a call at most: one number for all batches of a stream, so that they share a program.
         later: the rest of a stream of images; None if ``x`` is all there is.
         recording: the ledger, or None.
+        watch: the programs under way.
     """
 
     key_data: Array
@@ -54,6 +57,7 @@ class SamplingJob:
     most: int
     later: Iterator[Any] | None = None
     recording: Recording | None = None
+    watch: Watch = dataclasses.field(default_factory=Watch, compare=False)
 
     @property
     def images(self) -> int | None:
@@ -92,24 +96,28 @@ class SamplingJob:
 
     def _like_first(self, batch: Any) -> Any:
         x = inputs.images(batch)
+        x = x if self.mesh is None else np.asarray(x)
         if x.shape[1:] != self.x.shape[1:]:
             raise ValueError(f"x must have images of one shape; got {x.shape[1:]} after {self.x.shape[1:]}")
         return x
 
     def count(self, x: Any, image_ids: Any, n: int, *, first: Any = 0, images: int | None = None) -> Votes:
-        """Count ``n`` draws for the first ``images`` (all by default) of ``x``; others get none."""
+        """Start counting ``n`` draws for the first ``images`` (all by default) of ``x``; others get none.
+
+        On a mesh the votes of each device, ``(devices, images, ...)``: see ``fetch``.
+        """
         first = inputs.first_draw(first, n)
         spans, trips = _split(x.shape[0] if images is None else images, n, self.batch_size, self.devices)
         if self.mesh is None:
             span = Span(*(column[0] for column in spans))
-            return _count_on_device(
-                self.key_data, self.classify, self.noise, x, image_ids, first, np.int32(n), span, trips,
-                batch_size=self.batch_size,
+            return self.watch.start(
+                _count_on_device, self.key_data, self.classify, self.noise, x, image_ids, first, np.int32(n), span,
+                trips, batch_size=self.batch_size,
             )  # fmt: skip
         count = _count_on_mesh(self.mesh, self.axes, self.batch_size)
         with placement.within(self.mesh):
-            return count(
-                self.key_data, self.classify, self.noise_on_mesh, x, image_ids, first, np.int32(n), spans, trips
+            return self.watch.start(
+                count, self.key_data, self.classify, self.noise_on_mesh, x, image_ids, first, np.int32(n), spans, trips
             )
 
     def count_in_chunks(self, n: int, members: np.ndarray, *, first: int = 0) -> Iterator[tuple[np.ndarray, Votes]]:
@@ -126,10 +134,14 @@ class SamplingJob:
             pick = np.concatenate([chunk, np.full(size - len(chunk), chunk[0])])
             votes = self.count(self.x[pick], self.image_ids[pick], n, first=first, images=len(chunk))
             if pending is not None:
-                yield pending[0], _on_host(*pending)
+                yield pending[0], self.fetch(pending[1])[: len(pending[0])]
             pending = chunk, votes
         if pending is not None:
-            yield pending[0], _on_host(*pending)
+            yield pending[0], self.fetch(pending[1])[: len(pending[0])]
+
+    def fetch(self, votes: Votes) -> Votes:
+        """What was counted, on the host; raises what the classifier raised."""
+        return fetch(self.watch, votes, self.mesh)
 
     def count_all(
         self, n: int, *, first: int = 0, progress: str | None = None, certified: Callable[..., int] | None = None
@@ -248,8 +260,9 @@ def _checked_job(
     if mesh is not None:
         axes = placement.draw_axes(mesh, classify)
         classify, mesh = placement.on_mesh(classify, mesh), placement.automatic(mesh)
-        # jit puts NumPy arrays where the mesh is.
+        # jit puts NumPy arrays where the mesh is, and those that are not committed to a device.
         x, ids, key_data = (v if _check.is_traced(v) else np.asarray(v) for v in (x, ids, key_data))
+        key, noise = placement.uncommitted((key, noise), mesh)
     classes = inputs.check_classifier(classify, x)
     if batch_size is None:
         batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
@@ -267,7 +280,7 @@ _count_on_device = jax.jit(count_span, static_argnames=("batch_size",))
 
 @functools.lru_cache(maxsize=64)
 def _count_on_mesh(mesh: Mesh, axes: tuple[str, ...], batch_size: int) -> Any:
-    """The voting loop on every device of a mesh, each with its own span; counts are summed across them."""
+    """The voting loop on every device of a mesh, each with its own span and its own counts."""
     everywhere, apart = PartitionSpec(), PartitionSpec(axes)
 
     def count_here(
@@ -276,14 +289,12 @@ def _count_on_mesh(mesh: Mesh, axes: tuple[str, ...], batch_size: int) -> Any:
     ) -> Votes:  # fmt: skip
         span = Span(*(column[0] for column in spans))
         votes = count_span(key_data, classify, noise, x, ids, first, n, span, trips, batch_size=batch_size)
-        return jax.lax.psum(votes, axes)
+        return jax.tree.map(lambda leaf: leaf[None], votes)
 
     specs = (everywhere,) * 7 + (apart, everywhere)
     # The user's network may hold loops that know nothing of varying axes, hence check_vma=False.
     return jax.jit(
-        jax.shard_map(
-            count_here, mesh=mesh, axis_names=set(axes), in_specs=specs, out_specs=everywhere, check_vma=False
-        )
+        jax.shard_map(count_here, mesh=mesh, axis_names=set(axes), in_specs=specs, out_specs=apart, check_vma=False)
     )
 
 
@@ -299,8 +310,3 @@ def _split(images: int, n: int, batch_size: int, devices: int) -> tuple[Span, np
     ]
     spans = Span(*(np.array(column, np.int32) for column in zip(*columns, strict=True)))
     return spans, np.int32(math.ceil(share / batch_size))
-
-
-def _on_host(images: np.ndarray, votes: Votes) -> Votes:
-    """The votes of the images of a chunk as NumPy arrays."""
-    return Votes(np.asarray(votes.counts)[: len(images)], np.asarray(votes.invalid)[: len(images)])

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth._types import Array, Classify, Votes
+from jaxsmooth.interop.failures import noted
 
 
 class Span(NamedTuple):
@@ -56,7 +57,8 @@ def _typed(key_data: Array) -> Array:
 @jax.jit
 def call(classify: Classify, batch: Array) -> Array:
     """The scores of a batch. Under ``jit`` so that looking up its shape and running it share one trace."""
-    return classify(batch)
+    with noted(batch.shape):
+        return classify(batch)
 
 
 def count_span(

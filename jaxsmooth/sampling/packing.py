@@ -246,14 +246,16 @@ class _Pack:
     def run(self, owner: np.ndarray, draw: np.ndarray, trips: int) -> Votes:
         """Start a step on the device; the counts are not waited for."""
         if self.job.mesh is None:
-            return _count_on_device(self.job.classify, self.slots, owner[0], draw[0], np.int32(trips))
+            count = _count_on_device
+            return self.job.watch.start(count, self.job.classify, self.slots, owner[0], draw[0], np.int32(trips))
         count = _count_on_mesh(self.job.mesh, self.job.axes)
         with within(self.job.mesh):
-            return count(self.job.classify, self.slots, owner, draw, np.int32(trips))
+            return self.job.watch.start(count, self.job.classify, self.slots, owner, draw, np.int32(trips))
 
     def collect(self, votes: Votes, drawn: np.ndarray, decide: Decide) -> Finished:
         """Add the counts of a step; decide the images that reached a look and free those that are done."""
-        new = np.column_stack([np.asarray(votes.counts), np.asarray(votes.invalid)])
+        votes = self.job.fetch(votes)
+        new = np.column_stack([votes.counts, votes.invalid])
         self.counts += new
         self.segment += new
         self.received += drawn
@@ -308,11 +310,9 @@ def _count_on_mesh(mesh: Mesh, axes: tuple[str, ...]) -> Any:
     everywhere, apart = PartitionSpec(), PartitionSpec(axes)
 
     def count_here(classify: Classify, slots: Slots, owner: Array, draw: Array, trips: Array) -> Votes:
-        return jax.lax.psum(count_pairs(classify, slots, owner[0], draw[0], trips), axes)
+        return jax.tree.map(lambda leaf: leaf[None], count_pairs(classify, slots, owner[0], draw[0], trips))
 
     specs = (everywhere, everywhere, apart, apart, everywhere)
     return jax.jit(
-        jax.shard_map(
-            count_here, mesh=mesh, axis_names=set(axes), in_specs=specs, out_specs=everywhere, check_vma=False
-        )
+        jax.shard_map(count_here, mesh=mesh, axis_names=set(axes), in_specs=specs, out_specs=apart, check_vma=False)
     )

@@ -74,6 +74,21 @@ def _spec_on(leaf: Any, mesh: Mesh) -> PartitionSpec | None:
     return sharding.spec if same else None
 
 
+def uncommitted(tree: Any, mesh: Mesh) -> Any:
+    """The values free to move: those that the user, or a checkpoint, has put on devices, unless it is this mesh."""
+
+    def free(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array) or _check.is_traced(leaf) or not leaf.committed:
+            return leaf
+        if not leaf.is_fully_addressable or _spec_on(leaf, mesh) is not None:
+            return leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(free(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        return jnp.asarray(np.asarray(leaf))
+
+    return jax.tree.map(free, tree)
+
+
 def spans_processes(mesh: Mesh | None) -> bool:
     """Whether devices of other processes take part."""
     return mesh is not None and any(device.process_index != jax.process_index() for device in mesh.devices.flat)

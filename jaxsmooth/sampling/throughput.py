@@ -103,7 +103,7 @@ def measure_throughput(
 
 def _votes(job: SamplingJob, batches: int) -> Any:
     x = np.asarray(job.x[:1])
-    return job.count(x, job.image_ids[:1], batches * job.batch_size * job.devices)
+    return job.fetch(job.count(x, job.image_ids[:1], batches * job.batch_size * job.devices))
 
 
 def _forward(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
