@@ -89,6 +89,19 @@ def test_the_training_tables(tmp_path):
     assert "-0.0049 [-0.0104, +0.0006] | yes |" in made and "Of 2 runs of the whole protocol 1 have" in made
 
 
+def test_a_published_run_is_compared_image_by_image(tmp_path):
+    published = RESULTS / "published" / table_training.PUBLISHED_LOG
+    certificates, labels = js.analysis.read_log(published)
+    theirs = np.where(certificates.label == labels, certificates.radius, 0.0)
+    assert len(theirs) == 500 and round(theirs.mean(), 4) == 0.905
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / published.name).write_text(published.read_text())
+    log(tmp_path, next(run for run in RUNS if run.name == table_training.PAIRED), theirs + np.tile([0.01, 0.03], 250))
+    # Standard error 0.01 / sqrt(500).
+    made = table_training.make(tmp_path)
+    assert "on the same 500 images: +0.0200 [+0.0191, +0.0209] (95 %). That run has 0.9050 on these images" in made
+
+
 def test_runs_have_names_of_their_own_and_published_values():
     assert len({run.name for run in RUNS}) == len(RUNS)
     assert all((run.objective, run.sigma) in MNIST for run in RUNS)
