@@ -17,7 +17,7 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
-    {"_types", "_check", "_version", "_progress"},
+    {"_types", "_check", "_keys", "_version", "_progress"},
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist
     {"noises"},  # may import radii, to register rules

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsmooth import _check, losses
+from jaxsmooth import _check, _keys, losses
 from jaxsmooth._types import Array, Votes
 from jaxsmooth.losses.mixup import copies_kl
 from jaxsmooth.objectives import balls
@@ -84,7 +84,7 @@ class CatRS(AbstractObjective):
             confidence = jnp.mean(jnp.argmax(logits, -1) == batch.labels, axis=0, dtype=jnp.float32)
         else:
             confidence = jnp.take_along_axis(targets, batch.labels[:, None], axis=-1)[:, 0]
-        coins = jax.random.uniform(key, (len(batch.x), samples)) < confidence[:, None]
+        coins = _keys.uniform(key, (len(batch.x), samples)) < confidence[:, None]
         kept = jnp.maximum(coins.sum(-1), 1)
         low = losses.lowest_cross_entropy(logits, batch.labels, kept)
         moved = self._moved_noise(network, batch, targets)

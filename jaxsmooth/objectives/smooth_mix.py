@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxsmooth import _check, losses
+from jaxsmooth import _check, _keys, losses
 from jaxsmooth._types import Array
 from jaxsmooth.objectives import balls
 from jaxsmooth.objectives.attacks import Box, check_box, repeat, smooth_gradient
@@ -75,7 +75,7 @@ class SmoothMix(AbstractObjective):
         """See ``AbstractObjective.per_image``."""
         warmup = at_step(self.warmup, batch.step)
         start, adversarial = self._pair(network, batch, warmup)
-        share = jax.random.uniform(key, (len(start), *(1,) * (start.ndim - 1)), maxval=0.5)
+        share = _keys.uniform(key, (len(start), *(1,) * (start.ndim - 1))) / 2
         logits, state = network.train(start[:, None] + batch.delta)
         mixed = (1 - share) * start + share * adversarial
         mixed_logits, mixed_state = network.train(mixed[:, None] + batch.delta)

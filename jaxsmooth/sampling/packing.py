@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -299,7 +300,7 @@ def _make_slots_everywhere(mesh: Mesh) -> Any:
 
 @functools.partial(jax.jit, donate_argnums=0)
 def _replace(slots: Slots, fresh: Slots, target: Array) -> Slots:
-    return jax.tree.map(lambda old, new: old.at[target].set(new, mode="drop"), slots, fresh)
+    return jax.tree.map(lambda old, new: jnp.asarray(old).at[target].set(new, mode="drop"), slots, fresh)
 
 
 _count_on_device = jax.jit(count_pairs)
