@@ -46,14 +46,15 @@ def classes(labels: Any, logits: Array) -> Array:
         if values.min() < 0 or values.max() >= logits.shape[-1]:
             bad = values.min() if values.min() < 0 else values.max()
             raise ValueError(f"labels must lie in [0, {logits.shape[-1] - 1}], the classes of logits; got {bad}")
-    return jnp.asarray(labels)
+    return jnp.asarray(labels).astype(jnp.int32)
 
 
-def check_weights(**weights: Any) -> None:
-    """Refuse weights that are not numbers or arrays of them; they may be traced."""
-    for name, weight in weights.items():
+def weights(**values: Any) -> list[Array]:
+    """Weights as float32, refused if they are not numbers or arrays of them; they may be traced."""
+    for name, weight in values.items():
         if not _check.is_real(weight.dtype if hasattr(weight, "dtype") else np.asarray(weight).dtype):
             raise TypeError(f"{name} must be a number or an array of numbers; got {weight!r}")
+    return [jnp.asarray(weight, jnp.float32) for weight in values.values()]
 
 
 def log_softmax(logits: Array) -> Array:

@@ -163,11 +163,12 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
         (0.5, 2.0, [1, 1], [2, 0])
     """
     samples, _, classes = logits.shape
-    winner = jnp.argmax(logits, -1)
-    count = lambda labels: jax.nn.one_hot(labels, classes, dtype=jnp.int32).reshape(-1, classes).sum(0)
+    winner, labels = jnp.argmax(logits, -1).astype(jnp.int32), jnp.asarray(labels).astype(jnp.int32)
+    ones = lambda labels: jax.nn.one_hot(labels, classes, dtype=jnp.int32).reshape(-1, classes)
+    count = lambda labels: ones(labels).sum(0, dtype=jnp.int32)
     return Aux(
         terms={name: jnp.mean(value) for name, value in terms.items()},
-        accuracy=jnp.mean(winner == labels, dtype=jnp.float32),
+        accuracy=jnp.mean(winner == labels[None], dtype=jnp.float32),
         predicted=count(winner),
         labelled=samples * count(labels),
         states={name: state for name, state in states.items() if state is not None},
@@ -249,4 +250,4 @@ def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_
     keys = _keys.split(key, (x.shape[0], num_samples))
     draw = lambda noise, keys: jax.vmap(lambda key: noise.sample(key, event))(keys)
     delta = jax.vmap(draw)(at_images, keys)
-    return NoisyBatch(x, delta, jnp.asarray(labels), at_images.sigma, targets, step)
+    return NoisyBatch(x, delta, jnp.asarray(labels).astype(jnp.int32), at_images.sigma, targets, step)

@@ -81,11 +81,13 @@ class CatRS(AbstractObjective):
             )
         samples = self.num_samples
         if self.confidence == "copies":
-            confidence = jnp.mean(jnp.argmax(logits, -1) == batch.labels, axis=0, dtype=jnp.float32)
+            confidence = jnp.mean(
+                jnp.argmax(logits, -1).astype(jnp.int32) == batch.labels[None], axis=0, dtype=jnp.float32
+            )
         else:
             confidence = jnp.take_along_axis(targets, batch.labels[:, None], axis=-1)[:, 0]
         coins = _keys.uniform(key, (len(batch.x), samples)) < confidence[:, None]
-        kept = jnp.maximum(coins.sum(-1), 1)
+        kept = jnp.maximum(coins.sum(-1, dtype=jnp.int32), 1)
         low = losses.lowest_cross_entropy(logits, batch.labels, kept)
         moved = self._moved_noise(network, batch, targets)
         moved_logits, moved_state = network.train(batch.x[:, None] + moved)

@@ -83,7 +83,7 @@ class SmoothMix(AbstractObjective):
         weight = share.reshape(-1, 1)
         target = (1 - weight) * mean + weight / mean.shape[-1]
         target = jax.lax.stop_gradient(target) if self.detach_target else target
-        right = (jnp.argmax(mean, -1) == batch.labels).astype(jnp.float32)
+        right = (jnp.argmax(mean, -1).astype(jnp.int32) == batch.labels).astype(jnp.float32)
         natural = losses.gaussian_cross_entropy(logits, batch.labels)
         divergence = losses.mixup_kl(mixed_logits, target)
         total = natural + at_step(self.eta, batch.step) * warmup * right * divergence
@@ -99,7 +99,7 @@ class SmoothMix(AbstractObjective):
 
         def step(_: Any, point: Array) -> Array:
             moved = point + size * balls.ascent(gradient(point), norm)
-            return moved if self.box is None else jnp.clip(moved, *self.box)
+            return moved if self.box is None else jnp.clip(moved, *map(float, self.box))
 
         first = step(0, flat)
         last = repeat(self.steps - 1, step, first)
