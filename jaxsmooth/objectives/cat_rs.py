@@ -81,9 +81,8 @@ class CatRS(AbstractObjective):
             )
         samples = self.num_samples
         if self.confidence == "copies":
-            confidence = jnp.mean(
-                jnp.argmax(logits, -1).astype(jnp.int32) == batch.labels[None], axis=0, dtype=jnp.float32
-            )
+            right = jnp.argmax(logits, -1).astype(jnp.int32) == batch.labels[None]
+            confidence = jnp.mean(right, axis=0, dtype=jnp.float32)
         else:
             confidence = jnp.take_along_axis(targets, batch.labels[:, None], axis=-1)[:, 0]
         coins = _keys.uniform(key, (len(batch.x), samples)) < confidence[:, None]
