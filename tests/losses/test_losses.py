@@ -97,7 +97,7 @@ def test_identities_of_consistency(lam):
     same(consistency(0.0), consistency(kind="kl"))
     # the divergence and the entropy add up to the cross-entropy with the average
     mean = jnp.exp(losses.log_mean_softmax(LOGITS))
-    same(kl + entropy, -(mean * jax.nn.log_softmax(LOGITS)).sum(-1).mean(0))
+    same(kl + entropy, -(mean[None] * jax.nn.log_softmax(LOGITS)).sum(-1).mean(0))
     assert (losses.soft_smoothed_nll(LOGITS, LABELS) <= natural + 1e-6).all()
 
 
@@ -132,7 +132,7 @@ EXTREME = {
     "signs": 1e4 * jnp.sign(LOGITS),
     "one class": 1e4 * jnp.broadcast_to(jax.nn.one_hot(LABELS, K), (M, B, K)),
     "a wrong class": 1e4 * jnp.broadcast_to(jax.nn.one_hot(LABELS + 1, K), (M, B, K)),
-    "copies that disagree": 1e4 * jax.nn.one_hot(jnp.arange(M)[:, None] + LABELS, K),
+    "copies that disagree": 1e4 * jax.nn.one_hot(jnp.arange(M)[:, None] + LABELS[None], K),
     "ties": jnp.zeros((M, B, K)),
     "large ties": jnp.full((M, B, K), -1e4),
     "a saturated float32": LOGITS.at[..., 0].add(20.0),
@@ -220,12 +220,12 @@ BAD = {
     "one copy": (lambda: losses.consistency(LOGITS[:1], LABELS, 1.0), ValueError, "at least 2 noisy copies"),
     "kind": (lambda: losses.consistency(LOGITS, LABELS, 1.0, kind="js"), ValueError, "decoupled, kl"),
     "labels' shape": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS[:3]), ValueError, "one per image"),
-    "labels' dtype": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS * 1.0), TypeError, "integers"),
+    "labels' dtype": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS.astype(jnp.float32)), TypeError, "integers"),
     "labels' range": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS + 1), ValueError, r"\[0, 4\].*got 5"),
     "negative labels": (lambda: losses.soft_smoothed_nll(LOGITS, LABELS - 1), ValueError, "got -1"),
     "clean logits": (lambda: losses.stability(CLEAN[:2], LOGITS, LABELS, 1.0), ValueError, "clean_logits"),
     "target": (lambda: losses.mixup_kl(LOGITS, TARGET[:, :2]), ValueError, "target"),
-    "count": (lambda: losses.lowest_cross_entropy(LOGITS, LABELS, KEPT * 1.0), TypeError, "count"),
+    "count": (lambda: losses.lowest_cross_entropy(LOGITS, LABELS, KEPT.astype(jnp.float32)), TypeError, "count"),
     "count's shape": (lambda: losses.lowest_cross_entropy(LOGITS, LABELS, KEPT[:2]), ValueError, "count"),
 }
 
