@@ -251,7 +251,6 @@ def losses():
 
     @jax.jit
     def run(x, labels):
-        # Of the noise, whose draws differ between noises, and of the generator an objective has for itself.
         call = lambda objective: objective(KEY, CLASSIFY, NOISE, x, labels, targets=targets, step=1)
         return {name: call(objective) for name, objective in OBJECTIVES.items()}
 
@@ -263,9 +262,16 @@ def usual_losses():
     return losses()
 
 
+LITTLE_TO_SEE = ("legacy keys refused", "checks", "unsafe_rbg", "precision", "x64")
+
+
 @pytest.mark.parametrize(
     "name",
-    [name for name in SETTINGS if name not in ("legacy keys refused", "checks", "unsafe_rbg", "precision", "x64")],
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ROUNDED else ())
+        for name in SETTINGS
+        if name not in LITTLE_TO_SEE
+    ],
 )
 def test_every_objective(name, usual_losses):
     with settings(SETTINGS[name][0]):
