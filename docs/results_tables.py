@@ -16,6 +16,7 @@ import table_classes
 import table_l1_noises
 import table_noise_in_training
 import table_radii
+import table_resnet20
 import table_sigma_of_x
 import table_training
 
@@ -27,6 +28,7 @@ TABLES = {
     "sigma of x": table_sigma_of_x.make,
     "l1 noises": table_l1_noises.make,
     "radii": table_radii.make,
+    "resnet20": table_resnet20.make,
 }
 
 

@@ -11,8 +11,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from jaxsmooth._types import Array
+from jax import Array
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)

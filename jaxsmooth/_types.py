@@ -22,7 +22,7 @@ class Votes:
 
     Attributes:
         counts: int32 ``(images, classes)``, draws whose largest score was this class.
-        invalid: int32 ``(images,)``, draws whose scores have no largest one; they vote for nobody.
+        invalid: int32 ``(images,)``, draws whose scores decide nothing (NaN, +inf twice or all -inf).
 
     Example:
         >>> import jax.numpy as jnp

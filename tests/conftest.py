@@ -15,6 +15,9 @@ FLAGS = "--xla_cpu_use_fusion_emitters=false" if OLDER and not OPTIMIZED else ""
 if not OPTIMIZED:
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS} --xla_force_host_platform_device_count=8"
+# JAXSMOOTH_TEST_STRICT=1 tests with the settings that refuse what JAX usually converts and broadcasts in silence.
+if os.environ.get("JAXSMOOTH_TEST_STRICT", "0") == "1":
+    os.environ["JAX_NUMPY_DTYPE_PROMOTION"], os.environ["JAX_NUMPY_RANK_PROMOTION"] = "strict", "raise"
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 

@@ -18,6 +18,7 @@ import table_classes
 import table_l1_noises
 import table_noise_in_training
 import table_radii
+import table_resnet20
 import table_sigma_of_x
 import table_training
 from published import MNIST
@@ -88,6 +89,19 @@ def test_the_training_tables(tmp_path):
     assert "-0.0049 [-0.0104, +0.0006] | yes |" in made and "Of 2 runs of the whole protocol 1 have" in made
 
 
+def test_a_published_run_is_compared_image_by_image(tmp_path):
+    published = RESULTS / "published" / table_training.PUBLISHED_LOG
+    certificates, labels = js.analysis.read_log(published)
+    theirs = np.where(certificates.label == labels, certificates.radius, 0.0)
+    assert len(theirs) == 500 and round(theirs.mean(), 4) == 0.905
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / published.name).write_text(published.read_text())
+    log(tmp_path, next(run for run in RUNS if run.name == table_training.PAIRED), theirs + np.tile([0.01, 0.03], 250))
+    # Standard error 0.01 / sqrt(500).
+    made = table_training.make(tmp_path)
+    assert "on the same 500 images: +0.0200 [+0.0191, +0.0209] (95 %). That run has 0.9050 on these images" in made
+
+
 def test_runs_have_names_of_their_own_and_published_values():
     assert len({run.name for run in RUNS}) == len(RUNS)
     assert all((run.objective, run.sigma) in MNIST for run in RUNS)
@@ -148,7 +162,16 @@ def test_the_table_of_noises_in_l1(tmp_path):
     assert "| **Uniform, stability, best sigma** | 100.0 | 100.0 | 100.0 | 0.0 |" in made
 
 
-@pytest.mark.parametrize("name", ["classes", "sigma of x", "l1 noises", "radii", "training", "noise in training"])
+def test_the_table_of_resnet20(tmp_path):
+    record = {"objective": "gaussian", "sigma": 0.5, "dataset": "cifar10", "training": {"epochs": 20}}
+    records_of(tmp_path / "resnet20/cifar10-gaussian-0.5.json", record)
+    write(tmp_path / "resnet20/cifar10-gaussian-0.5.tsv", np.repeat([0.4, 0.6], 8))
+    made = table_resnet20.make(tmp_path)
+    assert "| Gaussian, cifar10, 20 epochs | 0.5000 (0.0258) | 100.0 | 100.0 | 50.0 | 0.0 |" in made
+    assert "| published, 150 epochs | 0.5242 | 67.0 |" in made
+
+
+@pytest.mark.parametrize("name", results_tables.TABLES)
 def test_what_was_not_run_is_said(name, tmp_path):
     assert "ot run yet" in results_tables.TABLES[name](tmp_path)
 
@@ -166,6 +189,11 @@ needs_mnist = pytest.mark.skipif("JAXSMOOTH_DATA_DIR" not in os.environ, reason=
         ("noise_in_training.py --part mnist", "noise in training", "not told from"),
         ("noise_in_training.py --part distances", "noise in training", "600 training images"),
         ("sigma_of_x.py --sigmas 0.5 --rates 0.01", "sigma of x", "| 0.5, 0.01 | nearest |"),
+        (
+            "resnet20.py --dataset cifar10_mirror --test-split test_head",
+            "resnet20",
+            "Consistency, cifar10_mirror, 1 epochs",
+        ),
         ("l1_noises.py --noises uniform --sigmas 0.5", "l1 noises", "Uniform, stability, best sigma"),
     ],
 )

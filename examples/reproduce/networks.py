@@ -30,12 +30,22 @@ class Fitted(NamedTuple):
 def fitted(
     folder: pathlib.Path, options: argparse.Namespace, noise: Any, arguments: list[Any], first: Any = None
 ) -> Fitted:
-    """MNIST with the arguments of ``train.py``, under any noise; from the weights ``first``, if given.
+    """A network with the arguments of ``train.py``, under any noise; from the weights ``first``, if given.
 
     The state of every epoch is below ``folder``; epochs and times are in its epochs.jsonl.
     """
-    given = ["--dataset", "mnist", "--data-dir", options.data_dir, "--clip", "0", "--evaluate-images", "100"]
-    given += [*arguments, "--n", "200", "--images", "10", "--output", folder]
+    given = [
+        "--dataset",
+        "mnist",
+        "--clip",
+        "0",
+        "--evaluate-images",
+        "100",
+        *arguments,
+        "--data-dir",
+        options.data_dir,
+    ]
+    given += ["--n", "200", "--images", "10", "--output", folder]
     if options.quick:
         given += ["--split", "train[:512]", "--epochs", "1"]
     settings = train.parse([str(argument) for argument in given])

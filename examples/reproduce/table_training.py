@@ -11,6 +11,8 @@ from tabular import interval, table
 
 import jaxsmooth as js
 
+# The run whose published log is committed, that log, and its average radius on all 10,000 images.
+PAIRED, PUBLISHED_LOG, PUBLISHED_RUN = "gaussian-0.25-0", "jeong_2020_mnist_gaussian_0.25.tsv", 0.9105
 TITLES = {"gaussian": "Gaussian", "smoothadv": "SmoothAdv", "macer": "MACER"}
 
 
@@ -18,7 +20,7 @@ def make(results: pathlib.Path) -> str:
     """Everything about the runs whose logs are there, and which are not."""
     done = {run: _scores(results / "training" / f"{run.name}.tsv") for run in RUNS if _has(results, run)}
     missing = [title(run) for run in RUNS if run not in done]
-    parts = [_average(results, done), _accuracy(results, done), _differences(done)]
+    parts = [_average(results, done), _accuracy(results, done), _differences(done), _paired(results, done)]
     parts.append(f"Not run yet: {'; '.join(missing)}." if missing else "All runs of the plan are done.")
     return "\n\n".join(part for part in parts if part)
 
@@ -127,3 +129,18 @@ def _differences(done: dict[Run, np.ndarray]) -> str:
         cell = interval(gap.mean(), gap.mean() - 1.96 * error, gap.mean() + 1.96 * error)
         rows.append([title(run), cell, f"{published:+.4f}"])
     return table(["minus Gaussian, same images", "ours, 95 %", "published"], rows) if rows else ""
+
+
+def _paired(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
+    """Ours minus the published run whose log is there, image by image."""
+    run, log = next(run for run in RUNS if run.name == PAIRED), results / "published" / PUBLISHED_LOG
+    if run not in done or not log.exists():
+        return ""
+    theirs = _scores(log)
+    gap = done[run] - theirs
+    error = 1.96 * gap.std(ddof=1) / math.sqrt(len(gap))
+    return (
+        f"{title(run)}, minus one published run on the same {len(gap)} images: "
+        f"{interval(gap.mean(), gap.mean() - error, gap.mean() + error)} (95 %). That run has {theirs.mean():.4f} on "
+        f"these images and {PUBLISHED_RUN:.4f} on all 10,000."
+    )

@@ -28,7 +28,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-# Integers below 2**48 and their products with the 5 leading bits that are left of a double's 53 are exact.
+# Counts and their sums are exact in float64, with room to spare. Up to 2**32 trials errors are as small as they are
+# below; from there on N x is no longer split exactly, which costs digits, not safety.
 MOST_TRIALS = 2**48
 _U = 2.0**-53
 _BLOCK = 4096  # what is evaluated at once stays in the cache
@@ -152,7 +153,7 @@ def _log_tail(a: np.ndarray, b: np.ndarray, s: np.ndarray, small: np.ndarray) ->
     """log I_x(a, b) at x = s where ``small``, else at x = 1 - s."""
     total, rest = a + b, 1 - s
     x, y = np.where(small, s, rest), np.where(small, rest, s)
-    # a - N x = N y - b, from the exact s: its leading 5 bits or more times N are exact, the others small.
+    # a - N x = N y - b, from the exact s: its 21 leading bits times N <= 2**32 are exact, the others small.
     high = _leading_bits(s)
     near = (np.where(small, a, b) - total * high) - total * (s - high)
     difference = np.where(small, near, -near)

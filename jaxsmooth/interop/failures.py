@@ -44,8 +44,10 @@ class Watch:
         self._blocked = True  # small programs run before the call returns
         try:
             results = program(*arguments, **options)
-        except jax.errors.JaxRuntimeError as error:
+        except Exception as error:  # not always a JaxRuntimeError
             failure = behind(error)
+            if failure is error:
+                raise
         else:
             self._running.append(results)
             return results
@@ -76,7 +78,7 @@ def guarded(fn: Callable[[np.ndarray], np.ndarray], x: np.ndarray, classes: int,
     """``fn(x)``, called by a running program. With ``keep`` an exception is kept, and the scores are NaN."""
     nothing = np.full((len(x), classes), np.nan, np.float32)
     with _lock:
-        stopped = keep and _Board.halted and any(watch._blocked for watch in _watches)
+        stopped = keep and _Board.halted and _watched()
     if stopped:
         return nothing
     try:
@@ -84,7 +86,7 @@ def guarded(fn: Callable[[np.ndarray], np.ndarray], x: np.ndarray, classes: int,
     except BaseException as error:  # an interrupt, too, would leave other devices waiting
         add_note(error, x.shape)
         with _lock:
-            watched = any(watch._blocked or watch._running for watch in _watches)
+            watched = _watched()
             if keep:
                 _Board.number, _Board.kept, _Board.halted = _Board.number + 1, error, True
             else:
@@ -96,6 +98,11 @@ def guarded(fn: Callable[[np.ndarray], np.ndarray], x: np.ndarray, classes: int,
                 "the classifier raised an exception; its scores are NaN", exc_info=error
             )
         return nothing
+
+
+def _watched() -> bool:
+    """Whether somebody will raise what is kept."""
+    return any(watch._blocked or watch._running for watch in _watches)
 
 
 def behind(error: BaseException) -> BaseException:
@@ -142,6 +149,6 @@ _WHENCE = "This error comes from the classifier"
 def _finish(results: Any) -> BaseException | None:
     try:
         jax.block_until_ready(results)
-    except jax.errors.JaxRuntimeError as error:
+    except Exception as error:
         return error
     return None

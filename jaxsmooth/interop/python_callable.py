@@ -12,7 +12,9 @@ from jax.experimental.buffer_callback import buffer_callback
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
+from jaxsmooth.interop import failures
 from jaxsmooth.interop.evaluation import check_static
+from jaxsmooth.interop.winners import as_float32
 
 
 @frozen_pytree
@@ -33,19 +35,20 @@ class PythonClassifier:
         """Scores ``(batch, classes)`` of a batch ``(batch, *event)``."""
         if not _check.is_traced(x):
             return jnp.asarray(self._scores(np.array(x)))
-        # An exception on one device of a mesh would leave the others waiting for it: find a function that
-        # does not fit here, before the program exists.
+        # Find a function that does not fit here, before the program exists.
         self._scores(np.zeros(x.shape, x.dtype))
+        # An exception on one device of a mesh would leave the others waiting for it.
+        keep = bool(jax.sharding.get_abstract_mesh().manual_axes)
         scores = jax.lax.platform_dependent(
             x,
-            cpu=functools.partial(_call_in_place, self, x.ndim),
-            default=functools.partial(_call_from_device, self, x.ndim),
+            cpu=functools.partial(_call_in_place, self, x.ndim, keep=keep),
+            default=functools.partial(_call_from_device, self, x.ndim, keep=keep),
         )
         # A callback forgets along which mesh axes the batch differs; this costs nothing and says so again.
         return jnp.where(jnp.any(x != x) & False, 0, scores)
 
     def _scores(self, x: np.ndarray) -> np.ndarray:
-        """The function's scores as float32, their shape checked."""
+        """The function's scores as float32 with the same winners, their shape checked."""
         if len(x) == 0:
             return np.zeros((0, self.num_classes), np.float32)
         scores = self.fn(x)
@@ -64,7 +67,7 @@ class PythonClassifier:
                 f"fn must return scores of shape (batch, num_classes) = {(len(x), self.num_classes)} "
                 f"for a batch of shape {x.shape}; got {scores.shape}"
             )
-        return scores.astype(np.float32)
+        return as_float32(scores)
 
 
 def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonClassifier:
@@ -73,6 +76,14 @@ def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonCl
     It is called on the host with NumPy arrays, from inside ``jit``, loops, ``vmap`` and ``shard_map``, on
     one device or many. It has no gradient. While a program is traced the function is called once with
     zeros of the batch's shape, to check what it returns.
+
+    The largest of its own scores wins, in the precision in which it returns them; ties go to the lowest class. JAX
+    sees float32 scores with the same winners: rounded, or, in rows whose winner rounding would change, the differences
+    from the largest.
+
+    An exception of ``fn`` reaches the caller of every jaxsmooth function as it was raised. In a compiled program of
+    your own it becomes a ``JaxRuntimeError`` with its text; in your own ``shard_map`` or ``pmap``, where it would leave
+    the other devices waiting, it is logged, and the scores of the batch are NaN, which vote for nobody.
 
     Args:
         fn: NumPy float32 ``(batch, *event)`` to scores ``(batch, num_classes)``, larger is likelier. It must
@@ -101,7 +112,7 @@ def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonCl
     return PythonClassifier(fn, _check.integer("num_classes", num_classes, at_least=2))
 
 
-def _call_in_place(classifier: PythonClassifier, ndim: int, x: Array) -> Array:
+def _call_in_place(classifier: PythonClassifier, ndim: int, x: Array, *, keep: bool = False) -> Array:
     """On a CPU: read the batch where it lies.
 
     ``jax.pure_callback`` copies it with JAX first, and waits for a thread pool that the program itself
@@ -110,14 +121,14 @@ def _call_in_place(classifier: PythonClassifier, ndim: int, x: Array) -> Array:
 
     def callback(context: Any, out: Any, batch: Any) -> None:
         # A copy, because the buffer is reused and must not outlive the call.
-        np.asarray(out)[...] = _flat_scores(classifier, ndim, np.asarray(batch).copy())
+        np.asarray(out)[...] = _flat_scores(classifier, ndim, np.asarray(batch).copy(), keep)
 
     return buffer_callback(callback, _result(classifier, x), vmap_method="broadcast_all")(x)
 
 
-def _call_from_device(classifier: PythonClassifier, ndim: int, x: Array) -> Array:
+def _call_from_device(classifier: PythonClassifier, ndim: int, x: Array, *, keep: bool = False) -> Array:
     """On an accelerator: the batch travels to the host and the scores travel back."""
-    callback = lambda batch: _flat_scores(classifier, ndim, np.array(batch))
+    callback = lambda batch: _flat_scores(classifier, ndim, np.array(batch), keep)
     return jax.pure_callback(callback, _result(classifier, x), x, vmap_method="broadcast_all")
 
 
@@ -125,8 +136,9 @@ def _result(classifier: PythonClassifier, x: Array) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((x.shape[0], classifier.num_classes), jnp.float32)
 
 
-def _flat_scores(classifier: PythonClassifier, ndim: int, x: np.ndarray) -> np.ndarray:
+def _flat_scores(classifier: PythonClassifier, ndim: int, x: np.ndarray, keep: bool) -> np.ndarray:
     """Scores of a batch that ``vmap`` may have given leading axes; the function sees one batch axis."""
     lead = x.shape[: x.ndim - ndim + 1]
     flat = x.reshape(-1, *x.shape[x.ndim - ndim + 1 :])
-    return classifier._scores(flat).reshape(*lead, classifier.num_classes)
+    scores = failures.guarded(classifier._scores, flat, classifier.num_classes, keep=keep)
+    return scores.reshape(*lead, classifier.num_classes)

@@ -12,8 +12,9 @@ def as_float32(scores: np.ndarray) -> np.ndarray:
     Rows whose largest scores do not survive rounding become differences from the largest, which is then 0. NaN and
     infinite scores stay what they are, and finite ones stay finite.
     """
-    if scores.dtype == bool:
-        scores = scores.astype(np.int8)
+    if scores.dtype == bool or scores.dtype == np.float16:
+        scores = scores.astype(np.float32)
+    scores = np.ascontiguousarray(scores, scores.dtype.newbyteorder("="))
     with np.errstate(all="ignore"):
         rounded = scores.astype(np.float32)
         seen = np.where(np.abs(rounded) < np.finfo(np.float32).tiny, np.float32(0), rounded)
@@ -26,6 +27,11 @@ def as_float32(scores: np.ndarray) -> np.ndarray:
 
 
 def _best(scores: np.ndarray) -> np.ndarray:
+    """Which scores are the largest of their rows."""
+    if scores.dtype.kind == "f" and scores.dtype.itemsize in (4, 8):
+        # Compared as integers: the processor takes subnormal numbers for 0 while a compiled program runs.
+        bits = scores.view(f"i{scores.dtype.itemsize}")
+        scores = np.where(bits < 0, np.iinfo(bits.dtype).min - bits, bits)
     return scores == scores.max(-1, keepdims=True)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, perturbed
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.file import digest
 
@@ -24,17 +24,16 @@ def run_header(
     Classifier and noise are known by their arrays and by their programs as JAX traces them; what a Python
     function called back from a program keeps to itself is not seen.
     """
-    devices = [jax.devices()[0]] if mesh is None else mesh.devices.flat
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
+    program = _traced(lambda classify, x: classify(x), classify, example)
     return {
         "jaxsmooth": __version__,
         "jax": jax.__version__,
-        "devices": sorted({f"{device.platform} {device.device_kind}" for device in devices}),
-        "matmul_precision": _setting("jax_default_matmul_precision") or "default",
-        "x64": bool(_setting("jax_enable_x64")),
+        "devices": sorted({f"{device.platform} {device.device_kind}" for device in _devices(key_data, classify, mesh)}),
+        **_settings(program, _traced_noise(noise, event)),
         "key": np.asarray(key_data).tobytes().hex(),
         **noise_header(noise, event),
-        "classifier": digest(_program(lambda classify, x: classify(x), classify, example), _leaves(classify)),
+        "classifier": digest(_text(program), _leaves(classify)),
         "event": list(event),
         "classes": classes,
     }
@@ -42,14 +41,48 @@ def run_header(
 
 def noise_header(noise: Any, event: tuple[int, ...]) -> dict[str, str]:
     """The noise in words, and the digest of its arrays and of the programs that find and draw it."""
+    known_by = digest(_text(_traced_noise(noise, event)), _leaves(noise))
+    return {"noise": _in_words(noise), "noise_digest": known_by}
 
+
+def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:
+    """The settings of JAX that can change a draw or a score, by their names without ``jax_``.
+
+    Other settings change neither; those of ``jax.random`` matter where a classifier or a noise calls it, since
+    this library draws by ``_keys``. What compiles differently rounds differently.
+    """
+    found: dict[str, Any] = {
+        "matmul_precision": _setting("jax_default_matmul_precision") or "default",
+        "x64": bool(_setting("jax_enable_x64")),
+        "disable_jit": bool(_setting("jax_disable_jit")),
+        "disable_most_optimizations": bool(jax.config.read("jax_disable_most_optimizations")),
+    }
+    if any(name in _RANDOM for program in programs for name in _primitives(program)):
+        found["default_prng_impl"] = str(_setting("jax_default_prng_impl"))
+        found["threefry_partitionable"] = bool(_setting("jax_threefry_partitionable"))
+    return found
+
+
+# What the primitives of jax.random do depends on its settings; to wrap key data or fold a number in does not.
+_RANDOM = ("random_seed", "random_split", "random_bits", "random_gamma", "threefry2x32", "rng_bit_generator")
+
+
+def _devices(key_data: Any, classify: Any, mesh: Mesh | None) -> list[jax.Device]:
+    """Where votes are counted: on the mesh, where arrays were put on purpose, or on the default device."""
+    if mesh is not None:
+        return list(mesh.devices.flat)
+    put = [leaf for leaf in jax.tree.leaves((key_data, classify)) if getattr(leaf, "committed", False)]
+    return list((put[0] if put else jax.device_put(np.float32(0))).devices())
+
+
+def _traced_noise(noise: Any, event: tuple[int, ...]) -> ClosedJaxpr:
     def draw(noise: Any, x: Array, data: Array) -> Array:
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.wrap_key_data(data), jnp.arange(2))
-        return jax.vmap(lambda noise, key: noise.sample(key, event))(noise.at(x), keys)
+        key = jax.random.wrap_key_data(data, impl="threefry2x32")
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(2, dtype=jnp.int32))
+        return jax.vmap(perturbed)(noise.at(x), keys, x)
 
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
-    program = _program(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
-    return {"noise": _in_words(noise), "noise_digest": digest(program, _leaves(noise))}
+    return _traced(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
 
 
 def _in_words(noise: Any) -> str:
@@ -72,26 +105,40 @@ def _setting(name: str) -> Any:
     return getattr(jax.config, name)
 
 
-def _program(function: Any, *arguments: Any) -> bytes:
+def _traced(function: Any, *arguments: Any) -> ClosedJaxpr:
+    """The program as JAX traces it, whether or not it is debugged without ``jit``."""
+    with jax.disable_jit(False):
+        return jax.make_jaxpr(function)(*arguments)
+
+
+def _text(program: ClosedJaxpr) -> bytes:
     """The traced program and the constants in it."""
-    program = jax.make_jaxpr(function)(*arguments)
     # str() would colour the text on a terminal.
     text = re.sub(r" at 0x[0-9a-f]+", "", program.pretty_print(use_color=False))
-    return text.encode() + b"".join(_leaves(closed.consts) for closed in _closed_jaxprs(program))
+    inside = [part for part in _programs(program) if isinstance(part, ClosedJaxpr)]
+    return text.encode() + b"".join(_leaves(closed.consts) for closed in inside)
 
 
-def _closed_jaxprs(value: Any) -> Iterator[ClosedJaxpr]:
+def _programs(value: Any) -> Iterator[ClosedJaxpr | Jaxpr]:
     """The program and every program inside it."""
     if isinstance(value, ClosedJaxpr):
         yield value
         value = value.jaxpr
     if isinstance(value, Jaxpr):
+        yield value
         for equation in value.eqns:
             for parameter in equation.params.values():
-                yield from _closed_jaxprs(parameter)
+                yield from _programs(parameter)
     elif isinstance(value, tuple | list):
         for part in value:
-            yield from _closed_jaxprs(part)
+            yield from _programs(part)
+
+
+def _primitives(program: ClosedJaxpr) -> Iterator[str]:
+    """The names of the primitives that a program is made of."""
+    for part in _programs(program):
+        if isinstance(part, Jaxpr):
+            yield from (equation.primitive.name for equation in part.eqns)
 
 
 def _leaves(tree: Any) -> bytes:

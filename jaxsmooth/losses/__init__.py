@@ -1,4 +1,7 @@
-"""Losses on stacked logits ``(num_samples, batch, classes)``: pure, in log space, float32, one value per image."""
+"""Losses on stacked logits ``(num_samples, batch, classes)``: pure, in log space, float32, one value per image.
+
+A logit of -inf masks a class: it has probability 0 and contributes nothing.
+"""
 
 from jaxsmooth.losses.cat_rs import lowest_cross_entropy as lowest_cross_entropy
 from jaxsmooth.losses.cat_rs import worst_kl as worst_kl

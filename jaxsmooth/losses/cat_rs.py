@@ -44,7 +44,7 @@ def lowest_cross_entropy(logits: Any, labels: Any, count: Any) -> Array:
     if count.shape != labels.shape:
         raise ValueError(f"count must have shape {labels.shape}, one per image of the batch; got {count.shape}")
     ordered = jnp.sort(-inputs.pick(inputs.log_softmax(logits), labels), axis=0)
-    kept = jnp.arange(logits.shape[0])[:, None] < count
+    kept = jnp.arange(logits.shape[0], dtype=jnp.int32)[:, None] < jnp.asarray(count, jnp.int32)[None]
     return jnp.where(kept, ordered, 0.0).sum(0) / logits.shape[0]
 
 

@@ -38,7 +38,7 @@ def consistency_kl(logits: Any) -> Array:
     """
     logits = inputs.stacked(logits)
     log_mean = log_mean_softmax(logits)
-    return (jnp.exp(log_mean) * (log_mean - inputs.log_softmax(logits))).sum(-1).mean(0)
+    return inputs.divergence(jnp.exp(log_mean)[None], log_mean[None], inputs.log_softmax(logits)).mean(0)
 
 
 def mean_entropy(logits: Any) -> Array:
@@ -64,7 +64,7 @@ def mean_entropy(logits: Any) -> Array:
         0.6931
     """
     log_mean = log_mean_softmax(logits)
-    return -(jnp.exp(log_mean) * log_mean).sum(-1)
+    return -inputs.expectation(jnp.exp(log_mean), log_mean)
 
 
 def consistency(logits: Any, labels: Any, lam: Any, eta: Any = 0.5, *, kind: Kind = "decoupled") -> Array:
@@ -106,7 +106,7 @@ def consistency(logits: Any, labels: Any, lam: Any, eta: Any = 0.5, *, kind: Kin
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
-    inputs.check_weights(lam=lam, eta=eta)
+    lam, eta = inputs.weights(lam=lam, eta=eta)
     logits = inputs.stacked(logits, at_least=2)
     natural = gaussian_cross_entropy(logits, labels)
     if kind == "mse":
@@ -114,6 +114,6 @@ def consistency(logits: Any, labels: Any, lam: Any, eta: Any = 0.5, *, kind: Kin
         return natural + lam * ((first - second) ** 2).sum(-1)
     if kind == "cross_entropy":
         log_mean = log_mean_softmax(logits)
-        return natural - lam * (jnp.exp(log_mean) * inputs.log_softmax(logits)).sum(-1).mean(0)
+        return natural - lam * inputs.expectation(jnp.exp(log_mean)[None], inputs.log_softmax(logits)).mean(0)
     agreement = natural + lam * consistency_kl(logits)
     return agreement if kind == "kl" else agreement + eta * mean_entropy(logits)

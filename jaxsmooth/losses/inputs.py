@@ -46,19 +46,34 @@ def classes(labels: Any, logits: Array) -> Array:
         if values.min() < 0 or values.max() >= logits.shape[-1]:
             bad = values.min() if values.min() < 0 else values.max()
             raise ValueError(f"labels must lie in [0, {logits.shape[-1] - 1}], the classes of logits; got {bad}")
-    return jnp.asarray(labels)
+    return jnp.asarray(labels).astype(jnp.int32)
 
 
-def check_weights(**weights: Any) -> None:
-    """Refuse weights that are not numbers or arrays of them; they may be traced."""
-    for name, weight in weights.items():
+def weights(**values: Any) -> list[Array]:
+    """Weights as float32, refused if they are not numbers or arrays of them; they may be traced."""
+    for name, weight in values.items():
         if not _check.is_real(weight.dtype if hasattr(weight, "dtype") else np.asarray(weight).dtype):
             raise TypeError(f"{name} must be a number or an array of numbers; got {weight!r}")
+    return [jnp.asarray(weight, jnp.float32) for weight in values.values()]
 
 
 def log_softmax(logits: Array) -> Array:
     """Log probabilities, float32."""
     return jax.nn.log_softmax(logits, axis=-1)
+
+
+def expectation(p: Array, log_q: Array) -> Array:
+    r""":math:`\sum_c p(c) \log q(c)` over the last axis, where classes with p = 0 contribute nothing, even if q = 0."""
+    nothing = (p == 0) & jnp.isneginf(log_q)
+    # Twice where: once so that 0 * inf never appears, once so that it does not in the gradient.
+    return (jnp.where(nothing, 0.0, p) * jnp.where(nothing, 0.0, log_q)).sum(-1)
+
+
+def divergence(p: Array, log_p: Array, log_q: Array) -> Array:
+    r""":math:`\mathrm{KL}(p \| q)` over the last axis; classes with p = 0 contribute nothing, even if q = 0."""
+    nothing = (p == 0) & (jnp.isneginf(log_p) | jnp.isneginf(log_q))
+    log_p, log_q = jnp.where(nothing, 0.0, log_p), jnp.where(nothing, 0.0, log_q)
+    return (jnp.where(nothing, 0.0, p) * (log_p - log_q)).sum(-1)
 
 
 def pick(values: Array, labels: Array) -> Array:

@@ -48,16 +48,16 @@ def macer_margin(
         >>> active.tolist()
         [True, False, False]
     """
-    inputs.check_weights(beta=beta, gamma=gamma, clip=clip)
+    beta, gamma, least = inputs.weights(beta=beta, gamma=gamma, clip=clip)
     logits = inputs.stacked(logits)
     labels = inputs.classes(labels, logits)
     q = jax.nn.softmax(beta * logits, axis=-1).mean(0)
     top = jax.nn.one_hot(jnp.argmax(q, -1), q.shape[-1], dtype=bool)
     others = jnp.where(top, 0.0, q)
     rest, second = others.sum(-1), others.max(-1)
-    margin = lambda rest, second: -ndtri(jnp.maximum(rest, clip)) - ndtri(jnp.maximum(second, clip))
+    margin = lambda rest, second: -ndtri(jnp.maximum(rest, least)) - ndtri(jnp.maximum(second, least))
     value = jax.lax.stop_gradient(margin(rest, second))
-    active = (jnp.argmax(q, -1) == labels) & (second > 0) & (value <= gamma)
+    active = (jnp.argmax(q, -1).astype(jnp.int32) == labels) & (second > 0) & (value <= gamma)
     # Twice where: once so that the gradient of ndtri never sees the inactive, once to drop their value.
     rest, second = jnp.where(active, rest, 0.5), jnp.where(active, second, 0.5)
     return jnp.where(active, margin(rest, second), gamma), active
@@ -104,7 +104,7 @@ def macer(
         >>> round(float(jaxsmooth.losses.macer(logits, jnp.array([0]), sigma=0.5, lam=0.0)[0]), 3)
         0.644
     """
-    inputs.check_weights(sigma=sigma, lam=lam)
+    sigma, lam, gamma = inputs.weights(sigma=sigma, lam=lam, gamma=gamma)
     nll = soft_smoothed_nll(logits, labels)
     margin, _ = macer_margin(logits, labels, beta=beta, gamma=gamma, clip=clip)
     return -jnp.logaddexp(-nll, _FLOOR) + lam * sigma / 2 * (gamma - margin)

@@ -40,4 +40,4 @@ def copies_kl(logits: Any, target: Any) -> Array:
     target = inputs.per_image("target", target, logits)
     positive = target > 0
     log_target = jnp.log(jnp.where(positive, target, 1.0))
-    return (target * (log_target - inputs.log_softmax(logits))).sum(-1)
+    return inputs.divergence(target[None], log_target[None], inputs.log_softmax(logits))

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxsmooth._types import Array
 from jaxsmooth.losses import inputs
@@ -16,7 +17,7 @@ def log_mean_softmax(logits: Any) -> Array:
         logits: ``(num_samples, batch, classes)``.
 
     Returns:
-        float32 ``(batch, classes)``; finite for any finite logits.
+        float32 ``(batch, classes)``; finite for any finite logits, -inf for a class with logit -inf in all copies.
 
     Raises:
         ValueError: if the logits have another rank.
@@ -29,7 +30,11 @@ def log_mean_softmax(logits: Any) -> Array:
         [[0.5, 0.5]]
     """
     logits = inputs.stacked(logits)
-    return jax.nn.logsumexp(inputs.log_softmax(logits), axis=0) - math.log(logits.shape[0])
+    log_p = inputs.log_softmax(logits)
+    # The gradient of logsumexp is NaN where no copy gives the class any probability, whatever is made of it.
+    masked = jnp.isneginf(log_p).all(0)
+    log_sum = jax.nn.logsumexp(jnp.where(masked, 0.0, log_p), axis=0)
+    return jnp.where(masked, -jnp.inf, log_sum) - math.log(logits.shape[0])
 
 
 def gaussian_cross_entropy(logits: Any, labels: Any) -> Array:

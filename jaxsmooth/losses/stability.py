@@ -38,10 +38,10 @@ def stability(clean_logits: Any, logits: Any, labels: Any, lam: Any) -> Array:
         >>> round(float(jaxsmooth.losses.stability(z, z[None], jnp.array([1]), lam=2.0)[0]), 4)
         2.0794
     """
-    inputs.check_weights(lam=lam)
+    (lam,) = inputs.weights(lam=lam)
     logits = inputs.stacked(logits)
     log_clean = inputs.log_softmax(inputs.per_image("clean_logits", clean_logits, logits))
-    cross_entropy = -(jnp.exp(log_clean) * inputs.log_softmax(logits)).sum(-1).mean(0)
+    cross_entropy = -inputs.expectation(jnp.exp(log_clean)[None], inputs.log_softmax(logits)).mean(0)
     return -inputs.pick(log_clean, inputs.classes(labels, logits)) + lam * cross_entropy
 
 
@@ -70,8 +70,8 @@ def noisy_stability(logits: Any, labels: Any, lam: Any) -> Array:
         >>> round(float(jaxsmooth.losses.noisy_stability(jnp.zeros((2, 1, 2)), jnp.array([1]), lam=6.0)[0]), 4)
         0.6931
     """
-    inputs.check_weights(lam=lam)
+    (lam,) = inputs.weights(lam=lam)
     logits = inputs.stacked(logits, at_least=2)
     log_p = inputs.log_softmax(logits)
-    divergence = (jnp.exp(log_p[0]) * (log_p[0] - log_p[1:])).sum(-1).mean(0)
+    divergence = inputs.divergence(jnp.exp(log_p[:1]), log_p[:1], log_p[1:]).mean(0)
     return -inputs.pick(log_p[0], inputs.classes(labels, logits)) + lam * divergence

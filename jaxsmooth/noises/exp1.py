@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -46,7 +45,7 @@ class Exp1(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
-        key_radius, key_direction = jax.random.split(key)
+        key_radius, key_direction = random.split(key)
         radius = jnp.exp(random.log_gamma(key_radius, dim / self.k) / self.k)
         return (self.scale(dim) * radius * surfaces.cross_polytope(key_direction, dim)).reshape(shape)
 

@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import special
@@ -50,7 +49,7 @@ class Pow2(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
-        key_above, key_below, key_direction = jax.random.split(key, 3)
+        key_above, key_below, key_direction = random.split(key, 3)
         above, below = dim / self.k, self.power(dim) - dim / self.k
         radius = jnp.exp((random.log_gamma(key_above, above) - random.log_gamma(key_below, below)) / self.k)
         return (self.scale(dim) * radius * surfaces.sphere(key_direction, dim)).reshape(shape)

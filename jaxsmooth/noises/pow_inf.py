@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -47,7 +46,7 @@ class PowInf(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
-        key_above, key_below, key_direction = jax.random.split(key, 3)
+        key_above, key_below, key_direction = random.split(key, 3)
         log_radius = random.log_gamma(key_above, dim) - random.log_gamma(key_below, self.power(dim) - dim)
         return (self.scale(dim) * jnp.exp(log_radius) * surfaces.cube(key_direction, dim)).reshape(shape)
 

@@ -14,35 +14,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsmooth._keys import bits, key_words, threefry
+from jaxsmooth._keys import index as index
+from jaxsmooth._keys import split as split
 from jaxsmooth._types import Array
 
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_PARITY = np.uint32(0x1BD11BDA)
 _STREAM = np.uint32(0x736D6F6F)
-
-
-def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
-    """The Threefry-2x32-20 block function: two words of key, two of counter, two of output (uint32)."""
-    k0, k1 = key
-    schedule = (k0, k1, k0 ^ k1 ^ _PARITY)
-    a, b = counter[0] + k0, counter[1] + k1
-    for i in range(5):
-        for rotation in _ROTATIONS[i % 2]:
-            a = a + b
-            b = a ^ ((b << np.uint32(rotation)) | (b >> np.uint32(32 - rotation)))
-        a = a + schedule[(i + 1) % 3]
-        b = b + schedule[(i + 2) % 3] + np.uint32(i + 1)
-    return a, b
 
 
 def word_pairs(key: Array, size: int) -> tuple[Array, Array]:
     """Two independent arrays of ``size`` random uint32 words, a pure function of the key."""
-    k = jax.random.key_data(key)
-    if k.shape != (2,):  # not a Threefry key: let its own generator give us one
-        k = jax.random.bits(key, (2,), jnp.uint32)
-    index = jax.lax.iota(jnp.uint32, size)
+    counter = jax.lax.iota(jnp.uint32, size)
     # A high word of its own keeps the stream apart from those of jax.random, whose high word is 0 here.
-    return threefry((k[0], k[1]), (jnp.full_like(index, _STREAM), index))
+    return threefry(key_words(key), (jnp.full_like(counter, _STREAM), counter))
 
 
 def words(key: Array, size: int) -> Array:
@@ -89,7 +73,7 @@ def log_gamma(key: Array, shape: float) -> Array:
     """
     d = (shape if shape >= 1 else shape + 1) - 1 / 3
     width = np.float32(1 / math.sqrt(9 * d))
-    k = jax.random.bits(key, (2,), jnp.uint32)
+    k = bits(key, (2,))
 
     def attempt(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         index, _, _ = state

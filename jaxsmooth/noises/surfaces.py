@@ -13,8 +13,8 @@ from jaxsmooth.noises import random
 
 def cube(key: Array, dim: int) -> Array:
     """Uniform on the surface of the cube [-1, 1]^dim: one coordinate, any with the same chance, is put on a face."""
-    key_face, key_inside = jax.random.split(key)
-    face = jax.random.randint(key_face, (), 0, dim)
+    key_face, key_inside = random.split(key)
+    face = random.index(key_face, dim)
     inside = random.signed_uniform(key_inside, (dim,))
     return jnp.where(jax.lax.iota(jnp.int32, dim) == face, jnp.sign(inside), inside)
 

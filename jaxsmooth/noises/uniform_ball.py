@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import special
@@ -37,7 +36,7 @@ class UniformBall(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
-        key_radius, key_direction = jax.random.split(key)
+        key_radius, key_direction = random.split(key)
         radius = jnp.exp(jnp.log(random.open_uniform(random.words(key_radius, 1)[0])) / dim)
         return (self.scale(dim) * radius * surfaces.sphere(key_direction, dim)).reshape(shape)
 

@@ -139,7 +139,9 @@ def smooth_ddn(
     epsilon = jnp.broadcast_to(_column(epsilon), (len(x), 1))
     farthest = balls.length(jnp.maximum(high - flat, flat - low), 2)
     gradient = smooth_gradient(apply, x.shape, labels, delta, with_votes=True)
-    grid = None if levels is None else (levels - 1) / (box[1] - box[0])
+    shrink, grow = (jnp.asarray(factor, jnp.float32) for factor in (1 - gamma, 1 + gamma))
+    least = float(box[0])
+    grid = None if levels is None else (levels - 1) / (float(box[1]) - least)
 
     def step(i: Any, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         point, radius, best, best_length = carry
@@ -149,10 +151,10 @@ def smooth_ddn(
         better = fooled & (balls.length(moved, 2) < best_length)
         best = jnp.where(better, moved, best)
         best_length = jnp.where(better, balls.length(moved, 2), best_length)
-        size = 0.01 + 0.99 * (1 + jnp.cos(jnp.pi * i / steps)) / 2
-        radius = jnp.minimum(radius * jnp.where(fooled, 1 - gamma, 1 + gamma), farthest)
+        size = 0.01 + 0.99 * (1 + jnp.cos(jnp.asarray(jnp.pi * i / steps, jnp.float32))) / 2
+        radius = jnp.minimum(radius * jnp.where(fooled, shrink, grow), farthest)
         ahead = flat + balls.rescale(moved + size * balls.ascent(slope, 2), radius)
-        ahead = ahead if grid is None else box[0] + jnp.round((ahead - box[0]) * grid) / grid
+        ahead = ahead if grid is None else least + jnp.round((ahead - least) * grid) / grid
         return jnp.clip(ahead, low, high), radius, best, best_length
 
     start = (flat, epsilon, jnp.zeros_like(flat), jnp.full_like(epsilon, jnp.inf))
@@ -173,8 +175,8 @@ def smooth_gradient(
         slope, logits = jax.grad(loss, has_aux=True)(flat)
         if not with_votes:
             return slope
-        votes = jax.nn.one_hot(jnp.argmax(logits, -1), logits.shape[-1], dtype=jnp.int32).sum(0)
-        return slope, jnp.argmax(votes, -1)
+        votes = jax.nn.one_hot(jnp.argmax(logits, -1), logits.shape[-1], dtype=jnp.int32).sum(0, dtype=jnp.int32)
+        return slope, jnp.argmax(votes, -1).astype(labels.dtype)
 
     return gradient
 
@@ -220,5 +222,5 @@ def _column(value: Any) -> Array:
 
 def _bounds(flat: Array, box: Box) -> tuple[Array, Array]:
     """The box, widened where x is already outside, so that x itself is always allowed."""
-    low, high = (-math.inf, math.inf) if box is None else box
+    low, high = (-math.inf, math.inf) if box is None else map(float, box)
     return jnp.minimum(flat, low), jnp.maximum(flat, high)

@@ -20,7 +20,7 @@ def ascent(gradient: Array, norm: float) -> Array:
     if math.isinf(norm):
         return jnp.sign(gradient)
     if norm == 1:
-        first = jnp.arange(gradient.shape[-1]) == jnp.argmax(jnp.abs(gradient), -1)[:, None]
+        first = jnp.arange(gradient.shape[-1])[None] == jnp.argmax(jnp.abs(gradient), -1)[:, None]
         return jnp.where(first, jnp.sign(gradient), 0.0)
     return gradient / or_one(length(gradient, 2))
 
@@ -39,7 +39,7 @@ def project(delta: Array, radius: Any, norm: float) -> Array:
     size = jnp.abs(delta)
     # Soft thresholding; the threshold is found among the sorted sizes (Duchi et al. 2008).
     ordered = jnp.flip(jnp.sort(size, -1), -1)
-    count = jnp.arange(1, delta.shape[-1] + 1)
+    count = jnp.arange(1, delta.shape[-1] + 1, dtype=jnp.float32)[None]
     excess = (jnp.cumsum(ordered, -1) - radius) / count
     kept = jnp.maximum((ordered > excess).sum(-1, keepdims=True), 1)
     threshold = jnp.take_along_axis(excess, kept - 1, axis=-1)

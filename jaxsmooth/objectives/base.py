@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxsmooth import _check
+from jaxsmooth import _check, _keys
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.objectives.network import Network, check_labels
@@ -123,7 +123,7 @@ class AbstractObjective(abc.ABC):
         network = Network(apply, attack_apply, has_state, share_dropout)
         if not callable(apply):
             raise TypeError(f"apply must be callable, (batch, *event) to (batch, classes); got {type(apply).__name__}")
-        noise_key, rest_key = jax.random.split(inputs.typed_key(key))
+        noise_key, rest_key = _keys.split(inputs.typed_key(key))
         batch = _noisy_batch(noise_key, inputs.checked_noise(noise), x, labels, targets, self.num_samples, step)
         losses, aux = self.per_image(rest_key, network, batch)
         return losses.mean(), aux
@@ -162,11 +162,12 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
         (0.5, 2.0, [1, 1], [2, 0])
     """
     samples, _, classes = logits.shape
-    winner = jnp.argmax(logits, -1)
-    count = lambda labels: jax.nn.one_hot(labels, classes, dtype=jnp.int32).reshape(-1, classes).sum(0)
+    winner, labels = jnp.argmax(logits, -1).astype(jnp.int32), jnp.asarray(labels).astype(jnp.int32)
+    ones = lambda labels: jax.nn.one_hot(labels, classes, dtype=jnp.int32).reshape(-1, classes)
+    count = lambda labels: ones(labels).sum(0, dtype=jnp.int32)
     return Aux(
         terms={name: jnp.mean(value) for name, value in terms.items()},
-        accuracy=jnp.mean(winner == labels, dtype=jnp.float32),
+        accuracy=jnp.mean(winner == labels[None], dtype=jnp.float32),
         predicted=count(winner),
         labelled=samples * count(labels),
         states={name: state for name, state in states.items() if state is not None},
@@ -181,7 +182,7 @@ def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_
         if targets.ndim != 2 or targets.shape[0] != x.shape[0]:
             raise ValueError(f"targets must have shape ({x.shape[0]}, classes); got {targets.shape}")
     at_images, event = noise.at(x), x.shape[1:]
-    keys = jax.random.split(key, (x.shape[0], num_samples))
+    keys = _keys.split(key, (x.shape[0], num_samples))
     draw = lambda noise, keys: jax.vmap(lambda key: noise.sample(key, event))(keys)
     delta = jax.vmap(draw)(at_images, keys)
-    return NoisyBatch(x, delta, jnp.asarray(labels), at_images.sigma, targets, step)
+    return NoisyBatch(x, delta, jnp.asarray(labels).astype(jnp.int32), at_images.sigma, targets, step)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsmooth import _check, losses
+from jaxsmooth import _check, _keys, losses
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Votes
 from jaxsmooth.losses.mixup import copies_kl
@@ -82,11 +82,12 @@ class CatRS(AbstractObjective):
             )
         samples = self.num_samples
         if self.confidence == "copies":
-            confidence = jnp.mean(jnp.argmax(logits, -1) == batch.labels, axis=0, dtype=jnp.float32)
+            right = jnp.argmax(logits, -1).astype(jnp.int32) == batch.labels[None]
+            confidence = jnp.mean(right, axis=0, dtype=jnp.float32)
         else:
             confidence = jnp.take_along_axis(targets, batch.labels[:, None], axis=-1)[:, 0]
-        coins = jax.random.uniform(key, (len(batch.x), samples)) < confidence[:, None]
-        kept = jnp.maximum(coins.sum(-1), 1)
+        coins = _keys.uniform(key, (len(batch.x), samples)) < confidence[:, None]
+        kept = jnp.maximum(coins.sum(-1, dtype=jnp.int32), 1)
         low = losses.lowest_cross_entropy(logits, batch.labels, kept)
         moved = self._moved_noise(network, batch, targets)
         moved_logits, moved_state = network.train(batch.x[:, None] + moved)

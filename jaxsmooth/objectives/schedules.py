@@ -57,8 +57,8 @@ class Ramp:
 
     def __call__(self, step: Any) -> Array:
         """The value at a step, which may be traced."""
-        progress = jnp.minimum(jnp.asarray(step, jnp.float32) / self.steps, 1.0)
-        return self.first + (self.value - self.first) * progress
+        progress = jnp.minimum(jnp.asarray(step, jnp.float32) / int(self.steps), 1.0)
+        return float(self.first) + (float(self.value) - float(self.first)) * progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,4 +85,4 @@ class Deferred:
 
     def __call__(self, step: Any) -> Array:
         """The value at a step, which may be traced."""
-        return jnp.where(jnp.asarray(step) >= self.start, jnp.float32(self.value), jnp.float32(0))
+        return jnp.where(jnp.asarray(step) >= int(self.start), jnp.float32(self.value), jnp.float32(0))

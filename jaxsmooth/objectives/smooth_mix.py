@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxsmooth import _check, losses
+from jaxsmooth import _check, _keys, losses
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.objectives import balls
@@ -76,7 +76,7 @@ class SmoothMix(AbstractObjective):
         """See ``AbstractObjective.per_image``."""
         warmup = at_step(self.warmup, batch.step)
         start, adversarial = self._pair(network, batch, warmup)
-        share = jax.random.uniform(key, (len(start), *(1,) * (start.ndim - 1)), maxval=0.5)
+        share = _keys.uniform(key, (len(start), *(1,) * (start.ndim - 1))) / 2
         logits, state = network.train(start[:, None] + batch.delta)
         mixed = (1 - share) * start + share * adversarial
         mixed_logits, mixed_state = network.train(mixed[:, None] + batch.delta)
@@ -84,7 +84,7 @@ class SmoothMix(AbstractObjective):
         weight = share.reshape(-1, 1)
         target = (1 - weight) * mean + weight / mean.shape[-1]
         target = jax.lax.stop_gradient(target) if self.detach_target else target
-        right = (jnp.argmax(mean, -1) == batch.labels).astype(jnp.float32)
+        right = (jnp.argmax(mean, -1).astype(jnp.int32) == batch.labels).astype(jnp.float32)
         natural = losses.gaussian_cross_entropy(logits, batch.labels)
         divergence = losses.mixup_kl(mixed_logits, target)
         total = natural + at_step(self.eta, batch.step) * warmup * right * divergence
@@ -100,7 +100,7 @@ class SmoothMix(AbstractObjective):
 
         def step(_: Any, point: Array) -> Array:
             moved = point + size * balls.ascent(gradient(point), norm)
-            return moved if self.box is None else jnp.clip(moved, *self.box)
+            return moved if self.box is None else jnp.clip(moved, *map(float, self.box))
 
         first = step(0, flat)
         last = repeat(self.steps - 1, step, first)

@@ -66,10 +66,11 @@ def _pairs_per_second(key: Array, classify: Classify, noise: Any, x: Array, size
 
     try:
         seconds(1)
-    except jax.errors.JaxRuntimeError as error:
-        if not out_of_memory(error):
-            raise behind(error) from None
-        return 0.0
-    once = seconds(1)
-    batches = max(2, min(64, int(_PROBE_SECONDS / max(once, 1e-6))))
-    return batches * size / min(seconds(batches) for _ in range(2))
+        once = seconds(1)
+        batches = max(2, min(64, int(_PROBE_SECONDS / max(once, 1e-6))))
+        return batches * size / min(seconds(batches) for _ in range(2))
+    except Exception as error:  # which JAX does not always make a JaxRuntimeError
+        failure = None if out_of_memory(error) else behind(error)
+    if failure is not None:
+        raise failure
+    return 0.0

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxsmooth import _check
+from jaxsmooth import _check, _keys
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.sampling.kernel import call
 
@@ -23,17 +23,19 @@ def typed_key(key: Any) -> Array:
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if key.dtype != jnp.uint32:
             raise TypeError(f"key must be a JAX random key, as from jax.random.key(0); got dtype {key.dtype}")
-        try:
-            key = jax.random.wrap_key_data(jnp.asarray(key))
-        except TypeError:
+        if key.ndim != 1:
             raise ValueError(
                 f"key must be a JAX random key, as from jax.random.key(0); got uint32 of shape {key.shape}"
-            ) from None
-    if key.shape != ():
+            )
+    elif key.shape != ():
         raise ValueError(f"key must be a single key; got an array of keys of shape {key.shape}")
-    if str(jax.random.key_impl(key)) == "threefry2x32":
-        return jnp.asarray(key)
-    return jax.random.wrap_key_data(jax.random.bits(key, (2,), jnp.uint32), impl="threefry2x32")
+    try:
+        words = _keys.key_words(key)
+    except TypeError:
+        raise ValueError(
+            f"key must be a JAX random key, as from jax.random.key(0); got uint32 of shape {key.shape}"
+        ) from None
+    return jax.random.wrap_key_data(jnp.stack(words), impl="threefry2x32")
 
 
 def as_pytree(classify: Any) -> Any:

@@ -78,7 +78,7 @@ class AbstractScale(abc.ABC):
         Returns:
             float64 ``(images,)``, NumPy.
         """
-        return np.asarray(_compiled(self, jnp.asarray(x, jnp.float32)), np.float64)
+        return np.asarray(_compiled(_free_to_move(self), jnp.asarray(x, jnp.float32)), np.float64)
 
     @property
     def declares_local_constancy(self) -> bool:
@@ -120,6 +120,12 @@ def one_by_one(function: Callable[..., Any], *arrays: Array) -> Any:
     if number == 1:
         arrays = tuple(jnp.concatenate([array, array]) for array in arrays)
     return jax.tree.map(lambda leaf: leaf[:number], jax.lax.map(lambda image: function(*image), arrays))
+
+
+def _free_to_move(scale: Any) -> Any:
+    """The scale with what is held whole by certain devices on the host: one leaf may be on one, another elsewhere."""
+    held = lambda leaf: getattr(leaf, "committed", False) and leaf.sharding.is_fully_replicated
+    return jax.tree.map(lambda leaf: np.asarray(leaf) if held(leaf) else leaf, scale)
 
 
 @jit

@@ -76,7 +76,7 @@ def _block(x: Array, leave_out: Array, reference: Array, norms: Array, count: Ar
     def by_products(start: Array, index: Array) -> Array:
         rows = jax.lax.dynamic_slice_in_dim(reference, start, len(index))
         products = jnp.dot(x, rows.T, precision=jax.lax.Precision.HIGHEST)
-        return x_norms[:, None] + norms[index] - 2 * products
+        return x_norms[:, None] + norms[index][None] - 2 * products
 
     values, candidates = _smallest(by_products, leave_out, count, total, length)
     # Rounding of norms and products of dim terms, for any order of summation.
@@ -118,7 +118,7 @@ def _smallest(
 
     # A place that stays empty names no reference, so that it is not taken for one.
     start = jnp.full((images, length), jnp.inf, jnp.float32), jnp.full((images, length), total, jnp.int32)
-    return jax.lax.fori_loop(0, math.ceil(total / size), step, start)
+    return jax.lax.fori_loop(np.int32(0), np.int32(math.ceil(total / size)), step, start)
 
 
 def _true_nearest(
@@ -135,7 +135,7 @@ def true_squares(image: Array, rows: Array) -> Array:
     """Squared distances from differences, summed in two levels so that rounding stays of the order of 1e-6."""
     dim = rows.shape[-1]
     width = max(1, math.isqrt(dim))
-    padded = jnp.pad((rows - image) ** 2, ((0, 0), (0, -dim % width)))
+    padded = jnp.pad((rows - image[None]) ** 2, ((0, 0), (0, -dim % width)))
     return padded.reshape(rows.shape[0], -1, width).sum(-1).sum(-1)
 
 

@@ -127,6 +127,7 @@ def test_shapes_broadcast():
         ((11, 10, 0.1), ValueError, "between 0 and trials; got 11"),
         ((-1, 10, 0.1), ValueError, "between 0 and trials; got -1"),
         ((0, 0, 0.1), ValueError, "trials must be at least 1; got 0"),
+        ((1, 2**48, 0.1), ValueError, r"trials must be below 2\*\*48.*got 281474976710656"),
         ((1, 10, 0.0), ValueError, "alpha must be strictly between 0 and 1; got 0.0"),
         ((1, 10, 1.5), ValueError, "alpha must be strictly between 0 and 1; got 1.5"),
         ((1, 10, "a"), TypeError, "alpha must be a number"),

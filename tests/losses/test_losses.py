@@ -17,6 +17,12 @@ TARGET = jax.nn.softmax(jax.random.normal(jax.random.key(1), (B, K))).at[0].set(
 CLEAN = jax.random.normal(jax.random.key(2), (B, K))
 KEPT = jnp.array([1, 2, 3, 4, 4, 1])
 
+
+def target_of(z):
+    """The target, with probability 0 for further classes."""
+    return jnp.pad(TARGET, ((0, 0), (0, z.shape[-1] - K)))
+
+
 # name: logits (M, B, K) -> (B,), with everything else at hand
 LOSSES = {
     "gaussian_cross_entropy": lambda z: losses.gaussian_cross_entropy(z, LABELS),
@@ -30,10 +36,10 @@ LOSSES = {
         for kind in ("decoupled", "kl", "cross_entropy", "mse")
     },
     "macer": lambda z: losses.macer(z, LABELS, 0.5, 12.0),
-    "mixup_kl": lambda z: losses.mixup_kl(z, TARGET),
+    "mixup_kl": lambda z: losses.mixup_kl(z, target_of(z)),
     "mixup_kl to itself": lambda z: losses.mixup_kl(z, jnp.exp(losses.log_mean_softmax(z))),
     "lowest_cross_entropy": lambda z: losses.lowest_cross_entropy(z, LABELS, KEPT),
-    "worst_kl": lambda z: losses.worst_kl(z, TARGET),
+    "worst_kl": lambda z: losses.worst_kl(z, target_of(z)),
 }
 ASYMMETRIC = ("stability", "noisy_stability", "consistency mse")
 
@@ -91,7 +97,7 @@ def test_identities_of_consistency(lam):
     same(consistency(0.0), consistency(kind="kl"))
     # the divergence and the entropy add up to the cross-entropy with the average
     mean = jnp.exp(losses.log_mean_softmax(LOGITS))
-    same(kl + entropy, -(mean * jax.nn.log_softmax(LOGITS)).sum(-1).mean(0))
+    same(kl + entropy, -(mean[None] * jax.nn.log_softmax(LOGITS)).sum(-1).mean(0))
     assert (losses.soft_smoothed_nll(LOGITS, LABELS) <= natural + 1e-6).all()
 
 
@@ -126,7 +132,7 @@ EXTREME = {
     "signs": 1e4 * jnp.sign(LOGITS),
     "one class": 1e4 * jnp.broadcast_to(jax.nn.one_hot(LABELS, K), (M, B, K)),
     "a wrong class": 1e4 * jnp.broadcast_to(jax.nn.one_hot(LABELS + 1, K), (M, B, K)),
-    "copies that disagree": 1e4 * jax.nn.one_hot(jnp.arange(M)[:, None] + LABELS, K),
+    "copies that disagree": 1e4 * jax.nn.one_hot(jnp.arange(M)[:, None] + LABELS[None], K),
     "ties": jnp.zeros((M, B, K)),
     "large ties": jnp.full((M, B, K), -1e4),
     "a saturated float32": LOGITS.at[..., 0].add(20.0),
@@ -140,6 +146,31 @@ def test_extreme_logits_have_finite_values_and_gradients(loss):
     value, gradient = both(jnp.stack([jnp.broadcast_to(z, (M, B, K)) for z in EXTREME.values()]))
     for i, name in enumerate(EXTREME):
         assert np.isfinite(value[i]) and np.isfinite(gradient[i]).all(), name
+
+
+@each_loss
+def test_masked_classes_do_not_count(loss):
+    """Logits of -inf for a class that no label has: the values and gradients of the other classes alone."""
+    masked = jnp.concatenate([LOGITS, jnp.full((M, B, 1), -jnp.inf)], -1)
+    both = jax.value_and_grad(lambda z: loss(z).sum())
+    for debug in (False, True):
+        with jax.debug_nans(debug):
+            value, gradient = both(masked)
+            np.testing.assert_allclose(value, both(LOGITS)[0], rtol=1e-6)
+            np.testing.assert_allclose(gradient[..., :K], both(LOGITS)[1], rtol=1e-5, atol=1e-6)
+            np.testing.assert_array_equal(gradient[..., K], 0.0)
+
+
+def test_a_class_masked_in_one_copy():
+    """KL(p || q) is finite where p = 0, whatever q; infinite where q = 0 alone; only the label's class is needed."""
+    z = jnp.array([[[0.0, 1.0, -jnp.inf]], [[0.5, 0.0, 2.0]]])
+    labels = jnp.array([1])
+    for loss in (lambda z: losses.noisy_stability(z, labels, 6.0)[0], lambda z: losses.soft_smoothed_nll(z, labels)[0]):
+        value, gradient = jax.value_and_grad(loss)(z)
+        assert np.isfinite(value) and np.isfinite(gradient).all()
+    assert losses.noisy_stability(z[::-1], labels, 6.0) == np.inf
+    assert losses.consistency_kl(z) == np.inf
+    assert np.isnan(losses.consistency_kl(z.at[1, 0, 0].set(jnp.nan)))
 
 
 @each_loss
@@ -189,12 +220,12 @@ BAD = {
     "one copy": (lambda: losses.consistency(LOGITS[:1], LABELS, 1.0), ValueError, "at least 2 noisy copies"),
     "kind": (lambda: losses.consistency(LOGITS, LABELS, 1.0, kind="js"), ValueError, "decoupled, kl"),
     "labels' shape": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS[:3]), ValueError, "one per image"),
-    "labels' dtype": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS * 1.0), TypeError, "integers"),
+    "labels' dtype": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS.astype(jnp.float32)), TypeError, "integers"),
     "labels' range": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS + 1), ValueError, r"\[0, 4\].*got 5"),
     "negative labels": (lambda: losses.soft_smoothed_nll(LOGITS, LABELS - 1), ValueError, "got -1"),
     "clean logits": (lambda: losses.stability(CLEAN[:2], LOGITS, LABELS, 1.0), ValueError, "clean_logits"),
     "target": (lambda: losses.mixup_kl(LOGITS, TARGET[:, :2]), ValueError, "target"),
-    "count": (lambda: losses.lowest_cross_entropy(LOGITS, LABELS, KEPT * 1.0), TypeError, "count"),
+    "count": (lambda: losses.lowest_cross_entropy(LOGITS, LABELS, KEPT.astype(jnp.float32)), TypeError, "count"),
     "count's shape": (lambda: losses.lowest_cross_entropy(LOGITS, LABELS, KEPT[:2]), ValueError, "count"),
 }
 

@@ -121,15 +121,116 @@ def test_sweeps_do_not_retrace():
             js.count_votes(jax.random.key(n), classify, js.noises.Gaussian(sigma), X, n, first=first)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_non_finite_scores_vote_for_nobody(bad):
-    def classify(batch):
-        scores = batch[:, :2]
-        return jnp.where(batch[:, :1] > 0, scores.at[:, 1].set(bad), scores)
+INF, NAN = np.inf, np.nan
+DECIDED = {  # the scores of a row, and the class that they vote for
+    "ties": ([1.0, 2.0, 2.0], 1),
+    "NaN": ([NAN, 1.0, 2.0], None),
+    "NaN beside infinity": ([INF, NAN, -INF], None),
+    "a masked class": ([-INF, -3.0, -2.0], 2),
+    "all classes masked but one": ([-INF, -3e38, -INF], 1),
+    "all classes masked": ([-INF, -INF, -INF], None),
+    "one infinite score": ([5.0, INF, -INF], 1),
+    "two infinite scores": ([INF, 1.0, INF], None),
+}
 
+
+@pytest.mark.parametrize("case", DECIDED)
+def test_which_scores_decide(case):
+    scores, winner = DECIDED[case]
+    classify = lambda batch: jnp.broadcast_to(jnp.array(scores), (len(batch), 3))
+    expected = np.eye(4, dtype=int)[3 if winner is None else winner] * 100
+    for votes in (
+        js.count_votes(KEY, classify, NOISE, X[:1], 100),
+        js.count_votes(KEY, classify, NOISE, X[:1], 100, mesh=jax.make_mesh((2,), ("draws",))),
+        js.count_votes(KEY, js.interop.from_callable(lambda x: np.tile(scores, (len(x), 1)), 3), NOISE, X[:1], 100),
+    ):
+        np.testing.assert_array_equal(np.append(votes.counts, votes.invalid), expected)
+
+
+def test_non_finite_scores_vote_for_nobody():
+    classify = lambda batch: jnp.where(batch[:, :1] > 0, jnp.nan, batch[:, :2])
     votes = js.count_votes(KEY, classify, NOISE, X[:2] * 0, 500)
     np.testing.assert_array_equal(votes.total, 500)
     assert (np.abs(np.asarray(votes.invalid) - 250) < 60).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64", "uint64", "bool", "int8"])
+def test_scores_are_compared_in_their_own_precision(dtype):
+    """Two scores that float32 could not tell apart, where the type can; the second is the larger one."""
+    with jax.enable_x64(True):
+        scores = {"bool": [0, 1, 0], "int8": [-128, 127, 0]}.get(dtype, [2**53 - 2, 2**53 - 1, 0])
+        classify = lambda batch: jnp.broadcast_to(jnp.array(scores, dtype), (len(batch), 3))
+        votes = js.count_votes(KEY, classify, NOISE, np.asarray(X[:1]), 100)
+        np.testing.assert_array_equal(votes.counts, [[0, 100, 0]])
+
+
+def on_device(tree, first, step=0):
+    """Every leaf committed to a device, as after loading a checkpoint; with a step to different ones."""
+    leaves, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, tree))
+    devices = [jax.devices()[(first + step * i) % 8] for i in range(len(leaves))]
+    return structure.unflatten(map(jax.device_put, leaves, devices))
+
+
+VERBS = {
+    "count_votes": lambda *run, **to: js.count_votes(*run, 300, **to).counts,
+    "certify": lambda *run, **to: js.certify(*run, n=500, **to).votes.counts,
+    "certify_curve": lambda *run, **to: js.certify_curve(*run, [0.0, 0.1], n_max=500, **to).votes.counts,
+    "certify_adaptive": lambda *run, **to: js.certify_adaptive(*run, n_max=500, **to).votes.counts,
+    "predict": lambda *run, **to: js.predict(*run, n=500, **to),
+    "certify_stream": lambda *run, **to: np.concatenate(
+        [part.votes.counts for part in js.certify_stream(*run[:3], iter([run[3][:4], run[3][4:]]), n=500, **to)]
+    ),
+    "measured batch size": lambda *run, **to: js.count_votes(*run, N, **to).counts,
+}
+REFERENCES = jax.random.uniform(jax.random.key(5), (7, 5))
+
+
+@pytest.mark.parametrize("input_dependent", [False, True])
+@pytest.mark.parametrize("verb", VERBS)
+def test_arguments_on_any_device(verb, input_dependent, monkeypatch):
+    """Key, sigma, weights and images committed to devices, inside the mesh or not, one or several."""
+    from jaxsmooth.sampling import batching
+
+    noise = js.noises.Gaussian(jnp.float32(0.5))
+    if input_dependent:
+        noise = js.noises.InputDependentGaussian(js.scales.KNNScale(REFERENCES, sigma=0.5, rate=0.01, k=2))
+    run = (KEY, CLASSIFY, noise, X)
+    alone = VERBS[verb](*run, batch_size=16)
+    mesh = jax.make_mesh((2,), ("draws",), devices=jax.devices()[:2])
+    options = {"mesh": mesh, "batch_size": 16}
+    if verb == "measured batch size":
+        monkeypatch.setattr(batching, "_WORTH_SECONDS", 0.0)
+        monkeypatch.setattr(batching, "_CANDIDATES", {"cpu": (16,)})
+        monkeypatch.setattr(batching, "_measured", {})
+        options = {"mesh": mesh}
+    for first, step in ((1, 0), (5, 0), (0, 1)):
+        np.testing.assert_array_equal(VERBS[verb](*on_device(run, first, step), **options), alone)
+
+
+def test_an_error_of_the_classifier_says_whence_it_comes():
+    def transposed(batch):
+        return batch.reshape(-1, 3, 4, 4).mean((2, 3)) @ jnp.ones((3, 2))
+
+    def torch_like(batch):
+        return np.stack([np.asarray(batch).sum(-1)] * 2, -1)
+
+    def of_two(batch):
+        return batch[:2] if len(batch) == 2 else batch @ jnp.ones((99, 2))
+
+    def refused(_batch):
+        raise LookupError("no weights")
+
+    for classify in (transposed, torch_like, of_two, refused):
+        for verb in (js.count_votes, js.predict):
+            with pytest.raises(Exception) as caught:
+                verb(KEY, classify, NOISE, X, **({"n": 100} if verb is js.count_votes else {}))
+            (note,) = [note for note in caught.value.__notes__ if "classifier" in note]
+            assert re.search(r"float32 of shape \(\d+, 5\), \(batch, \*event\)", note)
+            for remedy in ("(batch, height, width, channels)", "batch axis", "from_callable", "from_nnx", "Partial"):
+                assert remedy in note
+    with pytest.raises(ValueError) as caught:
+        js.count_votes(KEY, CLASSIFY, NOISE, X, 0)
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_bfloat16_network_sees_float32_noise():

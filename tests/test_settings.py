@@ -1,0 +1,283 @@
+"""Settings of JAX: each is without effect on draws and scores, or part of the fingerprint and named when it differs."""
+
+import contextlib
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+from tests.noises.families import FAMILIES
+
+KEY = jax.random.key(5, impl="threefry2x32")
+X = np.asarray(jax.random.normal(jax.random.key(2), (6, 8)), np.float32)
+WEIGHTS = jax.random.normal(jax.random.key(1), (8, 3), jnp.float32)
+CLASSIFY = jax.tree_util.Partial(lambda weights, batch: batch @ weights, WEIGHTS)
+NOISE = js.noises.Gaussian(0.5)
+STRICT = {"jax_numpy_dtype_promotion": "strict", "jax_numpy_rank_promotion": "raise"}
+
+# The settings, and the name by which a ledger of the other value refuses; None where votes go on.
+SETTINGS = {
+    "rbg": ({"jax_default_prng_impl": "rbg"}, None),
+    "unsafe_rbg": ({"jax_default_prng_impl": "unsafe_rbg"}, None),
+    "legacy keys refused": ({"jax_legacy_prng_key": "error"}, None),
+    "keys checked for reuse": ({"jax_debug_key_reuse": True}, None),
+    "not partitionable": ({"jax_threefry_partitionable": False}, None),
+    "strict promotion": (STRICT, None),
+    "debug": ({"jax_debug_nans": True, "jax_debug_infs": True}, None),
+    "checks": ({"jax_enable_checks": True}, None),
+    "default device": ({"jax_default_device": jax.devices()[3]}, None),
+    "precision": ({"jax_default_matmul_precision": "highest"}, "matmul_precision"),
+    "x64": ({"jax_enable_x64": True}, "x64"),
+    "x64, strict promotion": ({"jax_enable_x64": True, **STRICT}, "x64"),
+    "no jit": ({"jax_disable_jit": True}, "disable_jit"),
+    "optimizations": (
+        {"jax_disable_most_optimizations": not jax.config.read("jax_disable_most_optimizations")},
+        "disable_most_optimizations",
+    ),
+}
+each_setting = pytest.mark.parametrize("name", SETTINGS)
+# What is compiled differently is rounded differently, which the fingerprint says.
+ROUNDED = ("no jit", "optimizations")
+
+
+@contextlib.contextmanager
+def settings(values):
+    before = {name: jax.config.values[name] for name in values}
+    try:
+        for name, value in values.items():
+            jax.config.update(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
+SCALE = js.scales.KNNScale(X + 1, 0.5, 0.01, k=3)
+NOISES = {
+    **{type(family.noise).__name__: family.noise for family in FAMILIES},
+    "KNNScale": js.noises.InputDependentGaussian(SCALE),
+    "clipped": js.noises.InputDependentGaussian(js.scales.clip(SCALE, 0.4, 0.5)),
+    "LipschitzScale": js.noises.InputDependentGaussian(js.scales.LipschitzScale(lambda x: -(x[:, 0] ** 2) / 8, 0.5)),
+}
+
+
+def draws_of_every_noise():
+    """What every noise adds to two images."""
+
+    @jax.jit
+    def run(x):
+        draws = {}
+        for name, noise in NOISES.items():
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(KEY, jnp.arange(2, dtype=jnp.uint32))
+            draws[name] = jax.vmap(lambda noise, key: noise.sample(key, (8,)))(noise.at(x), keys)
+        return draws
+
+    return jax.tree.map(np.asarray, run(X[:2]))
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return draws_of_every_noise()
+
+
+@each_setting
+def test_draws_of_every_noise(name, usual):
+    with settings(SETTINGS[name][0]):
+        draws = draws_of_every_noise()
+    for noise in NOISES:
+        tolerance = 2e-6 * np.abs(usual[noise]).max() if name in ROUNDED else 0
+        np.testing.assert_allclose(draws[noise], usual[noise], rtol=0, atol=tolerance, err_msg=noise)
+        assert draws[noise].dtype == np.float32, noise
+
+
+VERBS = {
+    "count_votes": lambda **_: js.count_votes(KEY, CLASSIFY, NOISE, X, 64, batch_size=64),
+    "certify": lambda **given: js.certify(KEY, CLASSIFY, NOISE, X, n0=16, n=128, **given),
+    "certify_curve": lambda **given: js.certify_curve(KEY, CLASSIFY, NOISE, X, [0.0, 0.3], n_max=256, **given),
+    "certify_adaptive": lambda **given: js.certify_adaptive(KEY, CLASSIFY, NOISE, X, n0=16, n_max=256, **given),
+    "predict": lambda **given: js.predict(KEY, CLASSIFY, NOISE, X, n=64, **given),
+    "certify_stream": lambda **given: list(js.certify_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], n=64, **given)),
+    "certify_curve_stream": lambda **given: list(
+        js.certify_curve_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], [0.0, 0.3], n_max=256, **given)
+    ),
+    "certify, KNNScale": lambda **given: js.certify(KEY, CLASSIFY, NOISES["KNNScale"], X, n0=16, n=128, **given),
+}  # fmt: skip
+
+
+def numbers(result):
+    """The arrays of a result."""
+    parts = result if isinstance(result, list) else [result]
+    names = ("counts", "invalid", "label", "radius", "p_lower", "samples", "rule")
+    return [np.asarray(getattr(part, name)) for part in parts for name in names if hasattr(part, name)] or [result]
+
+
+def assert_same(one, other):
+    for a, b in zip(numbers(one), numbers(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The results of every verb, and their ledgers."""
+    folder = tmp_path_factory.mktemp("ledgers")
+    return {
+        verb: (call(ledger=folder / f"{i}.jsonl", batch_size=64), folder / f"{i}.jsonl")
+        for i, (verb, call) in enumerate(VERBS.items())
+    }
+
+
+@each_setting
+def test_every_verb(name, written, tmp_path):
+    """Under the setting: the same numbers, and a ledger that goes on, or says which setting is another one."""
+    values, refused = SETTINGS[name]
+    for i, (verb, call) in enumerate(VERBS.items()):
+        right, ledger = written[verb]
+        path = tmp_path / f"{i}.jsonl"
+        if ledger.exists():
+            # Half of the votes are there.
+            path.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:4]))
+        with settings(values):
+            assert_same(call(batch_size=64), right)
+            if refused is None:
+                assert_same(call(batch_size=64, ledger=path), right)
+            elif ledger.exists():
+                with pytest.raises(ValueError, match=f"belongs to another run: its {refused} is"):
+                    call(batch_size=64, ledger=path)
+
+
+@each_setting
+def test_recertify(name, written):
+    right, path = written["certify"]
+    with settings(SETTINGS[name][0]):
+        assert_same(js.recertify(path, NOISE, n=128, n0=16), right)
+    if SETTINGS[name][1] is None:
+        right, path = written["certify, KNNScale"]
+        with settings(SETTINGS[name][0]):
+            assert_same(js.recertify(path, NOISES["KNNScale"], n=128, n0=16, x=X), right)
+
+
+KEYS = {
+    **{f"{impl}, typed": jax.random.key(5, impl=impl) for impl in ("threefry2x32", "rbg", "unsafe_rbg")},
+    **{
+        f"{impl}, legacy": np.asarray(jax.random.key_data(jax.random.key(5, impl=impl)))
+        for impl in ("threefry2x32", "rbg", "unsafe_rbg")
+    },
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_is_the_same_whatever_the_default_generator(name, tmp_path):
+    count = lambda: np.asarray(js.count_votes(KEYS[name], CLASSIFY, NOISE, X, 64, batch_size=64).counts)
+    certify = lambda: js.certify(KEYS[name], CLASSIFY, NOISE, X, n0=16, n=64, ledger=tmp_path / "votes.jsonl")
+    counts, certificates = count(), certify()
+    for impl in ("rbg", "unsafe_rbg"):
+        with settings({"jax_default_prng_impl": impl}):
+            np.testing.assert_array_equal(count(), counts)
+            assert_same(certify(), certificates)
+    same = "threefry2x32, typed" if "threefry" in name else "rbg, typed"
+    np.testing.assert_array_equal(counts, js.count_votes(KEYS[same], CLASSIFY, NOISE, X, 64, batch_size=64).counts)
+
+
+@jax.tree_util.register_pytree_node_class
+class DrawnByJax:
+    """A noise of one's own, whose draws are those of ``jax.random``."""
+
+    def __init__(self, sigma):
+        self.sigma = sigma
+
+    def tree_flatten(self):
+        return (self.sigma,), None
+
+    @classmethod
+    def tree_unflatten(cls, _, leaves):
+        return cls(*leaves)
+
+    def at(self, x):
+        return DrawnByJax(jnp.broadcast_to(self.sigma, x.shape[:1]))
+
+    def scale(self, dim):
+        return self.sigma
+
+    def sample(self, key, shape):
+        return self.sigma * jax.random.normal(key, shape, jnp.float32)
+
+
+RANDOM = {
+    "noise": lambda ledger: js.predict(KEY, CLASSIFY, DrawnByJax(jnp.float32(0.5)), X, n=32, ledger=ledger),
+    "classifier": lambda ledger: js.predict(
+        KEY, lambda b: b @ WEIGHTS + jax.random.uniform(jax.random.key(0), (1, 3)), NOISE, X, n=32, ledger=ledger
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", [{"jax_default_prng_impl": "rbg"}, {"jax_threefry_partitionable": False}])
+@pytest.mark.parametrize("drawn", RANDOM)
+def test_who_calls_jax_random_depends_on_its_settings(drawn, setting, tmp_path):
+    path = tmp_path / "votes.jsonl"
+    RANDOM[drawn](path)
+    with settings(setting), pytest.raises(ValueError, match=f"its {next(iter(setting))[4:]} is"):
+        RANDOM[drawn](path)
+
+
+def test_a_mesh_goes_on_with_the_ledger_of_one_device(written, tmp_path):
+    for i, verb in enumerate(("certify", "certify_curve")):
+        right, ledger = written[verb]
+        shutil.copy(ledger, tmp_path / str(i))
+        (tmp_path / str(i)).write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:4]))
+        assert_same(VERBS[verb](ledger=tmp_path / str(i), batch_size=8, mesh=jax.make_mesh((8,), ("draws",))), right)
+
+
+OBJECTIVES = {
+    "GaussianAugmentation": js.objectives.GaussianAugmentation(),
+    "Stability": js.objectives.Stability(),
+    "noisy Stability": js.objectives.Stability(num_samples=2, kind="noisy_noisy"),
+    "Consistency": js.objectives.Consistency(lam=np.float64(5.0), eta=0.5),
+    "SmoothAdv l2": js.objectives.SmoothAdv(steps=2),
+    "SmoothAdv l1": js.objectives.SmoothAdv(steps=2, norm=1, objective=js.objectives.Consistency()),
+    "SmoothAdv linf": js.objectives.SmoothAdv(js.objectives.Ramp(np.float64(0.1), 3, 0.05), steps=2, norm=np.inf),
+    "SmoothAdv ddn": js.objectives.SmoothAdv(steps=2, attack="ddn"),
+    "MACER": js.objectives.MACER(js.objectives.Deferred(np.float64(4.0), 1)),
+    "SmoothMix": js.objectives.SmoothMix(steps=2),
+    "CatRS": js.objectives.CatRS(),
+    "CatRS, teacher": js.objectives.CatRS(confidence="teacher"),
+}
+
+
+def losses():
+    labels, targets = jnp.array([0, 1, 2], jnp.int32), np.full((3, 3), 1 / 3, np.float32)
+
+    @jax.jit
+    def run(x, labels):
+        call = lambda objective: objective(KEY, CLASSIFY, NOISE, x, labels, targets=targets, step=1)
+        return {name: call(objective) for name, objective in OBJECTIVES.items()}
+
+    return jax.tree.map(np.asarray, run(X[:3], labels))
+
+
+@pytest.fixture(scope="module")
+def usual_losses():
+    return losses()
+
+
+LITTLE_TO_SEE = ("legacy keys refused", "checks", "unsafe_rbg", "precision", "x64")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ROUNDED else ())
+        for name in SETTINGS
+        if name not in LITTLE_TO_SEE
+    ],
+)
+def test_every_objective(name, usual_losses):
+    with settings(SETTINGS[name][0]):
+        found = losses()
+    for objective in OBJECTIVES:
+        one, other = jax.tree.leaves(found[objective]), jax.tree.leaves(usual_losses[objective])
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-5, err_msg=objective)
+            assert a.dtype == b.dtype, objective
