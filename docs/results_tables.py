@@ -2,6 +2,7 @@
 
     python docs/results_tables.py             # writes the page again; seconds
     python docs/results_tables.py --check     # says whether the page is what the logs give
+    python docs/results_tables.py --figures   # the page and its figures
 
 Each stands on the page between two comments, ``<!-- NAME -->`` and ``<!-- end NAME -->``; the rest of the page is text.
 """
@@ -46,6 +47,7 @@ def page(text: str, results: pathlib.Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if the page is another")
+    parser.add_argument("--figures", action="store_true", help="draw docs/images/results_training.png again, too")
     options = parser.parse_args()
     path = ROOT / "docs/results.md"
     before = path.read_text()
@@ -54,6 +56,19 @@ def main() -> None:
         raise SystemExit(0 if before == after else f"{path} is not what the logs give: python docs/results_tables.py")
     path.write_text(after)
     print(f"wrote {path}")
+    if options.figures:
+        draw_figures()
+
+
+def draw_figures() -> None:
+    """The pictures that the tables show."""
+    import figure_training
+    import pictures
+
+    path = ROOT / "docs/images/results_training.png"
+    if figure_training.draw(ROOT / "docs/results", path):
+        pictures.shrink(path, path)
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tests.test_examples import ROOT, run
 
 sys.path.insert(0, str(ROOT / "docs"))
 sys.path.insert(0, str(ROOT / "examples/reproduce"))
+import figure_training
 import results_tables
 import table_classes
 import table_l1_noises
@@ -100,6 +101,15 @@ def test_a_published_run_is_compared_image_by_image(tmp_path):
     # Standard error 0.01 / sqrt(500).
     made = table_training.make(tmp_path)
     assert "on the same 500 images: +0.0200 [+0.0191, +0.0209] (95 %). That run has 0.9050 on these images" in made
+
+
+def test_the_figure_of_training(tmp_path):
+    assert not figure_training.draw(tmp_path, tmp_path / "figure.png")
+    for one in RUNS[:3]:
+        log(tmp_path, one, np.linspace(0.1, 3.5 * one.sigma, 50))
+    assert figure_training.draw(tmp_path, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 20_000
+    assert "](images/results_training.png)" in table_training.make(tmp_path)
 
 
 def test_runs_have_names_of_their_own_and_published_values():
