@@ -20,9 +20,27 @@ import table_radii
 import table_resnet20
 import table_sigma_of_x
 import table_training
+from tabular import table
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+PAPERS = {
+    "[Jeong and Shin 2020](#training-objectives)": table_training,
+    "[Mohapatra et al. 2021](#classes-over-sigma)": table_classes,
+    "[Pal and Sulam 2023](#noise-in-training)": table_noise_in_training,
+    "[Sukenik et al. 2022](#a-sigma-for-every-image)": table_sigma_of_x,
+    "[Yang et al. 2020, radii](#radii-of-noises)": table_radii,
+    "[Yang et al. 2020, in l1](#noises-in-l1)": table_l1_noises,
+    "[ResNet-20](#resnet-20)": table_resnet20,
+}
+
+
+def summary(results: pathlib.Path) -> str:
+    """What came out, paper by paper."""
+    return table(["paper", "outcome"], [[paper, module.outcome(results)] for paper, module in PAPERS.items()])
+
+
 TABLES = {
+    "summary": summary,
     "training": table_training.make,
     "classes": table_classes.make,
     "noise in training": table_noise_in_training.make,

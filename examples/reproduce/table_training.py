@@ -153,3 +153,15 @@ def _paired(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
         f"{interval(gap.mean(), gap.mean() - error, gap.mean() + error)} (95 %). That run has {theirs.mean():.4f} on "
         f"these images and {PUBLISHED_RUN:.4f} on all 10,000."
     )
+
+
+def outcome(results: pathlib.Path) -> str:
+    """One sentence for the summary."""
+    whole = [run for run in RUNS if run.epochs is None]
+    done = {run: _scores(log_of(results, run)) for run in whole if _has(results, run)}
+    held = 0
+    for run, scores in done.items():
+        _, low, high = versus_published(run, scores)
+        held += low <= 0 <= high
+    holds = f": {held} of {len(done)} intervals hold the published average radius" if done else ""
+    return f"{len(done)} of {len(whole)} runs of the protocol done{holds}"
