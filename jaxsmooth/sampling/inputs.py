@@ -30,7 +30,7 @@ def typed_key(key: Any) -> Array:
     elif key.shape != ():
         raise ValueError(f"key must be a single key; got an array of keys of shape {key.shape}")
     try:
-        words = _keys.key_words(key)
+        words = _keys.key_words(jnp.asarray(key))
     except TypeError:
         raise ValueError(
             f"key must be a JAX random key, as from jax.random.key(0); got uint32 of shape {key.shape}"
