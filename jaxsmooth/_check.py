@@ -13,6 +13,7 @@ import numpy as np
 from jax.core import Tracer
 
 NORMS = (1.0, 2.0, math.inf)
+_NAMES_OF_NORMS = {"l1": 1.0, "l2": 2.0, "linf": math.inf, "inf": math.inf}
 # Draws are numbered in int32, with room for the batch that the last one is in.
 MOST_DRAWS = 2**31 - 2**24
 
@@ -23,12 +24,12 @@ def is_traced(*trees: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(known))
 
 
-def integer(name: str, value: Any, *, at_least: int | None = None) -> int:
-    """``value`` as a Python int; integers shape the program and are never traced."""
+def integer(name: str, value: Any, *, at_least: int | None = None, floats: bool = True) -> int:
+    """``value`` as a Python int, whose products do not overflow; 1e5 is one if ``floats``. It is never traced."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
-        result = operator.index(value)
+        result = int(value) if floats and _is_whole(value) else int(operator.index(value))
     except TypeError:
         raise TypeError(
             f"{name} must be a Python integer known before tracing; got {value!r} of type {type(value).__name__}"
@@ -36,6 +37,19 @@ def integer(name: str, value: Any, *, at_least: int | None = None) -> int:
     if at_least is not None and result < at_least:
         raise ValueError(f"{name} must be at least {at_least}; got {result}")
     return result
+
+
+def keep(instance: Any, **values: Any) -> None:
+    """Set fields of a frozen dataclass to what a check made of them, in ``__post_init__``."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether this is one floating-point number without a fraction."""
+    if is_traced(value) or not isinstance(value, float | np.floating | np.ndarray | jax.Array) or np.ndim(value):
+        return False
+    return bool(jax.dtypes.issubdtype(np.asarray(value).dtype, np.floating)) and float(value).is_integer()
 
 
 def draws(name: str, value: Any, *, first: int = 0) -> int:
@@ -77,7 +91,9 @@ def probability(name: str, value: Any) -> float:
 
 
 def norm(value: Any, name: str = "norm") -> float:
-    """``value`` as 1.0, 2.0 or inf, in the convention of ``numpy.linalg.norm``."""
+    """``value`` as 1.0, 2.0 or inf, in the convention of ``numpy.linalg.norm``; "l1", "l2", "linf" are understood."""
+    if isinstance(value, str):
+        value = _NAMES_OF_NORMS.get(value.lower(), value)
     if not isinstance(value, str | bool) and np.ndim(value) == 0 and value in NORMS:
         return float(value)
     raise ValueError(f"{name} must be 1, 2 or np.inf (as in numpy.linalg.norm); got {value!r}")
@@ -112,6 +128,7 @@ def as_float64(name: str, value: Any) -> np.ndarray:
             f"{name} is traced by JAX; certificates are computed on the host in float64. "
             "Inside jit use radius_table and certify_batch"
         )
+    refuse_masked(name, value)
     try:
         array = np.asarray(value)
         if not is_real(array.dtype):
@@ -141,13 +158,64 @@ def positives(name: str, value: Any) -> np.ndarray:
     return array
 
 
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse a masked array, or a list of them: NumPy would read what the mask hides."""
+    parts = value if isinstance(value, list | tuple) else ()
+    if any(isinstance(part, np.ma.MaskedArray) for part in (value, *parts)):
+        raise TypeError(
+            f"{name} must not be a masked array, whose masked entries would count as numbers; got "
+            f"{type(value).__name__} of shape {np.shape(value)}. Pass masked.compressed() or masked.filled(value)"
+        )
+
+
+def noise(value: Any, name: str = "noise") -> Any:
+    """``value`` as it is: an instance of a noise, whatever rules there are for it."""
+    methods = ("sample", "scale", "at")
+    if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
+        sigma = value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0.25
+        raise TypeError(
+            f"{name} must be an instance of a noise, for example jaxsmooth.noises.Gaussian({sigma}); got {value!r}"
+        )
+    return value
+
+
 def as_array(name: str, value: Any) -> np.ndarray:
     """``value`` as an array of any type; lists of unequal length are none."""
+    refuse_masked(name, value)
     try:
         return np.asarray(value)
     except ValueError:
         kind = type(value).__name__
         raise ValueError(f"{name} must be an array, its rows of one length; got {kind} {reprlib.repr(value)}") from None
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(_unreadable(name, value, error)) from None
+
+
+def numpy_or_jax(name: str, value: Any) -> Any:
+    """``value`` as a NumPy or JAX array: what is one, lists, and whatever has ``__array__`` or ``__dlpack__``."""
+    if isinstance(value, jax.Array):
+        return value
+    refuse_masked(name, value)
+    if hasattr(value, "__array__") or not hasattr(value, "__dlpack__"):
+        try:
+            return as_array(name, value)
+        except TypeError:
+            if not hasattr(value, "__dlpack__"):
+                raise
+    try:
+        return np.from_dlpack(value)
+    except Exception:
+        try:  # on an accelerator, or of a type that NumPy does not have
+            return jnp.from_dlpack(value)
+        except Exception as error:
+            raise TypeError(_unreadable(name, value, error)) from None
+
+
+def _unreadable(name: str, value: Any, error: Exception) -> str:
+    return (
+        f"{name} must be an array; {type(value).__name__} cannot be read as one: {error}. "
+        "Pass a NumPy array; of a PyTorch tensor x.detach().cpu().numpy()"
+    )
 
 
 def class_labels(

@@ -14,6 +14,7 @@ from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._types import Array, Certificates, Classify
 from jaxsmooth.certify import certificates_of_votes, check_fixed_n
 from jaxsmooth.noises.input_dependent import refuse_stream
+from jaxsmooth.sampling.batches import split_batch
 from jaxsmooth.sampling.job import sampling_job
 from jaxsmooth.sampling.packing import Finished, count_until_decided, in_order
 
@@ -185,19 +186,17 @@ class _Source:
 
     def __iter__(self) -> Iterator[Any]:
         for batch in self.batches:
-            if isinstance(batch, tuple) and len(batch) != 2:
+            x, labels, ids = split_batch(batch)
+            if ids is not None:
                 raise ValueError(f"batches must be images or pairs (images, labels); got a tuple of {len(batch)}")
-            x, labels = batch if isinstance(batch, tuple) else (batch, None)
             if self.labelled not in (None, labels is not None):
                 raise ValueError(
                     "batches must all be pairs (images, labels) or all be images; got "
                     + ("images after pairs" if self.labelled else "a pair after images")
                 )
             self.labelled = labels is not None
-            self.sizes.append(len(x))
+            self.sizes.append(len(x) if np.ndim(x) else 0)
             if labels is not None:
-                if len(labels) != len(x):
-                    raise ValueError(f"batches must have a label for each image; got {len(labels)} for {len(x)} images")
                 self._labels += np.asarray(labels).tolist()
                 if self._classes is not None:
                     _check.class_labels(labels, classes=self._classes)

@@ -61,6 +61,7 @@ def count_votes(
         >>> votes.counts.shape, votes.total.tolist()
         ((2, 2), [100, 100])
     """
+    n = _check.draws("n", n)
     with sampling_job(key, classify, noise, x, image_ids=image_ids, draws=n, batch_size=batch_size, mesh=mesh) as job:
         votes = job.count(job.x, job.image_ids, n, first=first)
         if job.mesh is None:

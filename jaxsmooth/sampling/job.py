@@ -20,6 +20,7 @@ from jaxsmooth.sampling import batching, fingerprint, inputs, placement
 from jaxsmooth.sampling.fetch import fetch
 from jaxsmooth.sampling.kernel import Span, count_span
 from jaxsmooth.sampling.recording import Recording, votes_of
+from jaxsmooth.sampling.suspicious import warn_of_suspicious
 
 # Calls long enough to hide the cost of starting one: this many batches on every device.
 _BATCHES_PER_CALL = 64
@@ -107,7 +108,7 @@ class SamplingJob:
         On a mesh the votes of each device, ``(devices, images, ...)``: see ``fetch``.
         """
         first = inputs.first_draw(first, n)
-        spans, trips = _split(x.shape[0] if images is None else images, n, self.batch_size, self.devices)
+        spans, trips = _as_int32(*_split(x.shape[0] if images is None else images, n, self.batch_size, self.devices))
         if self.mesh is None:
             span = Span(*(column[0] for column in spans))
             return self.watch.start(
@@ -264,6 +265,7 @@ def _checked_job(
         x, ids, key_data = (v if _check.is_traced(v) else np.asarray(v) for v in (x, ids, key_data))
         key, noise = placement.uncommitted((key, noise), mesh)
     classes = inputs.check_classifier(classify, x)
+    warn_of_suspicious(classify, noise, x)
     if batch_size is None:
         batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
     return SamplingJob(key_data, classify, noise, x, ids, classes, batch_size, mesh, axes, x.shape[0], later)
@@ -298,15 +300,24 @@ def _count_on_mesh(mesh: Mesh, axes: tuple[str, ...], batch_size: int) -> Any:
     )
 
 
-def _split(images: int, n: int, batch_size: int, devices: int) -> tuple[Span, np.int32]:
+def _split(images: int, n: int, batch_size: int, devices: int) -> tuple[Span, int]:
     """Divide all pairs into one contiguous run per device; also the batches of the longest run."""
+    images, n = int(images), int(n)  # integers of a fixed width would overflow
     pairs = images * n
-    share = math.ceil(pairs / devices)
+    share = -(-pairs // devices)
     starts = [min(device * share, pairs) for device in range(devices)]
     sizes = [min(share, pairs - start) for start in starts]
     columns = [
-        (start // n, start % n, math.ceil(size / batch_size), (size - 1) % batch_size + 1 if size else 0)
+        (start // n, start % n, -(-size // batch_size), (size - 1) % batch_size + 1 if size else 0)
         for start, size in zip(starts, sizes, strict=True)
     ]
-    spans = Span(*(np.array(column, np.int32) for column in zip(*columns, strict=True)))
-    return spans, np.int32(math.ceil(share / batch_size))
+    return Span(*(np.array(column, np.int64) for column in zip(*columns, strict=True))), -(-share // batch_size)
+
+
+def _as_int32(spans: Span, trips: int) -> tuple[Span, np.int32]:
+    """The plan as devices number it."""
+    if trips >= 2**31:
+        raise ValueError(
+            f"n draws of all images must be fewer than 2**31 batches; got {trips}. Use a larger batch_size"
+        )
+    return Span(*(column.astype(np.int32) for column in spans)), np.int32(trips)
