@@ -18,6 +18,7 @@ from jaxsmooth._version import __version__ as __version__
 from jaxsmooth.adaptive import certify_adaptive as certify_adaptive
 from jaxsmooth.certify import certify as certify
 from jaxsmooth.certify import certify_batch as certify_batch
+from jaxsmooth.check_classifier import check_classifier as check_classifier
 from jaxsmooth.curve import certify_curve as certify_curve
 from jaxsmooth.predict import predict as predict
 from jaxsmooth.radii import certified_radius as certified_radius

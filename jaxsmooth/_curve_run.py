@@ -11,6 +11,7 @@ from jaxsmooth.bounds import CurvePlan, GroupSequential
 from jaxsmooth.noises.input_dependent import kappa_at
 from jaxsmooth.radii import explain_radius, required_probability
 from jaxsmooth.sampling.packing import Finished
+from jaxsmooth.sampling.suspicious import warn_of_invalid
 
 # What an image takes on average, about, for choosing a batch size.
 USUAL_DRAWS = 5000
@@ -76,6 +77,7 @@ class CurveRun:
     def certificates(self, finished: Finished) -> Certificates:
         """The certificates of some images, in their order."""
         images = finished.images
+        warn_of_invalid(finished.votes.invalid, finished.votes.total)
         self._make_room(int(images.max(initial=-1)) + 1)
         certified = self._certified[images]
         nothing, levels = certified == 0, np.maximum(certified - 1, 0)

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._progress import Done, progress_bar
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify
 from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
 from jaxsmooth.noises.gaussian import Gaussian
@@ -15,11 +16,13 @@ from jaxsmooth.noises.input_dependent import kappa_at, noise_at_images
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
 from jaxsmooth.sampling.job import SamplingJob, sampling_job
 from jaxsmooth.sampling.packing import Finished, count_until_decided, in_order
+from jaxsmooth.sampling.suspicious import warn_of_invalid
 
 # Steps of the grid of radii on which the gain of further votes is predicted.
 _LEVELS = 150
 
 
+@deliberate
 def certify_adaptive(
     key: Array,
     classify: Classify,
@@ -98,6 +101,7 @@ def certify_adaptive(
         finished = count_until_decided(job, run.plan.looks, run.decide, first=first)
         parts = list(progress_bar(progress, "certify_adaptive", job.images, finished, run.done))
     together = in_order(parts)
+    warn_of_invalid(together.votes.invalid, together.votes.total)
     at_images = noise_at_images(noise, job.x)
     radius, rule = explain_radius(at_images, run.p_lower, norm=norm, dim=job.dim)
     return Certificates(

@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, Certificates, Classify, Votes
 from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
@@ -16,8 +17,10 @@ from jaxsmooth.noises.input_dependent import kappa_at, noise_at_images, refuse_t
 from jaxsmooth.radii import explain_radius, rules_for
 from jaxsmooth.sampling import count_votes
 from jaxsmooth.sampling.job import sampling_job
+from jaxsmooth.sampling.suspicious import warn_of_invalid
 
 
+@deliberate
 def certify(
     key: Array,
     classify: Classify,
@@ -102,6 +105,7 @@ def certificates_of_votes(
     selection: Votes, votes: Votes, noise: Any, x: Any, *, dim: int, n: int, norm: float, alpha: float, runner_up: str
 ) -> Certificates:
     """What ``n`` votes prove about the classes that other votes selected; NumPy on the host."""
+    warn_of_invalid(votes.invalid, votes.total)
     top = selection.counts.argmax(-1)
     if runner_up == "bounded":
         p_lower, p_upper = runner_up_bounds(votes.counts, top, n, alpha)
@@ -146,6 +150,7 @@ def check_fixed_n(noise: Any, *, norm: Any, n0: Any, n: Any, alpha: Any, runner_
     return norm, n0, n
 
 
+@deliberate
 def certify_batch(
     key: Array,
     classify: Classify,

@@ -8,12 +8,14 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve
 from jaxsmooth._progress import progress_bar
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Certificates, Classify
 from jaxsmooth.noises.input_dependent import noise_at_images, refuse_stream
 from jaxsmooth.sampling.job import sampling_job
 from jaxsmooth.sampling.packing import count_until_decided, in_order
 
 
+@deliberate
 def certify_curve(
     key: Array,
     classify: Classify,

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._progress import Done, progress_bar
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, Classify
 from jaxsmooth.bounds import GroupSequential, PredictPlan
 from jaxsmooth.sampling.job import sampling_job
@@ -17,6 +18,7 @@ from jaxsmooth.sampling.packing import Finished, count_until_decided
 _FIRST_LOOK = 16
 
 
+@deliberate
 def predict(
     key: Array,
     classify: Classify,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
 from jaxsmooth._curve_run import CurveRun, checked_curve
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Certificates, Votes
 from jaxsmooth.certify import certificates_of_votes, check_fixed_n
 from jaxsmooth.noises.input_dependent import InputDependentGaussian, noise_at_images
@@ -20,6 +21,7 @@ from jaxsmooth.sampling.packing import Finished, replay
 NOT_ALL_RECORDED = "not all votes recorded"
 
 
+@deliberate
 def recertify(
     ledger: str | os.PathLike[str],
     noise: Any,
@@ -87,6 +89,7 @@ def recertify(
     )
 
 
+@deliberate
 def recertify_curve(
     ledger: str | os.PathLike[str],
     noise: Any,

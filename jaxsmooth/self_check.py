@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from scipy import special
 
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Votes
 from jaxsmooth.certify import certify
 from jaxsmooth.noises.gaussian import Gaussian
@@ -62,6 +63,7 @@ class SelfCheck:
         return "\n".join([self.device, *lines, verdict])
 
 
+@deliberate
 def self_check(*, mesh: Mesh | None = None) -> SelfCheck:
     """Check noise, votes and certificates through the user's own devices and settings; takes seconds.
 

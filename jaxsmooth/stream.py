@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth._curve_run import USUAL_DRAWS, CurveRun, checked_curve
 from jaxsmooth._progress import Done, progress_bar
+from jaxsmooth._transfers import deliberate_steps
 from jaxsmooth._types import Array, Certificates, Classify
 from jaxsmooth.certify import certificates_of_votes, check_fixed_n
 from jaxsmooth.noises.input_dependent import refuse_stream
@@ -19,6 +20,7 @@ from jaxsmooth.sampling.job import sampling_job
 from jaxsmooth.sampling.packing import Finished, count_until_decided, in_order
 
 
+@deliberate_steps
 def certify_stream(
     key: Array,
     classify: Classify,
@@ -89,6 +91,7 @@ def certify_stream(
     return progress_bar(progress, "certify", None, results(), done)
 
 
+@deliberate_steps
 def certify_curve_stream(
     key: Array,
     classify: Classify,

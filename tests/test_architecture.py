@@ -17,13 +17,13 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
-    {"_types", "_check", "_keys", "_version", "_progress"},
+    {"_types", "_check", "_keys", "_version", "_progress", "_transfers"},
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist
     {"noises"},  # may import radii, to register rules
     {"objectives", "analysis", "_curve_run"},
     {"certify", "curve", "predict", "adaptive"},  # the verbs: the only modules that know every part
-    {"stream", "recertify", "self_check", "diagnostics"},
+    {"stream", "recertify", "self_check", "check_classifier", "diagnostics"},
 )
 OPTIONAL = {
     "flax", "optax", "matplotlib", "tqdm", "tensorflow_datasets", "grain", "sklearn", "orbax", "PIL", "array_record",

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth import _check, _keys
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.objectives.network import Network, check_labels
 from jaxsmooth.sampling import inputs
@@ -75,6 +76,7 @@ class AbstractObjective(abc.ABC):
 
     num_samples: Any
 
+    @deliberate
     def __call__(
         self,
         key: Array,

@@ -5,12 +5,14 @@ from typing import Any
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Classify, Votes
 from jaxsmooth.sampling.fetch import in_program
 from jaxsmooth.sampling.job import sampling_job
 from jaxsmooth.sampling.placement import on_mesh
 
 
+@deliberate
 def count_votes(
     key: Array,
     classify: Classify,

@@ -64,6 +64,16 @@ def warn_of_suspicious(classify: Classify, noise: Any, x: Any) -> None:
         del _remembered[next(iter(_remembered))]
 
 
+def warn_of_invalid(invalid: Any, total: Any) -> None:
+    """Warn if no draw of any image had scores that are numbers, so that nothing can be certified."""
+    invalid, total = np.asarray(invalid), np.asarray(total)
+    if total.size and total.sum() and (invalid == total).all():
+        _warn(
+            f"all {int(total.sum())} draws had scores that are NaN or infinite, which vote for nobody, so that every "
+            "image abstains. Look for NaN among the weights; js.check_classifier says more"
+        )
+
+
 def invisible_noise(noise: Any, x: Any) -> str | None:
     """Words about images whose range makes the noise invisible; None if it is not."""
     sigma, some = getattr(noise, "sigma", None), np.asarray(x[:64], np.float32)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.sampling.job import SamplingJob, sampling_job
 from jaxsmooth.sampling.kernel import call
@@ -54,6 +55,7 @@ class Throughput:
         return "\n".join([*lines, f"votes / bare forward = {self.ratio:.3f}"])
 
 
+@deliberate
 def measure_throughput(
     key: Array, classify: Classify, noise: Any, x: Any, *, batch_size: int | None = None, mesh: Mesh | None = None
 ) -> Throughput:
