@@ -15,7 +15,7 @@ from jaxsmooth.sampling.kernel import call
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
 # Rows in a batch of the check: as many of its own as others, which are exchanged.
-_ROWS = 8
+_ROWS = 4
 # Scores of a row differ by this share of their spread, at most, where only rounding differs: in float32, and below.
 TOLERANCE, LOW_TOLERANCE = 1e-3, 3e-2
 _LOW_PRECISION = ("bf16[", "f16[", "f8_", "i8[")
