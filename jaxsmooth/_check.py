@@ -24,7 +24,7 @@ def is_traced(*trees: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(known))
 
 
-def integer(name: str, value: Any, *, at_least: int | None = None, floats: bool = True) -> int:
+def integer(name: str, value: Any, *, at_least: int | None = None, floats: bool = False) -> int:
     """``value`` as a Python int, whose products do not overflow; 1e5 is one if ``floats``. It is never traced."""
     try:
         if isinstance(value, bool | np.bool_):
@@ -54,7 +54,7 @@ def _is_whole(value: Any) -> bool:
 
 def draws(name: str, value: Any, *, first: int = 0) -> int:
     """``value`` as a number of draws: at least 1, and few enough to be numbered from ``first`` on."""
-    n = integer(name, value, at_least=1)
+    n = integer(name, value, at_least=1, floats=True)
     if first + n >= MOST_DRAWS:
         raise ValueError(f"{name} must be below {MOST_DRAWS - first}, so that draws can be numbered; got {n}")
     return n

@@ -67,7 +67,7 @@ class SmoothMix(AbstractObjective):
         for name in ("eta", "step_size", "warmup"):
             check_scalar(name, getattr(self, name))
         _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
-        _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1, floats=False))
+        _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1))
         _check.keep(self, norm=_check.norm(self.norm))
         check_box(self.box)
 

@@ -53,7 +53,7 @@ class Stability(AbstractObjective):
         _check.keep(
             self,
             num_samples=_check.integer(
-                "num_samples", self.num_samples, at_least=1 if self.kind == "clean_noisy" else 2, floats=False
+                "num_samples", self.num_samples, at_least=1 if self.kind == "clean_noisy" else 2
             ),
         )
 

@@ -57,7 +57,7 @@ _WINDOWS = frozenset("reduce_window_max reduce_window_min reduce_window_sum".spl
 def rows_are_independent(classify: Classify, event: tuple[int, ...]) -> bool:
     """Whether the program of the classifier proves that rows of scores depend on their own inputs alone."""
     program = jax.make_jaxpr(call)(classify, jax.ShapeDtypeStruct((2, *event), jnp.float32))
-    given: list[_Value] = [Fixed()] * (len(program.jaxpr.invars) - 1) + [Rows(0)]
+    given: list[_Value] = [*[Fixed()] * (len(program.jaxpr.invars) - 1), Rows(0)]
     try:
         (scores,) = _run(program.jaxpr, [Fixed()] * len(program.consts), given)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
@@ -159,7 +159,7 @@ def _scan(values: list[_Value], params: dict[str, Any]) -> list[_Value]:
 def _together(values: list[_Value], operands: list[Any]) -> _Value:
     """Operands of one shape, but for axes of length one and scalars, entry by entry."""
     ones = lambda operand: {axis for axis, size in enumerate(operand.shape) if size == 1}
-    arrays = [
+    arrays: list[_Value] = [
         Fixed(value.same | ones(operand)) if isinstance(value, Fixed) else value
         for value, operand in zip(values, operands, strict=True)
         if operand.shape
