@@ -2,6 +2,7 @@
 
     python docs/results_tables.py             # writes the page again; seconds
     python docs/results_tables.py --check     # says whether the page is what the logs give
+    python docs/results_tables.py --figures   # the page and its figures
 
 Each stands on the page between two comments, ``<!-- NAME -->`` and ``<!-- end NAME -->``; the rest of the page is text.
 """
@@ -19,9 +20,27 @@ import table_radii
 import table_resnet20
 import table_sigma_of_x
 import table_training
+from tabular import table
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+PAPERS = {
+    "[Jeong and Shin 2020](#training-objectives)": table_training,
+    "[Mohapatra et al. 2021](#classes-over-sigma)": table_classes,
+    "[Pal and Sulam 2023](#noise-in-training)": table_noise_in_training,
+    "[Sukenik et al. 2022](#a-sigma-for-every-image)": table_sigma_of_x,
+    "[Yang et al. 2020, radii](#radii-of-noises)": table_radii,
+    "[Yang et al. 2020, in l1](#noises-in-l1)": table_l1_noises,
+    "[ResNet-20](#resnet-20)": table_resnet20,
+}
+
+
+def summary(results: pathlib.Path) -> str:
+    """What came out, paper by paper."""
+    return table(["paper", "outcome"], [[paper, module.outcome(results)] for paper, module in PAPERS.items()])
+
+
 TABLES = {
+    "summary": summary,
     "training": table_training.make,
     "classes": table_classes.make,
     "noise in training": table_noise_in_training.make,
@@ -46,6 +65,7 @@ def page(text: str, results: pathlib.Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if the page is another")
+    parser.add_argument("--figures", action="store_true", help="draw docs/images/results_training.png again, too")
     options = parser.parse_args()
     path = ROOT / "docs/results.md"
     before = path.read_text()
@@ -54,6 +74,19 @@ def main() -> None:
         raise SystemExit(0 if before == after else f"{path} is not what the logs give: python docs/results_tables.py")
     path.write_text(after)
     print(f"wrote {path}")
+    if options.figures:
+        draw_figures()
+
+
+def draw_figures() -> None:
+    """The pictures that the tables show."""
+    import figure_training
+    import pictures
+
+    path = ROOT / "docs/images/results_training.png"
+    if figure_training.draw(ROOT / "docs/results", path):
+        pictures.shrink(path, path)
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

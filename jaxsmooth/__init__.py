@@ -21,6 +21,7 @@ from jaxsmooth._certify_adaptive import certify_adaptive as certify_adaptive
 from jaxsmooth._certify_batch import certify_batch as certify_batch
 from jaxsmooth._certify_curve import certify_curve as certify_curve
 from jaxsmooth._certify_stream import certify_stream as certify_stream
+from jaxsmooth._check_classifier import check_classifier as check_classifier
 from jaxsmooth._predict import predict as predict
 from jaxsmooth._pytree import frozen_pytree as frozen_pytree
 from jaxsmooth._pytree import static as static

@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, depends_on_input
 from jaxsmooth.sampling import count_votes
 
 
+@deliberate
 def certify_batch(
     key: Array,
     classify: Classify,

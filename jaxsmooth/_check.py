@@ -24,12 +24,12 @@ def is_traced(*trees: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(known))
 
 
-def integer(name: str, value: Any, *, at_least: int | None = None) -> int:
-    """``value`` as a Python int, whose products do not overflow; 1e5 is one. Integers shape the program: never traced."""
+def integer(name: str, value: Any, *, at_least: int | None = None, floats: bool = False) -> int:
+    """``value`` as a Python int, whose products do not overflow; 1e5 is one if ``floats``. It is never traced."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
-        result = int(value) if _is_whole(value) else int(operator.index(value))
+        result = int(value) if floats and _is_whole(value) else int(operator.index(value))
     except TypeError:
         raise TypeError(
             f"{name} must be a Python integer known before tracing; got {value!r} of type {type(value).__name__}"
@@ -54,7 +54,7 @@ def _is_whole(value: Any) -> bool:
 
 def draws(name: str, value: Any, *, first: int = 0) -> int:
     """``value`` as a number of draws: at least 1, and few enough to be numbered from ``first`` on."""
-    n = integer(name, value, at_least=1)
+    n = integer(name, value, at_least=1, floats=True)
     if first + n >= MOST_DRAWS:
         raise ValueError(f"{name} must be below {MOST_DRAWS - first}, so that draws can be numbered; got {n}")
     return n

@@ -35,7 +35,7 @@ def key_words(key: Array) -> tuple[Array, Array]:
     """The two words of a Threefry key, typed or legacy; of another generator's key, two words that it draws."""
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         # Two words are a Threefry key whatever the default generator is, four a key of the rbg generators.
-        impl = {(2,): "threefry2x32", (4,): "rbg"}.get(key.shape)
+        impl = {2: "threefry2x32", 4: "rbg"}.get(key.size)
         key = jax.random.wrap_key_data(jnp.asarray(key), impl=impl)
     threefry_key = str(jax.random.key_impl(key)) == "threefry2x32"
     k = jax.random.key_data(key) if threefry_key else jax.random.bits(key, (2,), jnp.uint32)
@@ -45,8 +45,7 @@ def key_words(key: Array) -> tuple[Array, Array]:
 @functools.partial(jax.jit, static_argnames=("shape",), inline=True)
 def split(key: Array, shape: int | tuple[int, ...] = 2) -> Array:
     """Typed Threefry keys: those of ``jax.random.split``."""
-    shape = (shape,) if isinstance(shape, int) else shape
-    words = threefry(key_words(key), _counter(shape))
+    words = threefry(key_words(key), _counter((shape,) if isinstance(shape, int) else shape))
     return jax.random.wrap_key_data(jnp.stack(words, -1), impl="threefry2x32")
 
 

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
 from jaxsmooth._progress import Done, progress_bar
+from jaxsmooth._transfers import deliberate, deliberate_steps
 from jaxsmooth._types import Noise, Votes, depends_on_input, frozen
 from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_design
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
@@ -22,8 +23,10 @@ from jaxsmooth.sampling import inputs, placement
 from jaxsmooth.sampling.batches import split_batch
 from jaxsmooth.sampling.packing import Arrival, Passed, replay, sample_until_decided
 from jaxsmooth.sampling.sampler import Sampler, sampler
+from jaxsmooth.sampling.suspicious import warn_of_invalid
 
 
+@deliberate
 def run_array(
     design: AbstractDesign,
     key: Any,
@@ -60,6 +63,7 @@ def run_array(
         return memory.take(len(x))
 
 
+@deliberate_steps
 def run_stream(
     design: AbstractDesign,
     key: Any,
@@ -93,6 +97,7 @@ def run_stream(
     return progress_bar(progress, verb, None, results(), lambda result: Done(len(result), 0, _certified(result)))
 
 
+@deliberate
 def run_ledger(design: AbstractDesign, ledger: Any, noise: Any, *, labels: Any = None, x: Any = None) -> Any:
     """What a design concludes of recorded votes alone: the looks at them are repeated."""
     check_design(design)
@@ -171,6 +176,8 @@ class _Memory:
 
     def take(self, images: int) -> Any:
         """What is concluded of the first so many images, which are forgotten."""
+        votes = self._votes[:images]
+        warn_of_invalid(votes[:, -1], votes.sum(-1))
         result = self._conclude(np.arange(images))
         self._first += images
         self._rows = {name: rows[images:] for name, rows in self._rows.items()}

@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from scipy import special
 
 from jaxsmooth._certify import certify
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Votes
 from jaxsmooth.noises.gaussian import Gaussian
 from jaxsmooth.sampling.count_votes import count_votes
@@ -62,6 +63,7 @@ class SelfCheck:
         return "\n".join([self.device, *lines, verdict])
 
 
+@deliberate
 def self_check(*, mesh: Mesh | None = None) -> SelfCheck:
     """Check noise, votes and certificates through the user's own devices and settings; takes seconds.
 

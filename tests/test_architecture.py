@@ -17,7 +17,7 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
-    {"_pytree", "_version", "_progress", "_processes"},
+    {"_pytree", "_version", "_progress", "_processes", "_transfers"},
     {"_program", "_types", "_storage"},
     {"_check", "_keys", "_certificates"},
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
@@ -29,7 +29,7 @@ FLOORS = (
         "_certify", "_certify_adaptive", "_certify_batch", "_certify_curve", "_certify_stream",
         "_predict", "_recertify",
     },  # the verbs
-    {"_self_check", "diagnostics"},
+    {"_self_check", "_check_classifier", "diagnostics"},
 )  # fmt: skip
 OPTIONAL = {
     "flax", "optax", "matplotlib", "tqdm", "tensorflow_datasets", "grain", "sklearn", "orbax", "PIL", "array_record",

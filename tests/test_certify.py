@@ -63,7 +63,9 @@ def test_images_of_any_shape():
 
 def test_all_invalid_votes_abstain():
     nan = lambda batch: jnp.full((batch.shape[0], 2), jnp.nan)
-    certificates = js.certify(KEY, nan, NOISE, X, n=200)
+    with pytest.warns(UserWarning, match="NaN or infinite, which vote for nobody") as caught:
+        certificates = js.certify(KEY, nan, NOISE, X, n=200)
+    assert caught[0].filename == __file__
     assert (certificates.label == js.ABSTAIN).all() and (certificates.radius == 0).all()
     np.testing.assert_array_equal(certificates.votes.invalid, 200)
 
@@ -121,7 +123,7 @@ def test_radius_table_is_rounded_down():
         ({"n": 9}, "use n >= 10"),
         ({"n0": 0}, "n0 must be at least 1"),
         ({"norm": 3}, "norm must be 1, 2 or np.inf"),
-        ({"norm": "inf"}, "norm must be 1, 2 or np.inf"),
+        ({"norm": "l3"}, "norm must be 1, 2 or np.inf"),
     ],
 )
 def test_bad_input_is_refused_before_sampling(change, message):

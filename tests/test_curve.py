@@ -141,7 +141,8 @@ def test_other_norms_and_scores_that_are_not_finite():
     euclidean = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=LABELS, n_max=3000, alpha=0.01)
     np.testing.assert_array_equal(linf.radius, euclidean.radius / 2)
     nan = lambda batch: CLASSIFY(batch) * np.float32(np.nan)
-    nothing = js.certify_curve(KEY, nan, NOISE, X, RADII)
+    with pytest.warns(UserWarning, match="NaN or infinite, which vote for nobody"):
+        nothing = js.certify_curve(KEY, nan, NOISE, X, RADII)
     assert (nothing.label == js.ABSTAIN).all() and (nothing.votes.invalid == nothing.samples).all()
 
 

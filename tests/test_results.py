@@ -13,6 +13,7 @@ from tests.test_examples import ROOT, run
 
 sys.path.insert(0, str(ROOT / "docs"))
 sys.path.insert(0, str(ROOT / "examples/reproduce"))
+import figure_training
 import results_tables
 import table_classes
 import table_l1_noises
@@ -33,8 +34,8 @@ def test_the_page_is_what_the_logs_give():
 
 
 def test_a_page_without_its_comments_is_refused():
-    with pytest.raises(ValueError, match=r"must have <!-- training --> and <!-- end training --> once each"):
-        results_tables.page("<!-- training -->", RESULTS)
+    with pytest.raises(ValueError, match=r"must have <!-- summary --> and <!-- end summary --> once each"):
+        results_tables.page("<!-- summary -->", RESULTS)
 
 
 def test_logs_are_small_and_say_where_they_come_from():
@@ -87,6 +88,9 @@ def test_the_training_tables(tmp_path):
     made = table_training.make(tmp_path)
     assert "| Consistency, sigma 0.5 | +0.1000 [+0.1000, +0.1000] | +0.0968 |" in made
     assert "-0.0049 [-0.0104, +0.0006] | yes |" in made and "Of 2 runs of the whole protocol 1 have" in made
+    assert table_training.outcome(tmp_path).endswith(
+        "2 of 9 runs of the protocol done: 1 of 2 intervals hold the published average radius"
+    )
 
 
 def test_a_published_run_is_compared_image_by_image(tmp_path):
@@ -102,6 +106,15 @@ def test_a_published_run_is_compared_image_by_image(tmp_path):
     assert "on the same 500 images: +0.0200 [+0.0191, +0.0209] (95 %). That run has 0.9050 on these images" in made
 
 
+def test_the_figure_of_training(tmp_path):
+    assert not figure_training.draw(tmp_path, tmp_path / "figure.png")
+    for one in RUNS[:3]:
+        log(tmp_path, one, np.linspace(0.1, 3.5 * one.sigma, 50))
+    assert figure_training.draw(tmp_path, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 20_000
+    assert "](images/results_training.png)" in table_training.make(tmp_path)
+
+
 def test_runs_have_names_of_their_own_and_published_values():
     assert len({run.name for run in RUNS}) == len(RUNS)
     assert all((run.objective, run.sigma) in MNIST for run in RUNS)
@@ -112,7 +125,7 @@ def test_the_table_of_radii_marks_what_is_larger():
     assert table_radii.cell(None, 0.5) == "none; 0.5"
 
 
-def test_the_table_of_training_noises():
+def test_the_table_of_training_noises(tmp_path):
     """The best of three on the first half, and the one that cannot be told from it."""
     right_only = [[0, 5, 5], [40, 0, 10], [41, 11, 0]]
     column = {
@@ -123,6 +136,8 @@ def test_the_table_of_training_noises():
     }
     record = {"alphas": [0.0, 0.3, 0.4], "votes": 100, "images": 1000, "epochs": [10, 3], "columns": [column]}
     made = table_noise_in_training.mnist(record)
+    records_of(tmp_path / "noise_in_training/mnist.json", record)
+    assert table_noise_in_training.outcome(tmp_path) == "MNIST: best training noise (published) 0.3 (0.34)"
     assert "| 0.4 | 0.3, not told from 0.4 | 0.34 | 8.00 / 4.40 / 5.00 | 8.08 / 0.68 / 0.66 |" in made
 
 
@@ -135,6 +150,7 @@ def test_the_table_of_classes(tmp_path):
     records_of(tmp_path / "classes/classes.json", {"images": [100] * 10, "rows": rows})
     made = table_classes.make(tmp_path)
     assert "| none | 0.5 | 95.0 | 50.0 [39.8, 60.2], class 0 | 100.0 [96.4, 100.0], class 1 |" in made
+    assert table_classes.outcome(tmp_path) == "lowest class at sigma 0.5: 50.0 % without training noise, 95.0 % with"
     # Of ten equal classes of 95 %, 95 - 1.54 sqrt(.95 .05 / 100) is expected of the lowest, 91.6; exactly, 91.4.
     assert made.count("| 91.4 | yes |") == 1 and made.count("| 91.4 | no |") == 1
 
@@ -147,6 +163,7 @@ def test_the_table_of_a_sigma_for_every_image(tmp_path):
         write(tmp_path / f"sigma_of_x/0.5-0.01-{kind}.tsv", np.full(40, radius))
     made = table_sigma_of_x.make(tmp_path)
     assert "| 0.5, 0.01 | nearest | 100.0 | 100.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.000 | 0.9800 |" in made
+    assert table_sigma_of_x.outcome(tmp_path).startswith("sigma_b 0.5, rate 0.01: -0.0200")
     # 1 - 1 / sqrt(1 + 0.2^2) = .0194.
     assert "-0.0200 [-0.0200, -0.0200], -2.0 %, where the rate costs 1.9 % at equal votes." in made
 
@@ -160,6 +177,10 @@ def test_the_table_of_noises_in_l1(tmp_path):
     assert "| Uniform, sigma 0.5 | 100.0 | 100.0 | 0.0 |" in made
     assert "| **Uniform, best sigma** | 100.0 | 100.0 | 100.0 | 100.0 | 0.0 |" in made
     assert "| **Uniform, stability, best sigma** | 100.0 | 100.0 | 100.0 | 0.0 |" in made
+    assert table_l1_noises.outcome(tmp_path) == "not run yet"
+    records_of(tmp_path / "l1_noises/laplace.json", {"noise": "laplace", "sigma": 0.5, "objective": "gaussian"})
+    write(tmp_path / "l1_noises/laplace.tsv", np.repeat([0.6, 1.7], [2, 8]), norm=1)
+    assert table_l1_noises.outcome(tmp_path).endswith("at l1 radius 1, 1.5")
 
 
 def test_the_table_of_resnet20(tmp_path):
@@ -173,7 +194,8 @@ def test_the_table_of_resnet20(tmp_path):
 
 @pytest.mark.parametrize("name", results_tables.TABLES)
 def test_what_was_not_run_is_said(name, tmp_path):
-    assert "ot run yet" in results_tables.TABLES[name](tmp_path)
+    made = results_tables.TABLES[name](tmp_path)
+    assert "ot run yet" in made and ("| 0 of 9 runs of the protocol done |" in made) == (name == "summary")
 
 
 needs_mnist = pytest.mark.skipif("JAXSMOOTH_DATA_DIR" not in os.environ, reason="JAXSMOOTH_DATA_DIR is not set")

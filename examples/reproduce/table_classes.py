@@ -45,3 +45,19 @@ def accuracy(images: np.ndarray, right: np.ndarray) -> jd.ClasswiseAccuracy:
     return jd.classwise_accuracy(
         labels, np.where(place < right[labels], labels, (labels + 1) % len(images)), len(images)
     )
+
+
+def outcome(results: pathlib.Path) -> str:
+    """One sentence for the summary."""
+    path = results / "classes/classes.json"
+    if not path.exists():
+        return "not run yet"
+    record = json.loads(path.read_text())
+    lowest = {}
+    for row in record["rows"]:
+        found = accuracy(np.array(record["images"]), np.array(row["right"]))
+        lowest.setdefault("without" if not row["trained with"] else "with", {})[row["sigma"]] = 100 * found.min
+    most = max(lowest["without"])
+    parts = [f"{lowest['without'][most]:.1f} % without training noise"]
+    parts += [f"{lowest['with'][most]:.1f} % with"] if most in lowest.get("with", {}) else []
+    return f"lowest class at sigma {most:g}: {', '.join(parts)}"

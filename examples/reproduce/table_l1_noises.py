@@ -32,3 +32,17 @@ def make(results: pathlib.Path) -> str:
 def percent(values: np.ndarray) -> list[str]:
     """As cells."""
     return [f"{100 * value:.1f}" for value in values]
+
+
+def outcome(results: pathlib.Path) -> str:
+    """One sentence for the summary."""
+    best = {}
+    for path in sorted((results / "l1_noises").glob("*.json")):
+        if not path.name.endswith(".tsv.json"):
+            noise = json.loads(path.read_text())["noise"]
+            accuracy = js.analysis.certified_accuracy(*js.analysis.read_log(path.with_suffix(".tsv")), RADII)
+            best[noise] = np.maximum(best.get(noise, 0.0), accuracy)
+    if not {"uniform", "laplace"} <= set(best):
+        return "not run yet"
+    above = [f"{radius:g}" for radius, a, b in zip(RADII, best["uniform"], best["laplace"], strict=True) if a > b]
+    return f"Uniform is above Laplace, each at its best sigma, at l1 radius {', '.join(above) or 'none'}"

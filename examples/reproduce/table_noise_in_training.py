@@ -23,7 +23,7 @@ def make(results: pathlib.Path) -> str:
 
 def discs(record: dict) -> str:
     """At the training noise at which the published figure is read."""
-    rows, held, read = [], 0, 0
+    rows, (held, read) = [], agreement(record)
     for cell in record["grid"]:
         found = jd.seed_interval(cell["difference"])
         best = int(found.mean.argmin())
@@ -34,10 +34,6 @@ def discs(record: dict) -> str:
             if published is None
             else f"{published[1]:+.4f}" + (f" at {at}" if published[0] is not None else "")
         )
-        if published is not None and published[0] is not None:
-            read += 1
-            # Both are means over ten fields.
-            held += abs(found.mean[at] - published[1]) <= math.sqrt(2) * (found.high[at] - found.mean[at])
         cells = [interval(found.mean[a], found.low[a], found.high[a]) for a in (at, best)]
         rows.append(
             [f"{cell['gap']}", f"{cell['beta']:g}", text, cells[0], f"{cells[1]} at {record['alphas'][best]:g}"]
@@ -91,3 +87,28 @@ def mnist(record: dict) -> str:
         f"\n\nMNIST, LeNet, {record['epochs'][0]} epochs without noise and {record['epochs'][1]} with, one noisy copy, "
         f"{record['votes']} votes; published: another network, 9 epochs with 100 copies."
     )
+
+
+def outcome(results: pathlib.Path) -> str:
+    """One sentence for the summary."""
+    folder, said = results / "noise_in_training", []
+    if (folder / "discs.json").exists():
+        held, read = agreement(json.loads((folder / "discs.json").read_text()))
+        said.append(f"discs: {held} of {read} values read off the published figure are ours within their spread")
+    if (folder / "mnist.json").exists():
+        record = json.loads((folder / "mnist.json").read_text())
+        best = [record["alphas"][int(np.argmin(column["wrong in the first half"]))] for column in record["columns"]]
+        pairs = [f"{b:g} ({MNIST_ALPHA[c['beta']]:g})" for b, c in zip(best, record["columns"], strict=True)]
+        said.append(f"MNIST: best training noise (published) {', '.join(pairs)}")
+    return "; ".join(said) or "not run yet"
+
+
+def agreement(record: dict) -> tuple[int, int]:
+    """How many values read off the figure are as near to ours as two means over ten fields are; and of how many."""
+    near = []
+    for cell in record["grid"]:
+        at, value = DISCS.get((cell["gap"], cell["beta"]), (None, 0.0))
+        if at is not None:
+            found = jd.seed_interval(cell["difference"])
+            near.append(abs(found.mean[at] - value) <= math.sqrt(2) * (found.high[at] - found.mean[at]))
+    return sum(near), len(near)

@@ -30,3 +30,9 @@ def make(results: pathlib.Path) -> str:
         )
     heads = ["ResNet-20, sigma 0.5", "average radius (s.e.)", *(f"{radius:g}" for radius in np.arange(8) / 4)]
     return table(heads, rows) if rows else "Not run yet."
+
+
+def outcome(results: pathlib.Path) -> str:
+    """One sentence for the summary."""
+    found = list((results / "resnet20").glob("*.tsv"))
+    return f"{len(found)} networks of fewer epochs, below" if found else "not run yet"

@@ -22,7 +22,7 @@ def make(results: pathlib.Path) -> str:
             radii = np.arange(4) * record["sigma_b"]
             accuracy = js.analysis.certified_accuracy(certificates, labels, radii)
             classes = js.analysis.class_wise_accuracy(certificates, labels, num_classes=10)
-            scores[kind] = np.where(certificates.label == labels, certificates.radius, 0.0)
+            scores[kind] = _scores(path, kind)
             wrong = np.mean((certificates.label >= 0) & (certificates.label != labels))
             cells = [f"{100 * value:.1f}" for value in (*accuracy, js.analysis.abstention_rate(certificates), wrong)]
             cells += [f"{classes.standard_deviation:.3f}", f"{scores[kind].mean():.4f}"]
@@ -49,3 +49,18 @@ def difference(record: dict, nearest: np.ndarray, constant: np.ndarray) -> str:
         f"sigma_b {record['sigma_b']:g}, rate {record['rate']:g}: {cell}, {100 * share:+.1f} %, where the rate costs "
         f"{100 * cost:.1f} % at equal votes"
     )
+
+
+def outcome(results: pathlib.Path) -> str:
+    """One sentence for the summary."""
+    said = []
+    for path in sorted((results / "sigma_of_x").glob("*.json")):
+        if not path.name.endswith(".tsv.json"):
+            record = json.loads(path.read_text())
+            said.append(difference(record, *(_scores(path, kind) for kind in ("nearest", "constant"))))
+    return "; ".join(said) or "not run yet"
+
+
+def _scores(path: pathlib.Path, kind: str) -> np.ndarray:
+    certificates, labels = js.analysis.read_log(path.with_name(f"{path.stem}-{kind}.tsv"))
+    return np.where(certificates.label == labels, certificates.radius, 0.0)

@@ -18,9 +18,13 @@ TITLES = {"gaussian": "Gaussian", "smoothadv": "SmoothAdv", "macer": "MACER"}
 
 def make(results: pathlib.Path) -> str:
     """Everything about the runs whose logs are there, and which are not."""
-    done = {run: _scores(results / "training" / f"{run.name}.tsv") for run in RUNS if _has(results, run)}
+    done = {run: _scores(log_of(results, run)) for run in RUNS if _has(results, run)}
     missing = [title(run) for run in RUNS if run not in done]
     parts = [_average(results, done), _accuracy(results, done), _differences(done), _paired(results, done)]
+    if any(run.seed == 0 and run.epochs is None for run in done):
+        parts.append(
+            "![Certified accuracy on MNIST by objective and sigma, ours and published](images/results_training.png)"
+        )
     parts.append(f"Not run yet: {'; '.join(missing)}." if missing else "All runs of the plan are done.")
     return "\n\n".join(part for part in parts if part)
 
@@ -42,8 +46,13 @@ def versus_published(run: Run, scores: np.ndarray) -> tuple[float, float, float]
     return gap, gap - 1.96 * error, gap + 1.96 * error
 
 
+def log_of(results: pathlib.Path, run: Run) -> pathlib.Path:
+    """Where the log of a run is."""
+    return results / "training" / f"{run.name}.tsv"
+
+
 def _has(results: pathlib.Path, run: Run) -> bool:
-    return (results / "training" / f"{run.name}.json").exists()
+    return log_of(results, run).exists()
 
 
 def _scores(log: pathlib.Path) -> np.ndarray:
@@ -103,7 +112,7 @@ def _accuracy(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
     rows = []
     for run, scores in done.items():
         published = MNIST[run.objective, run.sigma].accuracy
-        certificates, labels = js.analysis.read_log(results / "training" / f"{run.name}.tsv")
+        certificates, labels = js.analysis.read_log(log_of(results, run))
         ours = js.analysis.certified_accuracy(certificates, labels, np.arange(len(published)) / 4)
         cells = []
         for mine, theirs in zip(ours, published, strict=True):
@@ -144,3 +153,15 @@ def _paired(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
         f"{interval(gap.mean(), gap.mean() - error, gap.mean() + error)} (95 %). That run has {theirs.mean():.4f} on "
         f"these images and {PUBLISHED_RUN:.4f} on all 10,000."
     )
+
+
+def outcome(results: pathlib.Path) -> str:
+    """One sentence for the summary."""
+    whole = [run for run in RUNS if run.epochs is None]
+    done = {run: _scores(log_of(results, run)) for run in whole if _has(results, run)}
+    held = 0
+    for run, scores in done.items():
+        _, low, high = versus_published(run, scores)
+        held += low <= 0 <= high
+    holds = f": {held} of {len(done)} intervals hold the published average radius" if done else ""
+    return f"{len(done)} of {len(whole)} runs of the protocol done{holds}"

@@ -69,7 +69,7 @@ def estimate_curve(
     """
     if not isinstance(votes, Votes):
         raise TypeError(f"votes must be Votes, as from count_votes; got {type(votes).__name__}")
-    counts = np.asarray(votes.counts)
+    counts = _check.as_array("votes.counts", votes.counts)
     labels = _check.class_labels(labels, images=len(counts), classes=counts.shape[1])
     radii = np.atleast_1d(_check.nonnegative("radii", radii))
     total = np.asarray(votes.total)

@@ -2,14 +2,19 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import ABSTAIN
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
 from jaxsmooth.analysis.scores import abstention_rate, certified_accuracy, scored
+
+# Above this error probability, and from this number of certified images on, the summary says a word.
+_USUAL_ALPHA, _ENOUGH = 0.1, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Summary:
         alpha: error probability per image; None if unknown.
         noise: the noise in words.
         norm: 1, 2 or ``np.inf``.
+        notes: what is suspicious, in words; empty if nothing is.
     """
 
     images: int
@@ -43,6 +49,7 @@ class Summary:
     alpha: float | None
     noise: str
     norm: float
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.n is None:
@@ -65,6 +72,7 @@ class Summary:
                 f"clean accuracy            {self.clean_accuracy:.4f}",
                 f"abstention rate           {self.abstention_rate:.4f}",
                 f"samples per image         {f'{self.samples:.0f}' if self.samples else 'unknown'}",
+                *(f"note: {note}" for note in self.notes),
             ]
         )
 
@@ -121,6 +129,7 @@ def summary(certificates: Certificates, labels: Any, radii: Any) -> Summary:
         alpha=certificates.alpha,
         noise=noise_in_words(certificates.noise),
         norm=certificates.norm,
+        notes=tuple(_suspicious(certificates)),
     )
 
 
@@ -130,6 +139,32 @@ def draws_behind_bounds(certificates: Certificates) -> tuple[int, int] | None:
         return None
     total = np.asarray(certificates.votes.total)
     return int(total.min()), int(total.max())
+
+
+def _suspicious(certificates: Certificates) -> Iterator[str]:
+    """What makes certificates look better or worse than the classifier is."""
+    radius, votes = np.asarray(certificates.radius, np.float64), certificates.votes
+    certified = np.asarray(certificates.label) != ABSTAIN
+    if certificates.alpha is not None and certificates.alpha > _USUAL_ALPHA:
+        yield (f"alpha = {certificates.alpha:g}: each certificate may be wrong with this probability; 0.001 is usual")
+    if votes is not None and (invalid := int(np.sum(votes.invalid))):
+        share = invalid / int(np.sum(votes.total))
+        yield f"{share:.1%} of the votes are invalid: the scores of these draws were NaN or infinite"
+    if len(radius) and not certified.any():
+        yield "every image abstains: nothing is certified; js.check_classifier may say why"
+    stopped_early = certificates.reason is not None and any(certificates.reason)
+    if certified.sum() < _ENOUGH or stopped_early:
+        return
+    if votes is None:
+        agreed = bool(np.ptp(radius[certified]) == 0)
+    else:
+        counts = np.asarray(votes.counts)[certified]
+        agreed = bool((counts.max(-1) == np.asarray(votes.total)[certified]).all())
+    if agreed:
+        yield (
+            "all votes agree at every certified image, so that n alone limits the radii: the noise may be invisible, "
+            "as sigma = 0.25 is to pixels from 0 to 255"
+        )
 
 
 def noise_in_words(noise: Any) -> str:

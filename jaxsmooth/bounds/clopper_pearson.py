@@ -93,7 +93,7 @@ def checked_counts(successes: Any, trials: Any, *, name: str = "successes") -> t
     """Integer counts as broadcast int64 arrays, ``0 <= successes <= trials`` and ``trials >= 1``."""
     if _check.is_traced(successes, trials):
         raise TypeError("counts are traced by JAX; bounds are computed on the host. Use radius_table inside jit")
-    k, n = np.asarray(successes), np.asarray(trials)
+    k, n = _check.as_array(name, successes), _check.as_array("trials", trials)
     for what, array in ((name, k), ("trials", n)):
         if array.dtype.kind not in "iu":
             raise TypeError(f"{what} must be integer counts; got dtype {array.dtype}")

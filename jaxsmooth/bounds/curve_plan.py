@@ -104,7 +104,7 @@ class CurvePlan:
 
 def checked_range(name: str, value: Any, most: Any) -> np.ndarray:
     """``value`` as int64, between 0 and ``most``."""
-    array = np.asarray(value)
+    array = _check.as_array(name, value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers; got dtype {array.dtype}")
     if np.any(array < 0) or np.any(array > most):

@@ -74,7 +74,8 @@ class GroupSequential:
 
     def __post_init__(self) -> None:
         n_max = _check.integer("n_max", self.n_max, at_least=1)
-        _check.integer("first_look", self.first_look, at_least=1)
+        _check.keep(self, n_max=n_max)
+        _check.keep(self, first_look=_check.integer("first_look", self.first_look, at_least=1))
         alpha = _check.probability("alpha", self.alpha)
         share = _check.probability("last_share", self.last_share)
         if not 1.01 <= _check.number("ratio", self.ratio) < math.inf:

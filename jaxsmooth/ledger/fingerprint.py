@@ -67,7 +67,7 @@ def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:
 _RANDOM = ("random_seed", "random_split", "random_bits", "random_gamma", "threefry2x32", "rng_bit_generator")
 
 
-def _devices(key_data: Any, classify: Any, mesh: Mesh | None) -> list[jax.Device]:
+def _devices(key_data: Any, classify: Any, mesh: Mesh | None) -> list[Any]:
     """Where votes are counted: on the mesh, where arrays were put on purpose, or on the default device."""
     if mesh is not None:
         return list(mesh.devices.flat)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxsmooth import _check, _keys
 from jaxsmooth._pytree import frozen_pytree
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.objectives.network import Network, check_labels
 from jaxsmooth.sampling import inputs
@@ -74,6 +75,7 @@ class AbstractObjective(abc.ABC):
 
     num_samples: Any
 
+    @deliberate
     def __call__(
         self,
         key: Array,

@@ -62,8 +62,8 @@ class CatRS(AbstractObjective):
     def __post_init__(self) -> None:
         check_scalar("lam", self.lam)
         check_scalar("epsilon", self.epsilon)
-        _check.integer("steps", self.steps, at_least=1)
-        _check.integer("num_samples", self.num_samples, at_least=1)
+        _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
+        _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1))
         if self.confidence not in ("copies", "teacher"):
             raise ValueError(f"confidence must be 'copies' or 'teacher'; got {self.confidence!r}")
 

@@ -50,7 +50,7 @@ class Consistency(AbstractObjective):
     def __post_init__(self) -> None:
         check_scalar("lam", self.lam)
         check_scalar("eta", self.eta)
-        _check.integer("num_samples", self.num_samples, at_least=2)
+        _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=2))
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}")
 

@@ -33,7 +33,7 @@ class GaussianAugmentation(AbstractObjective):
     soft: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        _check.integer("num_samples", self.num_samples, at_least=1)
+        _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1))
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

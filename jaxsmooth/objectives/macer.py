@@ -48,7 +48,7 @@ class MACER(AbstractObjective):
         check_scalar("lam", self.lam)
         check_scalar("gamma", self.gamma, positive=True)
         check_scalar("beta", self.beta, positive=True)
-        _check.integer("num_samples", self.num_samples, at_least=1)
+        _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1))
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
 
 
@@ -69,6 +70,7 @@ class Network:
 
 def check_labels(labels: Any, x: Any) -> None:
     """Refuse what is not one class for each image; from shapes alone."""
+    _check.refuse_masked("labels", labels)
     if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.shape != x.shape[:1]:
         raise ValueError(
             f"labels must be an integer array of shape {x.shape[:1]}, one class per image of x; got "

@@ -53,7 +53,7 @@ class Ramp:
     def __post_init__(self) -> None:
         check_scalar("value", self.value)
         check_scalar("first", self.first)
-        _check.integer("steps", self.steps, at_least=1)
+        _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
 
     def __call__(self, step: Any) -> Array:
         """The value at a step, which may be traced."""
@@ -81,7 +81,7 @@ class Deferred:
 
     def __post_init__(self) -> None:
         check_scalar("value", self.value)
-        _check.integer("start", self.start, at_least=0)
+        _check.keep(self, start=_check.integer("start", self.start, at_least=0))
 
     def __call__(self, step: Any) -> Array:
         """The value at a step, which may be traced."""

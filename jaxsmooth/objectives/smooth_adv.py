@@ -54,8 +54,8 @@ class SmoothAdv(AbstractObjective):
 
     def __post_init__(self) -> None:
         check_scalar("epsilon", self.epsilon)
-        _check.integer("steps", self.steps, at_least=1)
-        _check.norm(self.norm)
+        _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
+        _check.keep(self, norm=_check.norm(self.norm))
         check_box(self.box)
         if not isinstance(self.objective, AbstractObjective):
             raise TypeError(f"objective must be one of jaxsmooth.objectives; got {self.objective!r}")

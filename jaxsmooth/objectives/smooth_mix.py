@@ -67,9 +67,9 @@ class SmoothMix(AbstractObjective):
     def __post_init__(self) -> None:
         for name in ("eta", "step_size", "warmup"):
             check_scalar(name, getattr(self, name))
-        _check.integer("steps", self.steps, at_least=1)
-        _check.integer("num_samples", self.num_samples, at_least=1)
-        _check.norm(self.norm)
+        _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
+        _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1))
+        _check.keep(self, norm=_check.norm(self.norm))
         check_box(self.box)
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:

@@ -51,7 +51,12 @@ class Stability(AbstractObjective):
         check_scalar("lam", self.lam)
         if self.kind not in ("clean_noisy", "noisy_noisy"):
             raise ValueError(f"kind must be 'clean_noisy' or 'noisy_noisy'; got {self.kind!r}")
-        _check.integer("num_samples", self.num_samples, at_least=1 if self.kind == "clean_noisy" else 2)
+        _check.keep(
+            self,
+            num_samples=_check.integer(
+                "num_samples", self.num_samples, at_least=1 if self.kind == "clean_noisy" else 2
+            ),
+        )
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

@@ -180,6 +180,7 @@ def rules_for(noise: Any, norm: float) -> tuple[RadiusRule, ...]:
 
     Raises:
         ValueError: if there is none; the message lists the pairs that have one.
+        TypeError: if ``noise`` is no noise.
 
     Example:
         >>> import jaxsmooth as js
@@ -187,7 +188,7 @@ def rules_for(noise: Any, norm: float) -> tuple[RadiusRule, ...]:
         ['cohen_2019']
     """
     norm = _check.norm(norm)
-    noise_type = noise if isinstance(noise, type) else type(noise)
+    noise_type = noise if isinstance(noise, type) else type(_check.noise(noise))
     found = _RULES.get((noise_type, norm), [])
     if not isinstance(noise, type):
         found = [rule for rule in found if rule.applies is None or rule.applies(noise)]

@@ -5,6 +5,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise, Votes
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.fetch import in_program
@@ -12,6 +13,7 @@ from jaxsmooth.sampling.placement import on_mesh
 from jaxsmooth.sampling.sampler import sampler
 
 
+@deliberate
 def count_votes(
     key: Array,
     classify: Classify,

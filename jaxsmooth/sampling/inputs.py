@@ -9,6 +9,8 @@ from jax.experimental import multihost_utils
 
 from jaxsmooth import _check, _keys
 from jaxsmooth._types import Array, Classify
+from jaxsmooth.interop.bare_models import in_evaluation_mode
+from jaxsmooth.sampling.batches import refuse_pair
 from jaxsmooth.sampling.kernel import call
 
 
@@ -30,7 +32,7 @@ def typed_key(key: Any) -> Array:
     elif key.shape != ():
         raise ValueError(f"key must be a single key; got an array of keys of shape {key.shape}")
     try:
-        words = _keys.key_words(key)
+        words = _keys.key_words(jnp.asarray(key))
     except TypeError:
         raise ValueError(
             f"key must be a JAX random key, as from jax.random.key(0); got uint32 of shape {key.shape}"
@@ -40,6 +42,7 @@ def typed_key(key: Any) -> Array:
 
 def as_pytree(classify: Any) -> Any:
     """The classifier as a pytree; a plain function becomes one without leaves, compared by identity."""
+    classify = in_evaluation_mode(classify)
     if not callable(classify):
         raise TypeError(
             "classify must be a callable (batch, *event) -> (batch, classes), for example "
@@ -55,11 +58,7 @@ def _opaque(function: Any) -> Any:
 
 def checked_noise(noise: Any) -> Any:
     """The noise with float32 leaves, so that 1, 1.0 and np.float64(1) are one program."""
-    for method in ("sample", "scale", "at"):
-        if isinstance(noise, type) or not callable(getattr(noise, method, None)):
-            raise TypeError(
-                f"noise must be an instance of a noise, for example jaxsmooth.noises.Gaussian(0.25); got {noise!r}"
-            )
+    _check.noise(noise)
     sigma = getattr(noise, "sigma", 1.0)
     if not _check.is_traced(sigma):
         _check.positives("noise.sigma", sigma)
@@ -77,9 +76,9 @@ def one_sigma(noise: Any) -> Any:
 
 
 def images(x: Any) -> Any:
-    """The images as float32 ``(images, *event)``, finite: NumPy arrays stay on the host, others on the device."""
-    if not hasattr(x, "dtype"):
-        x = np.asarray(x)
+    """The images as float32 ``(images, *event)``, finite: arrays of JAX stay on the device, others on the host."""
+    refuse_pair(x)
+    x = _check.numpy_or_jax("x", x)
     if isinstance(x, jax.Array) and not _check.is_traced(x) and len(x.devices()) > 1:
         # Batches are cut out of it, for which it need not be spread over devices.
         x = np.asarray(x) if x.is_fully_addressable else multihost_utils.process_allgather(x, tiled=True)
@@ -117,7 +116,7 @@ def image_ids(ids: Any, number: int) -> Any:
     if ids is None:
         return np.arange(number, dtype=np.int32)
     if not _check.is_traced(ids):
-        ids = np.asarray(ids)
+        ids = _check.as_array("image_ids", ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise TypeError(f"image_ids must be integers; got dtype {ids.dtype}")
     if ids.shape != (number,):

@@ -17,6 +17,7 @@ from jaxsmooth._types import Array, Classify, Noise, Votes
 from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling import batching, inputs, kernel, placement
 from jaxsmooth.sampling.fetch import fetch
+from jaxsmooth.sampling.suspicious import warn_of_suspicious
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +125,7 @@ def _checked(key: Any, classify: Any, noise: Any, x: Any, draws: int, batch_size
     if mesh is not None and not _check.is_traced(key_data):
         key_data = np.asarray(key_data)
     classes = inputs.check_classifier(classify, x)
+    warn_of_suspicious(classify, noise, x)
     if batch_size is None:
         batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
     program = program_of((classify, noise))

@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth._processes import from_first_process
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import call
@@ -56,6 +57,7 @@ class Throughput:
         return "\n".join([*lines, f"votes / bare forward = {self.ratio:.3f}"])
 
 
+@deliberate
 def measure_throughput(
     key: Array,
     classify: Classify,

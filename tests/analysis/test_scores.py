@@ -232,3 +232,35 @@ def test_bad_certificates_and_labels(score, found, labels, error, message):
 def test_bad_values(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def _made(label, counts, invalid, alpha=0.001, reason=None):
+    counts, invalid = np.asarray(counts), np.asarray(invalid)
+    radius = np.where(np.asarray(label) >= 0, 0.5, 0.0)
+    half = np.full(len(label), 0.5)
+    return js.Certificates(
+        np.asarray(label), radius, half, half, np.full(len(label), 100), js.Votes(counts, invalid), alpha=alpha,
+        reason=reason,
+    )  # fmt: skip
+
+
+def test_the_summary_says_what_is_suspicious():
+    agreed, split = [[100, 0]] * 4, [[99, 1], [95, 5], [97, 3], [100, 0]]
+    none, some = [0] * 4, [50, 0, 0, 0]
+    cases = [
+        (_made([0] * 4, split, none), []),
+        (_made([0] * 4, agreed, none), ["n alone limits the radii"]),
+        (_made([0] * 4, agreed, none, reason=np.array(["all radii certified"] * 4)), []),
+        (_made([0] * 3, agreed[:3], none[:3]), []),
+        (_made([0, 0, 0, -1], split, none), []),
+        (_made([-1] * 4, [[50, 50]] * 4, none), ["every image abstains"]),
+        (_made([-1] * 4, [[0, 0]] * 4, [100] * 4), ["100.0% of the votes are invalid", "every image abstains"]),
+        (_made([0] * 4, [[50, 0], *split[1:]], some), ["12.5% of the votes are invalid"]),
+        (_made([0] * 4, split, none, alpha=0.999), ["alpha = 0.999"]),
+        (_made([0] * 4, split, none, alpha=0.05), []),
+    ]
+    for certificates, expected in cases:
+        made = js.analysis.summary(certificates, [0] * len(certificates), [0.0])
+        assert len(made.notes) == len(expected), made.notes
+        for note, words in zip(made.notes, expected, strict=True):
+            assert words in note and f"note: {note}" in str(made)

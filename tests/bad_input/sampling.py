@@ -163,6 +163,7 @@ VERBS = {
     "measure_throughput": Row(
         js.measure_throughput, SAMPLING, {**BAD_SAMPLING, "batch_size": OPTIONAL_INTEGER, "mesh": MESH}
     ),
+    "check_classifier": Row(js.check_classifier, SAMPLING, BAD_SAMPLING),
     "self_check": Row(js.self_check, {}, {"mesh": MESH}),
     "ledger.read": Row(js.ledger.read, {"path": RECORDED}, {"path": (None, 3, NEW, ["a"])}),
     "ledger.merge": Row(

@@ -12,6 +12,7 @@ from scipy import special
 
 import jaxsmooth as js
 from jaxsmooth.bounds import binomial_tail
+from jaxsmooth.sampling import job
 from tests.soundness.half_space import half_space, is_sound, worst_error_rate, wrong_certificates
 
 ALPHA = 0.05  # large, so that a few thousand certificates tell alpha from two alpha
@@ -230,6 +231,15 @@ def _radius_of_label(votes, n):
     return js.certified_radius(NOISE, js.bounds.clopper_pearson_lower(np.asarray(votes.counts)[:, 1], n, ALPHA))
 
 
+def batch_statistics(key, classify, x):
+    """A network that normalises by its batch, as BatchNorm does in training mode: votes of no smoothed classifier."""
+    return certify(key, jax.tree_util.Partial(_normalised, classify), x)
+
+
+def _normalised(classify, batch):
+    return classify(batch - batch.mean(0) + 0.1)
+
+
 FAULTS = [
     (peeking, "all", 16, 0.3, 1000),
     (alpha_doubled, "all", 16, 0.0, 2000),
@@ -245,6 +255,19 @@ FAULTS = [
 def test_planted_faults_are_caught(method, direction, dim, distance, images):
     wrong = wrong_certificates(method, direction=direction, dim=dim, distance=distance, images=images)
     assert not is_sound(wrong, images, ALPHA), f"{wrong} of {images} went unnoticed"
+
+
+def test_a_batch_coupled_classifier_is_caught(monkeypatch):
+    """The verb refuses it. Without the refusal it certifies what is not so, and its counts depend on the batch size."""
+    problem = {"direction": "all", "dim": 16, "distance": 0.0, "images": 200}
+    with pytest.raises(ValueError, match="classify must score every row on its own"):
+        wrong_certificates(batch_statistics, **problem)
+    monkeypatch.setattr(job, "warn_of_suspicious", lambda *given: None)
+    assert not is_sound(wrong_certificates(batch_statistics, **problem), 200, ALPHA)
+    classify = jax.tree_util.Partial(_normalised, half_space("all", 16)[0])
+    x = np.linspace(-1, 1, 48, dtype=np.float32).reshape(3, 16)
+    small, large = (js.count_votes(jax.random.key(0), classify, NOISE, x, 200, batch_size=size) for size in (10, 64))
+    assert (np.asarray(small.counts) != np.asarray(large.counts)).any()
 
 
 def test_float32_statistics_are_caught():

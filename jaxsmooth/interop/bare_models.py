@@ -1,0 +1,47 @@
+"""Models passed as they are: wrapped in evaluation mode, or refused with the function that does it."""
+
+import sys
+from typing import Any
+
+from jaxsmooth.interop.nnx import from_nnx
+
+
+def in_evaluation_mode(classify: Any) -> Any:
+    """The classifier; of a bare model what can be called with a batch alone.
+
+    Args:
+        classify: a classifier, or a model of Flax or PyTorch.
+
+    Returns:
+        An NNX model as ``from_nnx`` gives it, anything else as it is.
+
+    Raises:
+        TypeError: for a model that cannot be called with a batch alone.
+    """
+    if _is_a(classify, "flax.nnx", "Module"):
+        # As it is it would train its batch statistics on the noise, or keep dropout on.
+        return from_nnx(classify)
+    if _is_a(classify, "flax.linen", "Module") and classify.scope is None:
+        raise TypeError(
+            f"classify must be a classifier, not a Linen module without its variables; got {type(classify).__name__}. "
+            "Use jaxsmooth.interop.from_linen(model, variables)"
+        )
+    owner = getattr(classify, "__self__", None)
+    if _is_a(owner, "flax.linen", "Module") and getattr(classify, "__name__", "") == "apply":
+        raise TypeError(
+            f"classify must take a batch alone; got {type(owner).__name__}.apply, which takes variables first. "
+            "Use jaxsmooth.interop.from_linen(model, variables)"
+        )
+    if _is_a(classify, "torch.nn", "Module"):
+        raise TypeError(
+            f"classify must be a function of JAX arrays; got the PyTorch module {type(classify).__name__}. Use "
+            "jaxsmooth.interop.from_callable(lambda x: model(torch.from_numpy(x)).detach().numpy(), num_classes) after "
+            "model.eval()"
+        )
+    return classify
+
+
+def _is_a(value: Any, module: str, name: str) -> bool:
+    """Whether this is an instance of a class of a package that may not be installed."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)

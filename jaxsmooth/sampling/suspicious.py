@@ -1,0 +1,149 @@
+"""What is wrong with a classifier before a vote is drawn: refused where it voids the theorem, warned of elsewhere."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._program import program_of
+from jaxsmooth._types import Classify
+from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.row_independence import rows_are_independent
+
+# Rows in a batch of the check: as many of its own as others, which are exchanged.
+_ROWS = 4
+# Scores of a row differ by this share of their spread, at most, where only rounding differs: in float32, and below.
+TOLERANCE, LOW_TOLERANCE = 1e-3, 3e-2
+_LOW_PRECISION = ("bf16[", "f16[", "f8_", "i8[")
+# Above this range of x in sigmas, and this largest value, nobody sees the noise.
+_INVISIBLE, _UNIT_RANGE = 200.0, 2.0
+_PACKAGE = str(Path(__file__).parent.parent)
+_MOST_REMEMBERED = 256
+
+_remembered: dict[Any, None] = {}
+
+REMEDY_FOR_ROWS = (
+    "Put the model in evaluation mode: jaxsmooth.interop.from_nnx(model) or from_linen(model, variables), "
+    "train=False or use_running_average=True, model.eval() in PyTorch; and use no statistics of the batch"
+)
+REMEDY_FOR_RANDOMNESS = "Turn off dropout and other randomness: model.eval(), deterministic=True"
+REMEDY_FOR_UNITS = "Pass pixels in [0, 1], x / 255, or the sigma of the noise in the units of x"
+
+
+def warn_of_suspicious(classify: Classify, noise: Any, x: Any) -> None:
+    """Refuse a classifier whose rows depend on their batch; warn of random scores and of units that do not fit.
+
+    Rows are proved independent by the program of the classifier, which costs no compilation. Only where that does not
+    succeed a few rows are classified, once per classifier.
+
+    Args:
+        classify: the classifier, a pytree.
+        noise: the checked noise.
+        x: the checked images.
+
+    Raises:
+        ValueError: if the scores of a row depend on the other rows of its batch, or on its place in it.
+    """
+    if _check.is_traced(classify, noise, x) or jax.process_count() > 1:
+        return
+    if found := invisible_noise(noise, x):
+        _warn(f"{found}. {REMEDY_FOR_UNITS}")
+    event = x.shape[1:]
+    leaves, structure = jax.tree.flatten(classify)
+    shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
+    known = (program_of(classify), structure, shapes, event)
+    if known in _remembered:
+        return
+    if not rows_are_independent(classify, event):
+        _compare_batches(classify, noise, x)
+    _remembered[known] = None
+    if len(_remembered) > _MOST_REMEMBERED:
+        del _remembered[next(iter(_remembered))]
+
+
+def warn_of_invalid(invalid: Any, total: Any) -> None:
+    """Warn if no draw of any image had scores that are numbers, so that nothing can be certified."""
+    invalid, total = np.asarray(invalid), np.asarray(total)
+    if total.size and total.sum() and (invalid == total).all():
+        _warn(
+            f"all {int(total.sum())} draws had scores that are NaN or infinite, which vote for nobody, so that every "
+            "image abstains. Look for NaN among the weights; js.check_classifier says more"
+        )
+
+
+def invisible_noise(noise: Any, x: Any) -> str | None:
+    """Words about images whose range makes the noise invisible; None if it is not."""
+    sigma, some = getattr(noise, "sigma", None), np.asarray(x[:64], np.float32)
+    low, high = float(some.min()), float(some.max())
+    if sigma is None or np.ndim(sigma) or high <= _UNIT_RANGE or high - low <= _INVISIBLE * float(sigma):
+        return None
+    return f"x spans {low:g} to {high:g}, {(high - low) / float(sigma):.0f} times the sigma of the noise"
+
+
+def change_of_scores(scores: np.ndarray, others: np.ndarray) -> float:
+    """The largest difference between scores of the same rows, as a share of their spread; inf for another NaN."""
+    valid = np.isfinite(scores)
+    if (valid != np.isfinite(others)).any():
+        return np.inf
+    centred = [np.where(valid, s, 0.0) - np.where(valid, s, 0.0).mean(-1, keepdims=True) for s in (scores, others)]
+    spread = float(np.abs(centred[0]).max(initial=0.0))
+    return float(np.abs(centred[0] - centred[1]).max(initial=0.0)) / spread if spread else 0.0
+
+
+def tolerance(classify: Classify, event: tuple[int, ...]) -> float:
+    """The change of scores that rounding explains, larger where the program computes in less than float32."""
+    program = str(jax.make_jaxpr(call)(classify, jax.ShapeDtypeStruct((2, *event), jnp.float32)))
+    return LOW_TOLERANCE if any(kind in program for kind in _LOW_PRECISION) else TOLERANCE
+
+
+def scores_of(classify: Classify, rows: np.ndarray) -> Any:
+    """The scores of a batch as float64 on the host; a tracer inside a trace."""
+    scores = call(classify, rows)
+    return scores if _check.is_traced(scores) else np.asarray(scores).astype(np.float64)
+
+
+def _compare_batches(classify: Classify, noise: Any, x: Any) -> None:
+    """Score the same rows among others and in other places."""
+    rows, others = _noisy_rows(noise, x)
+    half = _ROWS // 2
+    first = scores_of(classify, rows)
+    if _check.is_traced(first):
+        return
+    again = scores_of(classify, rows)
+    limit = tolerance(classify, x.shape[1:])
+    if change_of_scores(first, again) > limit:
+        return _warn(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
+    # The rows of the first half, backwards and at the end.
+    moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]))[half:][::-1]
+    change = change_of_scores(first[:half], moved)
+    if change > limit:
+        raise ValueError(
+            "classify must score every row on its own: the scores of the same inputs changed by "
+            f"{'NaN' if np.isinf(change) else f'{change:.0%} of their spread'} when other rows of the batch were "
+            f"exchanged, so that no certificate would hold. {REMEDY_FOR_ROWS}"
+        )
+
+
+def _noisy_rows(noise: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Two batches of noisy images; the noise is only alike, since compiling its sampler would take longer than this."""
+    images = np.asarray(x[:_ROWS], np.float32)
+    images = images[np.arange(_ROWS) % len(images)]
+    sigma = getattr(noise, "sigma", None)
+    sigma = float(sigma) if sigma is not None and np.ndim(sigma) == 0 else 0.25 * float(images.std()) or 1.0
+    delta = np.random.default_rng(0).standard_normal((2, *images.shape)).astype(np.float32)
+    return images + sigma * delta[0], images[::-1] + 3 * sigma * delta[1]
+
+
+def _warn(message: str) -> None:
+    """Warn at the line of the user that called the library."""
+    frames, frame = [], sys._getframe(0)
+    while frame is not None:
+        frames.append(frame.f_code.co_filename.startswith(_PACKAGE))
+        frame = frame.f_back
+    outermost = max(level for level, inside in enumerate(frames) if inside)
+    warnings.warn(message, UserWarning, stacklevel=outermost + 2)

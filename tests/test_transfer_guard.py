@@ -1,0 +1,65 @@
+"""Everything works inside jax.transfer_guard("disallow"), and leaves the guard as it was, between steps too."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+from jaxsmooth.interop import from_callable
+from tests.bad_input.values import GAUSSIAN, KEY, LABELS, SAMPLING, TABLE, X, classify
+
+FEW = {"n": 20, "n0": 5, "alpha": 0.01}
+ON_DEVICE, CLASSES = jnp.asarray(X), jnp.asarray(LABELS)
+KNN = js.noises.InputDependentGaussian(js.scales.KNNScale(np.concatenate([X, -X, 2 * X]), 0.5, 0.05, k=2))
+MESH = jax.make_mesh((8,), ("draws",))
+RUNS = {
+    "count_votes": lambda path: js.count_votes(**SAMPLING, n=20),
+    "count_votes on a mesh": lambda path: js.count_votes(**SAMPLING, n=20, mesh=MESH),
+    "certify": lambda path: js.certify(**SAMPLING, **FEW),
+    "certify twice, with a ledger": lambda path: [js.certify(**SAMPLING, **FEW, ledger=path) for _ in range(2)],
+    "certify from the device": lambda path: js.certify(KEY, classify, GAUSSIAN, ON_DEVICE, **FEW),
+    "certify a callable": lambda path: js.certify(KEY, from_callable(lambda b: b[:, :2], 2), GAUSSIAN, X, **FEW),
+    "certify with a scale": lambda path: js.certify(KEY, classify, KNN, X, **FEW),
+    "certify_curve": lambda path: js.certify_curve(**SAMPLING, radii=[0.1], n_max=100, alpha=0.01, ledger=path),
+    "certify_adaptive": lambda path: js.certify_adaptive(**SAMPLING, n_max=200, alpha=0.01, ledger=path),
+    "predict": lambda path: js.predict(**SAMPLING, n=20, alpha=0.01, ledger=path),
+    "certify_batch": lambda path: js.certify_batch(**SAMPLING, table=TABLE, n0=5),
+    "certify_stream": lambda path: list(js.certify_stream(KEY, classify, GAUSSIAN, [X, X], **FEW)),
+    "certify_curve_stream": lambda path: list(
+        js.certify_curve_stream(KEY, classify, GAUSSIAN, [(X, LABELS)], [0.1], n_max=100, alpha=0.01)
+    ),
+    "recertify": lambda path: [
+        js.certify(**SAMPLING, **FEW, ledger=path),
+        js.recertify(path, GAUSSIAN, **FEW),
+        js.recertify_curve(path, GAUSSIAN, [0.1], n_max=25, alpha=0.01),
+        js.ledger.read(path).image_ids,
+    ],
+    "check_classifier": lambda path: js.check_classifier(**SAMPLING),
+    "Consistency": lambda path: js.objectives.Consistency(1.0, 0.5)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),
+    "MACER": lambda path: js.objectives.MACER(num_samples=2)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),
+}
+
+
+def disallowed():
+    try:
+        jnp.add(jnp.zeros(3), 1.5)
+    except Exception:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_runs_inside_a_transfer_guard(run, tmp_path):
+    with jax.transfer_guard("disallow"):
+        RUNS[run](tmp_path / "votes.jsonl")
+        assert disallowed()
+
+
+def test_a_stream_leaves_the_guard_to_the_user_between_its_batches():
+    with jax.transfer_guard("disallow"):
+        stream = js.certify_stream(KEY, classify, GAUSSIAN, [X, X, X], **FEW)
+        for _ in range(2):
+            next(stream)
+            assert disallowed()
+    assert len(list(stream)) == 1
