@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
+from jaxsmooth.designs import Curve, Fixed
 from tests.noises.families import FAMILIES
 
 KEY = jax.random.key(5, impl="threefry2x32")
@@ -99,9 +100,9 @@ VERBS = {
     "certify_curve": lambda **given: js.certify_curve(KEY, CLASSIFY, NOISE, X, [0.0, 0.3], n_max=256, **given),
     "certify_adaptive": lambda **given: js.certify_adaptive(KEY, CLASSIFY, NOISE, X, n0=16, n_max=256, **given),
     "predict": lambda **given: js.predict(KEY, CLASSIFY, NOISE, X, n=64, **given),
-    "certify_stream": lambda **given: list(js.certify_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], n=64, **given)),
-    "certify_curve_stream": lambda **given: list(
-        js.certify_curve_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], [0.0, 0.3], n_max=256, **given)
+    "certify_stream": lambda **given: list(js.certify_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], Fixed(n=64), **given)),
+    "certify_stream, a curve": lambda **given: list(
+        js.certify_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], Curve([0.0, 0.3], n_max=256), **given)
     ),
     "certify, KNNScale": lambda **given: js.certify(KEY, CLASSIFY, NOISES["KNNScale"], X, n0=16, n=128, **given),
 }  # fmt: skip
@@ -152,11 +153,11 @@ def test_every_verb(name, written, tmp_path):
 def test_recertify(name, written):
     right, path = written["certify"]
     with settings(SETTINGS[name][0]):
-        assert_same(js.recertify(path, NOISE, n=128, n0=16), right)
+        assert_same(js.recertify(path, NOISE, Fixed(n=128, n0=16)), right)
     if SETTINGS[name][1] is None:
         right, path = written["certify, KNNScale"]
         with settings(SETTINGS[name][0]):
-            assert_same(js.recertify(path, NOISES["KNNScale"], n=128, n0=16, x=X), right)
+            assert_same(js.recertify(path, NOISES["KNNScale"], Fixed(n=128, n0=16), x=X), right)
 
 
 KEYS = {

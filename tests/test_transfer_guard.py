@@ -25,14 +25,14 @@ RUNS = {
     "certify_adaptive": lambda path: js.certify_adaptive(**SAMPLING, n_max=200, alpha=0.01, ledger=path),
     "predict": lambda path: js.predict(**SAMPLING, n=20, alpha=0.01, ledger=path),
     "certify_batch": lambda path: js.certify_batch(**SAMPLING, table=TABLE, n0=5),
-    "certify_stream": lambda path: list(js.certify_stream(KEY, classify, GAUSSIAN, [X, X], **FEW)),
-    "certify_curve_stream": lambda path: list(
-        js.certify_curve_stream(KEY, classify, GAUSSIAN, [(X, LABELS)], [0.1], n_max=100, alpha=0.01)
+    "certify_stream": lambda path: list(js.certify_stream(KEY, classify, GAUSSIAN, [X, X], js.designs.Fixed(**FEW))),
+    "certify_stream, a curve": lambda path: list(
+        js.certify_stream(KEY, classify, GAUSSIAN, [(X, LABELS)], js.designs.Curve([0.1], n_max=100, alpha=0.01))
     ),
     "recertify": lambda path: [
         js.certify(**SAMPLING, **FEW, ledger=path),
-        js.recertify(path, GAUSSIAN, **FEW),
-        js.recertify_curve(path, GAUSSIAN, [0.1], n_max=25, alpha=0.01),
+        js.recertify(path, GAUSSIAN, js.designs.Fixed(**FEW)),
+        js.recertify(path, GAUSSIAN, js.designs.Curve([0.1], n_max=25, alpha=0.01)),
         js.ledger.read(path).image_ids,
     ],
     "check_classifier": lambda path: js.check_classifier(**SAMPLING),
@@ -58,7 +58,7 @@ def test_runs_inside_a_transfer_guard(run, tmp_path):
 
 def test_a_stream_leaves_the_guard_to_the_user_between_its_batches():
     with jax.transfer_guard("disallow"):
-        stream = js.certify_stream(KEY, classify, GAUSSIAN, [X, X, X], **FEW)
+        stream = js.certify_stream(KEY, classify, GAUSSIAN, [X, X, X], js.designs.Fixed(**FEW))
         for _ in range(2):
             next(stream)
             assert disallowed()

@@ -15,6 +15,7 @@ from tests.bad_input.values import GAUSSIAN, KEY, LABELS, NEW, RECORDED, SAMPLIN
 from tests.test_bad_input import ROWS, SLOW
 
 FEW = {"n": 20, "n0": 5, "alpha": 0.01}
+CURVE = js.designs.Curve([0.1], n_max=100, alpha=0.01)
 INTEGERS = [
     (name, argument)
     for name, row in ROWS.items()
@@ -57,18 +58,15 @@ def test_narrow_integers_count_every_draw(n):
 
 
 def test_many_draws_of_many_images_can_be_planned():
-    from jaxsmooth.sampling.job import _as_int32, _split
+    from jaxsmooth.sampling.kernel import spans
 
-    narrow: Any = np.int32(10**5)
-    for n in (10**5, narrow):
-        spans, trips = _as_int32(*_split(10**5, n, 64, 8))
-        assert int(trips) == 10**10 // 512 and spans.image.tolist() == [12_500 * i for i in range(8)]
-        assert (
-            sum((int(steps) - 1) * 64 + int(last) for steps, last in zip(spans.steps, spans.last, strict=True))
-            == 10**10
-        )
-    with pytest.raises(ValueError, match="Use a larger batch_size"):
-        _as_int32(*_split(10**5, 10**5, 1, 1))
+    runs = spans(10**5, 10**5, first=0, batch_size=64, devices=8)
+    assert runs.trips.tolist() == [-(-(10**10) // 512)] * 8
+    assert runs.image.tolist() == [12_500 * i for i in range(8)]
+    pairs = [(steps - 1) * 64 + last for steps, last in zip(runs.steps.tolist(), runs.last.tolist(), strict=True)]
+    assert sum(pairs) == 10**10
+    with pytest.raises(ValueError, match="use a larger batch_size"):
+        spans(10**5, 10**5, first=0, batch_size=1, devices=1)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +92,8 @@ def test_norms_by_name(name, norm):
         lambda noise: js.count_votes(**{**SAMPLING, "noise": noise}, n=20),
         lambda noise: js.certify_batch(**{**SAMPLING, "noise": noise}, table=TABLE),
         lambda noise: list(js.certify_stream(KEY, classify, noise, [X])),
-        lambda noise: list(js.certify_curve_stream(KEY, classify, noise, [X], [0.1])),
+        lambda noise: list(js.certify_stream(KEY, classify, noise, [X], js.designs.Curve([0.1]))),
+        lambda noise: js.certificates([[9, 1]], [[90, 10]], noise, dim=4),
         lambda noise: js.certified_radius(noise, 0.9),
         lambda noise: js.required_probability(noise, 0.1),
         lambda noise: js.radius_table(noise, n=100, alpha=0.01),
@@ -200,12 +199,12 @@ CERTIFIED = js.Certificates(LABELS, np.full(2, 0.5), np.full(2, 0.9), np.full(2,
     [
         ("x", lambda: js.certify(KEY, classify, GAUSSIAN, MASKED, **FEW)),
         ("x", lambda: js.certify(KEY, classify, GAUSSIAN, [*MASKED], **FEW)),
-        ("x", lambda: js.predict(KEY, classify, GAUSSIAN, iter([MASKED]))),
-        ("x", lambda: list(js.certify_stream(KEY, classify, GAUSSIAN, [MASKED], **FEW))),
+        ("x", lambda: js.predict(KEY, classify, GAUSSIAN, MASKED)),
+        ("x", lambda: list(js.certify_stream(KEY, classify, GAUSSIAN, [MASKED], js.designs.Fixed(**FEW)))),
         ("labels", lambda: js.certify_curve(**SAMPLING, radii=[0.1], labels=masked(LABELS, [0, 1]))),
         (
             "labels",
-            lambda: list(js.certify_curve_stream(KEY, classify, GAUSSIAN, [(X, masked(LABELS, [0, 1]))], [0.1])),
+            lambda: list(js.certify_stream(KEY, classify, GAUSSIAN, [(X, masked(LABELS, [0, 1]))], CURVE)),
         ),
         ("labels", lambda: js.analysis.certified_accuracy(CERTIFIED, masked(LABELS, [0, 1]), 0.1)),
         ("image_ids", lambda: js.count_votes(**SAMPLING, n=20, image_ids=masked([0, 1], [0, 1]))),
@@ -246,7 +245,7 @@ BATCHES = [
 
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: f"{type(batch).__name__} {list(batch)}"[:40])
 def test_batches_as_loaders_give_them(batch):
-    run = lambda batch: next(js.certify_curve_stream(KEY, classify, GAUSSIAN, [batch], [0.1], n_max=100, alpha=0.01))
+    run = lambda batch: next(iter(js.certify_stream(KEY, classify, GAUSSIAN, [batch], CURVE)))
     for one, other in zip(leaves(run(batch)), leaves(run((X, LABELS))), strict=True):
         np.testing.assert_array_equal(one, other)
     x, labels, ids = split_batch(batch)
@@ -278,7 +277,7 @@ def test_batches_of_images_alone_and_with_ids():
 )
 def test_batches_that_could_be_several_things_are_refused(batch):
     with pytest.raises(ValueError, match="batches must"):
-        list(js.certify_curve_stream(KEY, classify, GAUSSIAN, [batch], [0.1], n_max=100, alpha=0.01))
+        list(js.certify_stream(KEY, classify, GAUSSIAN, [batch], CURVE))
 
 
 PAIRS = [
