@@ -100,7 +100,9 @@ VERBS = {
     "certify_curve": lambda **given: js.certify_curve(KEY, CLASSIFY, NOISE, X, [0.0, 0.3], n_max=256, **given),
     "certify_adaptive": lambda **given: js.certify_adaptive(KEY, CLASSIFY, NOISE, X, n0=16, n_max=256, **given),
     "predict": lambda **given: js.predict(KEY, CLASSIFY, NOISE, X, n=64, **given),
-    "certify_stream": lambda **given: list(js.certify_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], Fixed(n=64), **given)),
+    "certify_stream": lambda **given: list(
+        js.certify_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], Fixed(n=64), **given)
+    ),
     "certify_stream, a curve": lambda **given: list(
         js.certify_stream(KEY, CLASSIFY, NOISE, [X[:4], X[4:]], Curve([0.0, 0.3], n_max=256), **given)
     ),

@@ -115,7 +115,10 @@ verbs = {
     "certify_adaptive": lambda to: js.certify_adaptive(key, classify, noise, x, n_max=500, **to).votes.counts,
     "predict": lambda to: js.predict(key, classify, noise, x, **to),
     "certify_stream": lambda to: np.concatenate(
-        [part.votes.counts for part in js.certify_stream(key, classify, noise, iter([x[:12], x[12:]]), js.designs.Fixed(n=500), **to)]
+        [
+            part.votes.counts
+            for part in js.certify_stream(key, classify, noise, [x[:12], x[12:]], js.designs.Fixed(n=500), **to)
+        ]
     ),
 }
 for name, verb in verbs.items():
