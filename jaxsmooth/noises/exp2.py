@@ -70,6 +70,14 @@ def _level_set(dim: int, k: float, j: float) -> LevelSet:
         with np.errstate(divide="ignore"):
             return np.log1p(np.maximum(-t / y, -1.0)) / k
 
+    def log_density_spread(r: np.ndarray, rho: np.ndarray) -> np.ndarray:
+        # (dim - j) u - e^(k u), by its absolute coefficients beyond the linear term
+        y = r**k
+        return np.abs(dim - j - k * y) * rho + y * (np.expm1(k * rho) - k * rho)
+
+    def level_spread(r: np.ndarray, t: np.ndarray, ratio: np.ndarray, rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _spread_of_level(r**k, ratio, k, j, rho)
+
     return LevelSet(
         SphericalDensity(
             dim=dim,
@@ -79,6 +87,8 @@ def _level_set(dim: int, k: float, j: float) -> LevelSet:
             log_density=lambda r: math.log(k) + log_gamma_density(shape, r**k),
             log_level_ratio=log_level_ratio,
             score=lambda r: k * r ** (k - 1) + j / r,
+            log_density_spread=log_density_spread,
+            level_spread=level_spread,
             mean_score=k * gamma_ratio(shape, (k - 1) / k) + (j * gamma_ratio(shape, -1 / k) if j > 0 else 0.0),
         )
     )
@@ -94,6 +104,29 @@ def _log_level_ratio_with_pole(y: np.ndarray, t: np.ndarray, order: float) -> np
         if np.all(np.abs(step) <= 1e-14 * np.abs(w) + 1e-300):
             break
     return w
+
+
+def _spread_of_level(
+    y: np.ndarray, w: np.ndarray, k: float, j: float, rho: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""How far w = ln(s / r) and ln s can lie from their values, for y = r^k in a disc about the given one.
+
+    s is the root of j ln s + s^k = j ln r + y - t. Each change is the fixed point of a map: if that maps a disc into
+    itself and contracts there, it has one root in it, which is analytic in y.
+    """
+    with np.errstate(all="ignore"):
+        moved, s = np.expm1(k * rho), y * np.exp(k * w)
+        rest, slope = np.abs(np.expm1(k * w)), j + k * s
+        ratio = 2 * moved * y * rest / slope
+        step = np.expm1(k * ratio)
+        image = (s * (step - k * ratio) + moved * (y * rest + s * step)) / slope
+        contracts = (image <= ratio) & (k * s * (step + moved * (1 + step)) < 0.99 * slope)
+        ratio = np.where(contracts, ratio, np.inf)
+        change = (j * rho + y * moved) / slope
+        log_s = 2 * change
+        step = np.expm1(k * log_s)
+        contracts = (change + s * (step - k * log_s) / slope <= log_s) & (k * s * step < 0.99 * slope)
+        return ratio, np.where(contracts, log_s, np.inf)
 
 
 @radius_rule(

@@ -79,6 +79,23 @@ def _level_set(dim: int, k: float, a: float) -> LevelSet:
         with np.errstate(divide="ignore", over="ignore"):
             return np.log1p(np.maximum((1 + r**-k) * np.expm1(-t / a), -1.0)) / k
 
+    def log_density_spread(r: np.ndarray, rho: np.ndarray) -> np.ndarray:
+        # dim u - a ln(1 + e^(k u)), whose second derivative is that of a logistic law: |cosh| >= cos(Im) cosh(Re)
+        x = 1 / (1 + r**-k)
+        narrow = k * rho < 2
+        cosine = np.cos(np.where(narrow, k * rho / 2, 0.0))
+        curvature = a * k * k * x * (1 - x) * np.exp(k * rho) / cosine**2
+        return np.where(narrow, np.abs(dim - a * k * x) * rho + curvature * rho**2 / 2, np.inf)
+
+    def level_spread(
+        r: np.ndarray, t: np.ndarray, ratio: np.ndarray, rho: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # s^k / r^k = e^(-t / a) + (e^(-t / a) - 1) / r^k, and s^k = e^(-t / a) (1 + r^k) - 1
+        with np.errstate(all="ignore"):
+            moved = np.expm1(k * rho) * np.exp(-k * ratio)
+            spread = lambda part: np.where(part < 1, -np.log1p(-np.minimum(part, 1.0)) / k, np.inf)
+            return spread(moved * r**-k * np.abs(np.expm1(-t / a))), spread(moved * np.exp(-t / a))
+
     # E[k a r^(k-1) / (1 + r^k)], a Beta prime moment
     mean_score = k * a * gamma_ratio(above, (k - 1) / k) * gamma_ratio(below, 1 / k) / (above + below)
     return LevelSet(
@@ -90,6 +107,8 @@ def _level_set(dim: int, k: float, a: float) -> LevelSet:
             log_density=lambda r: math.log(k) + log_beta_prime_density(above, below, r**k),
             log_level_ratio=log_level_ratio,
             score=lambda r: a * k * r ** (k - 1) / (1 + r**k),
+            log_density_spread=log_density_spread,
+            level_spread=level_spread,
             mean_score=mean_score,
         )
     )
