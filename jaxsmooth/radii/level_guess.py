@@ -13,7 +13,7 @@ from jaxsmooth.radii.proved_quadrature import LevelMasses
 
 _SMALLEST_TAIL = 1e-18
 # Of the logarithm of the distance.
-_SPACING = 0.08
+_SPACING = 0.15
 _FIRST = 1e-4
 
 
@@ -22,7 +22,7 @@ class LevelGuess:
 
     Args:
         masses: the masses of the level sets.
-        rms: the root mean square of one coordinate; distances are tabulated from 1e-4 of it.
+        rms: the root mean square of one coordinate; distances are tabulated from 1e-4 of it or less.
     """
 
     def __init__(self, masses: LevelMasses, rms: float) -> None:
@@ -31,6 +31,8 @@ class LevelGuess:
         while self._tail(np.array([last]), self._root(np.array([last])))[0] > _SMALLEST_TAIL and last < 1e30 * rms:
             last *= 1.4
         first = _FIRST * rms
+        while self._tail(np.array([first]), self._root(np.array([first])))[0] < 0.499 and first > 1e-12 * rms:
+            first /= 16
         self._ends = np.log([first, last])
         log_distance = np.linspace(*self._ends, int(np.ceil((self._ends[1] - self._ends[0]) / _SPACING)) + 1)
         distance = np.exp(log_distance)
@@ -97,6 +99,6 @@ def _root(mass: Callable[[np.ndarray], np.ndarray], shift: np.ndarray) -> np.nda
         high, value_high = np.where(up, middle, high), np.where(up, value_middle, value_high)
         low, value_low = np.where(up, low, middle), np.where(up, value_low, value_middle)
         side = np.where(up, 1, -1)
-        if np.all((np.abs(value_middle) < 1e-14) | (high - low <= 1e-15 * np.abs(low))):
+        if np.all((np.abs(value_middle) < 1e-7) | (high - low <= 1e-9 * np.abs(low))):
             break
     return middle

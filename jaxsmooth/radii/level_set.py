@@ -198,20 +198,25 @@ class LevelSet:
         """Radii of tails; and the distances, their certified tails and ratios, that they are continued from."""
         best, start, value, ratio = (np.zeros_like(tail) for _ in range(4))
         guess, steepness = self._guess.radius(tail)
-        low = guess * (1 - _CLOSE / 2)
+        low, before = guess * (1 - _CLOSE / 2), np.full((2, len(tail)), np.nan)
         index = np.flatnonzero(low > 0)
-        for attempt in range(3 * _ATTEMPTS):
+        for _ in range(3 * _ATTEMPTS):
             at, wanted = low[index], tail[index]
             here, slope = self._certified(at)
             reach = np.where(here >= wanted, self._continued(at, here, slope, wanted), 0.0)
             gain = reach > best[index]
             for column, new in ((best, reach), (start, at), (value, here), (ratio, slope)):
                 column[index[gain]] = new[gain]
-            # the part of itself by which the distance should change
-            step = np.where(here > 0, np.log(np.maximum(here, 1e-300) / wanted), -1.0) * steepness[index]
-            done = (here >= wanted) & ((step < _CLOSE) | ((at < reach) & (reach < at * (1 + _CLOSE))))
-            step = np.where(here >= wanted, step - _CLOSE / 2, 1.1 * step - _CLOSE / 2 * 4.0**attempt)
-            low[index] = at * np.exp(np.clip(step, -1.0, 1.0))
+            # secants of ln(distance) against ln(tail), the first with the slope of the table
+            point = np.log([at, np.maximum(here, 1e-300)])
+            with np.errstate(all="ignore"):
+                change = point - before[:, index]
+                secant = -change[0] / change[1]
+            steepness[index] = np.where(np.isfinite(secant) & (secant > 0), secant, steepness[index])
+            before[:, index] = point
+            step = (point[1] - np.log(wanted)) * steepness[index]
+            done = (here >= wanted) & (step < _CLOSE)
+            low[index] = at * np.exp(np.clip(step, -1.0, 1.0) - _CLOSE / 2)
             index = index[~done]
             if not len(index):
                 break

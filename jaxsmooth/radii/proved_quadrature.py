@@ -25,7 +25,7 @@ from jaxsmooth.radii.spherical_density import MassError, SphericalDensity
 _LEVELS = np.array([1e-32, 1e-26, 1e-21, 1e-17, 1e-14, 1e-11, 1e-8, 1e-6, 1e-4, 2e-3, 2e-2, 0.1, 0.25, 0.5])
 _FINE, _ROUGH = (np.polynomial.legendre.leggauss(order) for order in (16, 10))
 # Half-axes of the ellipses, in half-widths of the panel.
-_AXES = (1.5, 2.0, 3.0)
+_AXES = (2.0, 3.0)
 _HALVINGS, _PANELS = 60, 200
 # A panel is accepted at this part of the error that is asked for.
 _SHARE = 1 / 128
@@ -140,30 +140,20 @@ class LevelMasses:
     ) -> np.ndarray:
         """The bound for the ellipse of this half-axis; inf if the integrand is not analytic in the disc around it."""
         e, half, r, rho = panels.distance, panels.half, np.exp(panels.middle), axis * panels.half
-        ratio = self._density.log_level_ratio(r, panels.level)
-        ratio_spread, level_spread = self._density.level_spread(r, panels.level, ratio, rho)
-        growth = np.expm1(rho)
-        # c = (e / r + r x / e) / 2 with x = 1 - (s / r)^2, or (r / e + (e^2 - s^2) / r e) / 2 where s hardly moves
-        x, x_spread = np.abs(np.expm1(2 * ratio)), np.exp(2 * ratio) * np.expm1(2 * ratio_spread)
-        s = r * np.exp(ratio)
-        y, y_spread = np.abs(e - s) * (e + s), s**2 * np.expm1(2 * level_spread)
-        reach = np.fmin(
-            e / r * growth + r / e * (growth * x + (1 + growth) * x_spread),
-            r / e * growth + (growth * y + (1 + growth) * y_spread) / (r * e),
-        )
-        reach = reach / 2 * (1 + 1e-12)
-        cosine = (r / e + (e - s) * (e + s) / (r * e)) / 2
-        cosine = np.where(np.abs(ratio) < 0.5, (e / r - r / e * np.expm1(2 * ratio)) / 2, cosine)
-        # |1 - c^2| on the disc, from above for powers that are positive and from below otherwise
+        ratio, s, inner, outer = self._caps(r, e, panels.level)
+        spreads = self._density.level_spread(r, panels.level, ratio, rho)
+        reach = _reach(r, e, s, ratio, np.expm1(rho), *spreads)
+        # 1 - c^2 on the disc, from above for powers that are positive and from below otherwise
         if self._half >= 1:
-            square = (1 - cosine) * (1 + cosine) + 2 * np.abs(cosine) * reach + reach**2
+            square = 4 * inner * outer + 2 * np.abs(outer - inner) * reach + reach**2
         else:
-            square = (1 - np.abs(cosine) - reach) * (1 + np.abs(cosine) - reach)
-        largest = self._cap(cosine, near) + reach * np.exp(self._log_peak + (self._half - 1) * np.log(square))
-        largest = np.where(np.abs(cosine) + reach < 1, largest, np.inf)
+            square = (2 * inner - reach) * (2 * outer - reach)
+        part = special.betainc(self._half, self._half, np.clip(inner if near else outer, 0, 1))
+        largest = part + reach * np.exp(self._log_peak + (self._half - 1) * np.log(square))
+        largest = np.where(reach < 2 * np.minimum(inner, outer), largest, np.inf)
         largest = np.where(constant, 1.0, largest) * height * np.exp(self._density.log_density_spread(r, rho))
-        inner = (axis + math.sqrt(axis**2 - 1)) ** -2
-        bound = half * 64 / 15 * largest * inner ** (len(_FINE[0]) - 1) / (1 - inner)
+        shrink = (axis + math.sqrt(axis**2 - 1)) ** -2
+        bound = half * 64 / 15 * largest * shrink ** (len(_FINE[0]) - 1) / (1 - shrink)
         return np.where(np.isnan(bound), np.inf, bound)
 
     def _gauss(self, panels: _Panels, near: bool, node: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -173,36 +163,28 @@ class LevelMasses:
 
     def _part(self, r: np.ndarray, e: np.ndarray, t: np.ndarray, near: bool) -> np.ndarray:
         """The part of the sphere of radius r that lies within s of the shift, or not."""
-        # s - r, without the cancellation of the difference
-        excess = r * np.expm1(np.minimum(self._density.log_level_ratio(r, t), 300.0))
-        sign = 1.0 if near else -1.0
-        with np.errstate(over="ignore", invalid="ignore"):
-            z = (e + sign * excess) * (2 * r - sign * e + excess) / (4 * e * r)
-        return special.betainc(self._half, self._half, np.clip(z, 0, 1))
+        _, _, inner, outer = self._caps(r, e, t)
+        return special.betainc(self._half, self._half, np.clip(inner if near else outer, 0, 1))
 
-    def _cap(self, cosine: np.ndarray, near: bool) -> np.ndarray:
-        return special.betainc(self._half, self._half, np.clip((1 - cosine if near else 1 + cosine) / 2, 0.0, 1.0))
+    def _caps(self, r: np.ndarray, e: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, ...]:
+        """ln(s / r), s, (1 - c) / 2 and (1 + c) / 2, as products of which no factor cancels more than it must."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            ratio = np.minimum(self._density.log_level_ratio(r, t), 300.0)
+            s, small = r * np.exp(ratio), np.abs(ratio) < 0.5
+            excess = np.where(small, r * np.expm1(ratio), s - r)
+            inner = np.where(small, (e + excess) * (2 * r - e + excess), (s - (r - e)) * (s + (r - e)))
+            outer = np.where(small, (e - excess) * (2 * r + e + excess), ((r + e) - s) * ((r + e) + s))
+            return ratio, s, inner / (4 * e * r), outer / (4 * e * r)
 
     def _range(self, panels: _Panels, near: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The least and the largest part of a sphere on a panel, |ln(s / r)| being monotone."""
+        """The least and the largest part of a sphere on a panel; s increases with r, and |ln(s / r)| is monotone."""
         first, last, e = np.exp(panels.lo), np.exp(panels.hi), panels.distance
         with np.errstate(all="ignore"):
             ratios = [np.minimum(self._density.log_level_ratio(r, panels.level), 300.0) for r in (first, last)]
-            x, s = [-np.expm1(2 * ratio) for ratio in ratios], [r * np.exp(w) for r, w in zip((first, last), ratios)]
-            small, large = np.minimum(*x), np.maximum(*x)
-            low = e / last + np.where(small >= 0, first, last) * small / e
-            high = e / first + np.where(large >= 0, last, first) * large / e
-            # the other form of c, for r far below s and e
-            small, large = ((e - end) * (e + end) / e for end in reversed(s))
-            low = np.fmax(low, first / e + small / np.where(small >= 0, last, first)) / 2
-            high = np.fmin(high, last / e + large / np.where(large >= 0, first, last)) / 2
-        # a sphere is not reached at all where the largest s, at the outer end, is below |r - e|
-        gap = np.maximum(np.maximum(first - e, e - last), 0.0)
-        low = np.where(gap >= s[1], 2.0, low)
-        # outward, by more than the rounding of the cosine
-        ends = (low - 4e-15 * (1 + np.abs(low)), high + 4e-15 * (1 + np.abs(high)))
-        parts = [self._cap(np.clip(cosine, -2, 2), near) for cosine in ends]
-        return np.minimum(*parts), np.maximum(*parts)
+            inner = _inner_range(first, last, e, *ratios)
+        ends = inner if near else tuple(1 - z for z in reversed(inner))
+        least, most = (special.betainc(self._half, self._half, np.clip(z, 0, 1)) for z in ends)
+        return least, most
 
     def _outer(self, level: np.ndarray, distance: np.ndarray, near: bool) -> tuple[np.ndarray, np.ndarray]:
         """What lies beyond the first and the last edge; where s(r) < e - r it is so for all smaller r."""
@@ -229,7 +211,7 @@ class LevelMasses:
     def _nodes(self) -> tuple[np.ndarray, np.ndarray]:
         """Lengths and weights of a quadrature of the density alone: for its total, and for first guesses."""
         # in low dimension the integrand of a guess bends where a sphere begins to be covered: shorter panels
-        pieces = 8 if self._density.dim < 6 else 2
+        pieces = 4 if self._density.dim < 6 else 1
         place = np.arange(pieces * (len(self._edges) - 1) + 1) / pieces
         edges = np.interp(place, np.arange(len(self._edges)), self._edges)
         lo, hi, kept = edges[:-1], edges[1:], []
@@ -244,3 +226,48 @@ class LevelMasses:
                 break
         log_length, weight = (np.concatenate(column) for column in zip(*kept, strict=True))
         return np.exp(log_length), weight
+
+
+def _reach(
+    r: np.ndarray,
+    e: np.ndarray,
+    s: np.ndarray,
+    ratio: np.ndarray,
+    growth: np.ndarray,
+    ratio_spread: np.ndarray,
+    s_spread: np.ndarray,
+) -> np.ndarray:
+    """How far c can lie from its value on a disc on which r changes by at most r * growth: the best of three forms."""
+    # 2 c = e / r + r x / e with x = 1 - (s / r)^2, where e and s - r are small
+    x, x_spread = np.abs(np.expm1(2 * ratio)), np.exp(2 * ratio) * np.expm1(2 * ratio_spread)
+    flat = e / r * growth + r / e * (growth * x + (1 + growth) * x_spread)
+    # 2 c = r / e + (e^2 - s^2) / r e, where s hardly moves
+    moved = s**2 * np.expm1(2 * s_spread)
+    inside = r / e * growth + (growth * np.abs(e - s) * (e + s) + (1 + growth) * moved) / (r * e)
+    # 2 c = 2 - (s^2 - (r - e)^2) / r e, where s and r - e are small
+    moved = moved + 2 * np.abs(r - e) * r * growth + (r * growth) ** 2
+    close = (growth * np.abs(s - (r - e)) * np.abs(s + (r - e)) + (1 + growth) * moved) / (r * e)
+    return np.fmin(np.fmin(flat, inside), close) / 2 * (1 + 1e-12)
+
+
+def _inner_range(
+    first: np.ndarray, last: np.ndarray, e: np.ndarray, *ratios: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of (1 - c) / 2 on a panel, from the same three forms by intervals."""
+    divide = lambda value, small, large: value / np.where(value >= 0, large, small)  # the least quotient
+    x = [-np.expm1(2 * ratio) for ratio in ratios]
+    s = [r * np.exp(ratio) for r, ratio in zip((first, last), ratios, strict=True)]
+    small, large = np.minimum(*x), np.maximum(*x)
+    low = e / last + np.where(small >= 0, first, last) * small / e
+    high = e / first + np.where(large >= 0, last, first) * large / e
+    small, large = ((e - end) * (e + end) / e for end in reversed(s))
+    low = np.fmax(low, first / e + divide(small, first, last))
+    high = np.fmin(high, last / e - divide(-large, first, last))
+    # outward, by more than the rounding
+    least, most = (2 - high) / 4 - 4e-15 * (1 + np.abs(high)), (2 - low) / 4 + 4e-15 * (1 + np.abs(low))
+    slack = 1e-15 * (last + e)
+    near = np.maximum(np.maximum(first - e, e - last) - slack, 0.0)
+    far = np.maximum(np.abs(first - e), np.abs(last - e)) + slack
+    below, above = s[0] ** 2 * (1 - 1e-14) - far**2, s[1] ** 2 * (1 + 1e-14) - near**2
+    least = np.fmax(least, divide(below, first, last) / (4 * e) * np.where(below >= 0, 1 - 1e-14, 1 + 1e-14))
+    return least, np.fmin(most, -divide(-above, first, last) / (4 * e) * np.where(above >= 0, 1 + 1e-14, 1 - 1e-14))
