@@ -80,16 +80,18 @@ def _level_set(dim: int, k: float, a: float) -> LevelSet:
             return np.log1p(np.maximum((1 + r**-k) * np.expm1(-t / a), -1.0)) / k
 
     def log_density_spread(r: np.ndarray, rho: np.ndarray) -> np.ndarray:
-        # dim u - a ln(1 + e^(k u)), whose second derivative is that of a logistic law: |cosh| >= cos(Im) cosh(Re)
+        # dim u - a ln(1 + e^(k u)): by the change of e^(k u), of e^(-k u), or the second derivative, that of a logistic
+        # law, with |cosh| >= cos(Im) cosh(Re)
         x = 1 / (1 + r**-k)
-        narrow = k * rho < 2
-        cosine = np.cos(np.where(narrow, k * rho / 2, 0.0))
-        curvature = a * k * k * x * (1 - x) * np.exp(k * rho) / cosine**2
-        return np.where(narrow, np.abs(dim - a * k * x) * rho + curvature * rho**2 / 2, np.inf)
+        with np.errstate(all="ignore"):
+            moved = np.expm1(k * rho)
+            log = lambda part: np.where(part < 1, -a * np.log1p(-np.minimum(part, 1.0)), np.inf)
+            inner, outer = dim * rho + log(x * moved), np.abs(dim - a * k) * rho + log((1 - x) * moved)
+            curvature = a * k * k * x * (1 - x) * np.exp(k * rho) / np.cos(np.minimum(k * rho / 2, 1.0)) ** 2
+            middle = np.where(k * rho < 2, np.abs(dim - a * k * x) * rho + curvature * rho**2 / 2, np.inf)
+            return np.fmin(np.fmin(inner, outer), middle)
 
-    def level_spread(
-        r: np.ndarray, t: np.ndarray, ratio: np.ndarray, rho: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def level_spread(r: np.ndarray, t: np.ndarray, ratio: np.ndarray, rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # s^k / r^k = e^(-t / a) + (e^(-t / a) - 1) / r^k, and s^k = e^(-t / a) (1 + r^k) - 1
         with np.errstate(all="ignore"):
             moved = np.expm1(k * rho) * np.exp(-k * ratio)

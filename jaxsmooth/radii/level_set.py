@@ -26,12 +26,14 @@ from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.level_guess import LevelGuess
 from jaxsmooth.radii.proved_quadrature import LevelMasses
 from jaxsmooth.radii.score_laws import spherical
-from jaxsmooth.radii.spherical_density import SphericalDensity
+from jaxsmooth.radii.spherical_density import SphericalDensity, check_decreasing
 
 # Special functions and densities are right to about 1e-13 relative.
 _ROUNDING = 1e-12
-# Up to so many tails are answered one by one; more are continued from some of them.
-_ONE_BY_ONE, _CONTINUED_FROM = 2048, 512
+# Up to so many tails are answered one by one; more are continued from so many. Fewer in low dimension, where
+# the panels around the kinks take time.
+_ONE_BY_ONE, _CONTINUED_FROM = {True: 2048, False: 512}, {True: 1024, False: 384}
+_HIGH_DIM = 16
 # How close, in parts of themselves, radii come to what their tails require, and tails to theirs.
 _CLOSE, _PRECISION = 2e-9, 1e-12
 _ATTEMPTS, _CHUNK = 4, 128
@@ -74,6 +76,7 @@ class LevelSet:
             raise ValueError(f"the level-set method needs dim >= 2; got {density.dim}. In one dimension use Expp")
         self._density = density
         self._masses = LevelMasses(density)
+        check_decreasing(density, self._masses.nodes, self._masses.weights)
         # E[cos; cos > 0] for a direction of the sphere: with it, the growth of a probability of 1/2
         self._mean_cosine = gamma_ratio((density.dim - 1) / 2, 0.5) / ((density.dim - 1) * np.sqrt(np.pi))
         self._growth = density.mean_score * self._mean_cosine * (1 + 1e-11)
@@ -93,8 +96,8 @@ class LevelSet:
     def radius(self, tail: np.ndarray) -> np.ndarray:
         """The certified radius of tails 1 - p, rounded down: to 1e-8 or so where the score has a mean.
 
-        Beyond 2,048 different tails, 512 of them are answered so and continued to the others by the growth of
-        probabilities near 1/2, at most 1e-4 smaller.
+        Beyond 2,048 different tails (512 below 16 dimensions) the radii of some are continued to the others by the
+        growth of probabilities near 1/2, which loses about 1e-4.
 
         Args:
             tail: one minus the probability, float64, 1-D, in [0, 1/2].
@@ -107,7 +110,7 @@ class LevelSet:
         inside = (unique > 0) & (unique < 0.5)
         radius = np.where(unique == 0, np.inf, 0.0)
         wanted = unique[inside]
-        if len(wanted) > _ONE_BY_ONE:
+        if len(wanted) > _ONE_BY_ONE[self._density.dim >= _HIGH_DIM]:
             radius[inside] = self._many(wanted)
         elif len(wanted):
             radius[inside] = self._radius(wanted)
@@ -187,7 +190,11 @@ class LevelSet:
 
     def _many(self, tail: np.ndarray) -> np.ndarray:
         """The same for more tails than are answered one by one; they increase."""
-        chosen = np.unique(np.linspace(0, len(tail) - 1, _CONTINUED_FROM).astype(int))
+        # even in the logarithms of the tail and of the distance
+        distance = np.maximum(self._guess.radius(tail)[0], 1e-300)
+        place = np.log(tail) - np.log(np.minimum.accumulate(distance))
+        count = _CONTINUED_FROM[self._density.dim >= _HIGH_DIM]
+        chosen = np.unique(np.searchsorted(place, np.linspace(place[0], place[-1], count)))
         _, start, value, ratio = self._checked(tail[chosen])
         # the nearest distance that is certified for a tail at least as large
         above = np.searchsorted(tail[chosen], tail)
@@ -196,7 +203,7 @@ class LevelSet:
 
     def _checked(self, tail: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Radii of tails; and the distances, their certified tails and ratios, that they are continued from."""
-        best, start, value, ratio = (np.zeros_like(tail) for _ in range(4))
+        best, start, value, ratio = (np.full_like(tail, first) for first in (0.0, 0.0, 0.0, 1.0))
         guess, steepness = self._guess.radius(tail)
         low, before = guess * (1 - _CLOSE / 2), np.full((2, len(tail)), np.nan)
         index = np.flatnonzero(low > 0)
