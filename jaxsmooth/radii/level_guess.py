@@ -33,8 +33,8 @@ class LevelGuess:
         first = _FIRST * rms
         while self._tail(np.array([first]), self._root(np.array([first])))[0] < 0.499 and first > 1e-12 * rms:
             first /= 16
-        self._ends = np.log([first, last])
-        log_distance = np.linspace(*self._ends, int(np.ceil((self._ends[1] - self._ends[0]) / _SPACING)) + 1)
+        self._ends = float(np.log(first)), float(np.log(last))
+        log_distance = np.linspace(*self._ends, num=int(np.ceil((self._ends[1] - self._ends[0]) / _SPACING)) + 1)
         distance = np.exp(log_distance)
         level = self._root(distance)
         further = [self._masses.guess(-level * factor, distance, near=False) for factor in (0.999, 1.001)]

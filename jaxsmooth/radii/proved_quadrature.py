@@ -70,6 +70,9 @@ class LevelMasses:
     def __init__(self, density: SphericalDensity) -> None:
         self._density = density
         self._proved = density.log_density_spread is not None and density.level_spread is not None
+        nowhere = lambda r, *_: np.full_like(r, np.inf)
+        self._log_spread = density.log_density_spread or nowhere
+        self._level_spread = density.level_spread or (lambda *args: (nowhere(*args), nowhere(*args)))
         self._half = (density.dim - 1) / 2
         # the density of the cosine is e^log_peak (1 - c^2)^(half - 1)
         self._log_peak = (1 - 2 * self._half) * math.log(2) - float(special.betaln(self._half, self._half))
@@ -124,7 +127,7 @@ class LevelMasses:
         height, r = self._height(panels.middle), np.exp(panels.middle)
         least, most = self._range(panels, near)
         with np.errstate(all="ignore"):
-            spread = np.exp(self._density.log_density_spread(r, panels.half))
+            spread = np.exp(self._log_spread(r, panels.half))
             low, high = (2 * panels.half * height * factor for factor in (least / spread, most * spread))
             value, error = (low + high) / 2, (high - low) / 2
             gauss = np.min([self._gauss_error(panels, near, height, least == most, axis) for axis in _AXES], axis=0)
@@ -141,7 +144,7 @@ class LevelMasses:
         """The bound for the ellipse of this half-axis; inf if the integrand is not analytic in the disc around it."""
         e, half, r, rho = panels.distance, panels.half, np.exp(panels.middle), axis * panels.half
         ratio, s, inner, outer = self._caps(r, e, panels.level)
-        spreads = self._density.level_spread(r, panels.level, ratio, rho)
+        spreads = self._level_spread(r, panels.level, ratio, rho)
         reach = _reach(r, e, s, ratio, np.expm1(rho), *spreads)
         # 1 - c^2 on the disc, from above for powers that are positive and from below otherwise
         if self._half >= 1:
@@ -151,7 +154,7 @@ class LevelMasses:
         part = special.betainc(self._half, self._half, np.clip(inner if near else outer, 0, 1))
         largest = part + reach * np.exp(self._log_peak + (self._half - 1) * np.log(square))
         largest = np.where(reach < 2 * np.minimum(inner, outer), largest, np.inf)
-        largest = np.where(constant, 1.0, largest) * height * np.exp(self._density.log_density_spread(r, rho))
+        largest = np.where(constant, 1.0, largest) * height * np.exp(self._log_spread(r, rho))
         shrink = (axis + math.sqrt(axis**2 - 1)) ** -2
         bound = half * 64 / 15 * largest * shrink ** (len(_FINE[0]) - 1) / (1 - shrink)
         return np.where(np.isnan(bound), np.inf, bound)
