@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random
+from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise, noise_family
 from jaxsmooth.radii import radius_rule
 
@@ -36,7 +36,7 @@ class Gaussian(AbstractNoise):
 
     def scale(self, dim: int) -> Any:
         """The standard deviation, whatever the dimension."""
-        return self.sigma
+        return float32_law.on_host(self.sigma)
 
 
 def _inverse(noise: Gaussian, radius: np.ndarray, dim: int | None) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random, surfaces
+from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise, noise_family, static
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_beta_prime_density
@@ -48,14 +48,36 @@ class Pow2(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
+        length, k = self._length(dim), float(self.k)
         key_above, key_below, key_direction = random.split(key, 3)
-        above, below = dim / self.k, self.power(dim) - dim / self.k
-        radius = jnp.exp((random.log_gamma(key_above, above) - random.log_gamma(key_below, below)) / self.k)
-        return (self.scale(dim) * radius * surfaces.sphere(key_direction, dim)).reshape(shape)
+        above, below = dim / k, self.power(dim) - dim / k
+        if length.has_plain_factors:
+            log_radius = (random.log_gamma(key_above, above) - random.log_gamma(key_below, below)) / k
+            radius = self.sigma / self._root(dim) * jnp.exp(log_radius)
+        else:
+            unit = 1 / self._root(dim)
+            radius = self.sigma * random.beta_prime_radius((key_above, key_below), above, below, k, unit)
+        return (radius * surfaces.sphere(key_direction, dim)).reshape(shape)
 
     def scale(self, dim: int) -> Any:
         """Lambda; the length to the power k, in its units, is Beta prime(dim / k, a - dim / k)."""
-        return self.sigma / _rms(dim, self.k, self.power(dim))
+        return float32_law.on_host(self.sigma) / self._root(dim)
+
+    def check_event(self, dim: int) -> None:
+        """See ``AbstractNoise.check_event``."""
+        self._length(dim)
+
+    def _root(self, dim: int) -> float:
+        """Sigma in units of lambda."""
+        return _rms(dim, self.k, self.power(dim))
+
+    def _length(self, dim: int) -> float32_law.LengthLaw:
+        float32_law.check_parameter("k", self.k, "a smaller k")
+        float32_law.check_parameter("a", self.a, "Exp2")
+        law = lambda noise: float32_law.beta_prime_length(
+            dim / noise.k, noise.power(dim) - dim / noise.k, float(noise.k), -math.log(noise._root(dim))
+        )
+        return float32_law.check_length(self, dim, "k", law)
 
     def power(self, dim: int) -> float:
         """The power a for ``dim`` coordinates: the one given, or the family's default."""
