@@ -55,13 +55,13 @@ EXTREME = [
     (exponential(noises.Exp2, 2, 0.078), 64),
     (exponential(noises.Exp1, 1, 0.1), 784),
     (exponential(noises.ExpInf, np.inf, 0.12), 3),
-    (exponential(noises.Exp2, 2, 1e12), 2),
-    (exponential(noises.Exp1, 1, 1e9), 3),
+    ((noises.Exp2(0.25, k=1e12), 2, 2, lambda dim: stats.uniform), 2),
+    ((noises.Exp1(0.25, k=1e9), 1, 3, lambda dim: stats.uniform), 3),
     (exponential(noises.ExpInf, np.inf, 50.0, 1.5), 3),
     (power(noises.PowInf(0.25, a=5.01), np.inf, 1.0), 3),
     (power(noises.PowInf(0.25, a=1e14), np.inf, 1.0), 64),
     (power(noises.Pow2(0.25, k=0.1), 2, 0.1), 64),
-    (power(noises.Pow2(0.25, k=1e4), 2, 1e4), 3),
+    (power(noises.Pow2(0.25, k=50.0), 2, 50.0), 3),
 ]
 
 
@@ -80,7 +80,8 @@ def test_the_length_has_its_law(row, dim, optimized):
 def test_coordinates_of_the_generalised_normal_have_their_law(p, optimized):
     noise = noises.Expp(0.25, p=p)
     sample = np.float64(noise.sample(jax.random.key(4), (20_000,))) / noise.scale(1)
-    assert stats.kstest(np.abs(sample) ** p, stats.gamma(1 / p).cdf).pvalue > FALSE_ALARM
+    power, law = (np.abs(sample) ** p, stats.gamma(1 / p)) if p < 1000 else (np.abs(sample), stats.uniform)
+    assert stats.kstest(power, law.cdf).pvalue > FALSE_ALARM
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 64, 3072, 150528])
@@ -121,9 +122,9 @@ def test_what_float32_cannot_draw_is_refused(noise, dim, message):
 @pytest.mark.parametrize("sigma", [1e-40, 1e-20, 1e20, 1e38, np.float64(1e-300)])
 def test_a_sigma_at_the_ends_of_float32_is_refused(sigma):
     noise = noises.Gaussian(sigma)
-    with pytest.raises(ValueError, match="noise.sigma must lie between"):
+    with pytest.raises(ValueError, match="sigma must lie between"):
         js.certified_radius(noise, 0.9)
-    with pytest.raises(ValueError, match="noise.sigma must lie between"):
+    with pytest.raises(ValueError, match="sigma must lie between"):
         js.count_votes(KEY, lambda x: x, noise, np.zeros((1, 2), np.float32), 10)
 
 
