@@ -18,8 +18,8 @@ from jaxsmooth.radii.semi_elastic import radius_of_tail, tail_of_radius
 from jaxsmooth.scales.base import AbstractScale, check_scale, compiled_rounding, frozen_pytree
 from jaxsmooth.scales.constant import Constant
 
-# No radius is larger in units of sigma: the normal quantile of the smallest positive tail is 38.
-_REACH = 40.0
+# No radius is larger in units of sigma: in double precision 1 - p is at least 2^-53, whose normal quantile is 8.2.
+_REACH = 9.0
 
 
 @frozen_pytree
