@@ -15,7 +15,7 @@ from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.semi_elastic import radius_of_tail, tail_of_radius
-from jaxsmooth.scales.base import AbstractScale, check_scale, compiled_rounding, frozen_pytree
+from jaxsmooth.scales.base import AbstractScale, check_scale, frozen_pytree, rounding_on_host
 from jaxsmooth.scales.constant import Constant
 
 # No radius is larger in units of sigma: in double precision 1 - p is at least 2^-53, whose normal quantile is 8.2.
@@ -160,7 +160,7 @@ class InputDependentGaussian(AbstractNoise):
             sigma,
             np.full(sigma.shape, math.inf) if rate is None else host("semi_elasticity", rate),
             host("local_constancy_radius", 0.0 if within is None else within),
-            host("rounding", compiled_rounding(self.sigma_at, jnp.asarray(x, jnp.float32), np.float32(_REACH * sigma))),
+            host("rounding", rounding_on_host(self.sigma_at, x, _REACH * sigma)),
         )
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:

@@ -196,9 +196,14 @@ def _free_to_move(scale: Any) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf) if held(leaf) else leaf, scale)
 
 
+def rounding_on_host(scale: AbstractScale, x: Any, reach: np.ndarray) -> np.ndarray:
+    """``scale.rounding`` of each image, float64 ``(images,)``, NumPy."""
+    x, reach = jnp.asarray(x, jnp.float32), jnp.asarray(reach, jnp.float32)
+    return np.asarray(_compiled_rounding(_free_to_move(scale), x, reach), np.float64)
+
+
 @jax.jit
-def compiled_rounding(scale: AbstractScale, x: Array, reach: Array) -> Array:
-    """``scale.rounding`` of float32 images, ``(images,)``."""
+def _compiled_rounding(scale: AbstractScale, x: Array, reach: Array) -> Array:
     return jnp.broadcast_to(jnp.asarray(scale.rounding(x, reach), jnp.float32), x.shape[:1])
 
 
