@@ -198,8 +198,8 @@ def _free_to_move(scale: Any) -> Any:
 
 def rounding_on_host(scale: AbstractScale, x: Any, reach: np.ndarray) -> np.ndarray:
     """``scale.rounding`` of each image, float64 ``(images,)``, NumPy."""
-    x, reach = jnp.asarray(x, jnp.float32), jnp.asarray(reach, jnp.float32)
-    return np.asarray(_compiled_rounding(_free_to_move(scale), x, reach), np.float64)
+    arrays = jnp.asarray(x, jnp.float32), jnp.asarray(reach, jnp.float32)
+    return np.asarray(_compiled_rounding(_free_to_move(scale), *arrays), np.float64)
 
 
 @jax.jit
