@@ -16,6 +16,8 @@ NORMS = (1.0, 2.0, math.inf)
 _NAMES_OF_NORMS = {"l1": 1.0, "l2": 2.0, "linf": math.inf, "inf": math.inf}
 # Draws are numbered in int32, with room for the batch that the last one is in.
 MOST_DRAWS = 2**31 - 2**24
+# Far inside the range of float32, so that the draws of every noise that is not refused are normal numbers of it.
+SMALLEST_SIGMA, LARGEST_SIGMA = 2.0**-40, 2.0**40
 
 
 def is_traced(*trees: Any) -> bool:
@@ -177,6 +179,24 @@ def noise(value: Any, name: str = "noise") -> Any:
             f"{name} must be an instance of a noise, for example jaxsmooth.noises.Gaussian({sigma}); got {value!r}"
         )
     return value
+
+
+def sigma(name: str, value: Any) -> None:
+    """Refuse a sigma that is not positive, or so small or large that float32 draws would lose their law."""
+    array = positives(name, value)
+    good = (array >= SMALLEST_SIGMA) & (array <= LARGEST_SIGMA)
+    if not good.all():
+        raise ValueError(
+            f"{name} must lie between {SMALLEST_SIGMA:.2g} and {LARGEST_SIGMA:.2g}, for noise is drawn in float32; got "
+            f"{_first_bad(array, good)!r}. Rescale the inputs"
+        )
+
+
+def sampled_sigma(name: str, value: Any) -> Any:
+    """A checked sigma as sampling sees it, the nearest float32, in double precision: a float, or an array of them."""
+    sigma(name, value)
+    array = np.asarray(value, np.float64).astype(np.float32).astype(np.float64)
+    return array if array.ndim else float(array)
 
 
 def as_array(name: str, value: Any) -> np.ndarray:

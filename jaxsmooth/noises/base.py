@@ -42,7 +42,20 @@ class AbstractNoise(abc.ABC):
 
     @abc.abstractmethod
     def scale(self, dim: int) -> Any:
-        """The family's scale parameter lambda for ``dim`` coordinates, in the units of ``x``."""
+        """The family's scale parameter lambda for ``dim`` coordinates, in the units of ``x``; float64 on the host."""
+
+    def check_event(self, dim: int) -> None:
+        """Refuse static parameters with which float32 draws of ``dim`` coordinates would not have the law of the noise.
+
+        ``sample`` asks it while it is traced. Sigma is checked where it is concrete, by everything that takes a noise.
+
+        Args:
+            dim: the number of coordinates of one event.
+
+        Raises:
+            ValueError: naming the parameter, its value, and one that can be drawn.
+        """
+        del dim
 
     def perturb(self, key: Array, x: Array) -> Array:
         """What a draw makes of one event: ``x`` plus a ``sample``; what certification and training call.

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random, surfaces
+from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
@@ -45,13 +45,30 @@ class Exp1(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
+        length, k = self._length(dim), float(self.k)
         key_radius, key_direction = random.split(key)
-        radius = jnp.exp(random.log_gamma(key_radius, dim / self.k) / self.k)
-        return (self.scale(dim) * radius * surfaces.cross_polytope(key_direction, dim)).reshape(shape)
+        if length.has_plain_factors:
+            radius = self.sigma / self._root(dim) * jnp.exp(random.log_gamma(key_radius, dim / k) / k)
+        else:
+            radius = self.sigma * random.gamma_radius(key_radius, dim, k, 1 / self._root(dim))
+        return (radius * surfaces.cross_polytope(key_direction, dim)).reshape(shape)
 
     def scale(self, dim: int) -> Any:
         """Lambda; the l1 norm to the power k, in its units, is Gamma(dim / k)."""
-        return self.sigma / math.sqrt(2 * gamma_ratio(dim / self.k, 2 / self.k) / (dim * (dim + 1)))
+        return float32_law.on_host(self.sigma) / self._root(dim)
+
+    def check_event(self, dim: int) -> None:
+        """See ``AbstractNoise.check_event``."""
+        self._length(dim)
+
+    def _root(self, dim: int) -> float:
+        """Sigma in units of lambda."""
+        return math.sqrt(2 * gamma_ratio(dim / self.k, 2 / self.k) / (dim * (dim + 1)))
+
+    def _length(self, dim: int) -> float32_law.LengthLaw:
+        float32_law.check_parameter("k", self.k, "k = 1e15")
+        law = lambda noise: float32_law.gamma_length(dim, float(noise.k), -math.log(noise._root(dim)))
+        return float32_law.check_length(self, dim, "k", law)
 
 
 @radius_rule(

@@ -12,7 +12,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random, surfaces
+from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise, check_order
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_gamma_density
@@ -50,14 +50,31 @@ class Exp2(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
+        length, k = self._length(dim), float(self.k)
         key_radius, key_direction = random.split(key)
-        radius = jnp.exp(random.log_gamma(key_radius, (dim - self.j) / self.k) / self.k)
-        return (self.scale(dim) * radius * surfaces.sphere(key_direction, dim)).reshape(shape)
+        if length.has_plain_factors:
+            radius = self.sigma / self._root(dim) * jnp.exp(random.log_gamma(key_radius, (dim - self.j) / k) / k)
+        else:
+            radius = self.sigma * random.gamma_radius(key_radius, (dim - self.j), k, 1 / self._root(dim))
+        return (radius * surfaces.sphere(key_direction, dim)).reshape(shape)
 
     def scale(self, dim: int) -> Any:
         """Lambda; the length to the power k, in its units, is Gamma((dim - j) / k)."""
+        return float32_law.on_host(self.sigma) / self._root(dim)
+
+    def check_event(self, dim: int) -> None:
+        """See ``AbstractNoise.check_event``."""
+        self._length(dim)
+
+    def _root(self, dim: int) -> float:
+        """Sigma in units of lambda."""
         check_order(self.j, dim)
-        return self.sigma / math.sqrt(gamma_ratio((dim - self.j) / self.k, 2 / self.k) / dim)
+        return math.sqrt(gamma_ratio((dim - self.j) / self.k, 2 / self.k) / dim)
+
+    def _length(self, dim: int) -> float32_law.LengthLaw:
+        float32_law.check_parameter("k", self.k, "UniformBall")
+        law = lambda noise: float32_law.gamma_length(dim - noise.j, float(noise.k), -math.log(noise._root(dim)))
+        return float32_law.check_length(self, dim, "k", law)
 
 
 @functools.lru_cache(maxsize=32)
@@ -71,6 +88,14 @@ def _level_set(dim: int, k: float, j: float) -> LevelSet:
         with np.errstate(divide="ignore"):
             return np.log1p(np.maximum(-t / y, -1.0)) / k
 
+    def log_density_spread(r: np.ndarray, rho: np.ndarray) -> np.ndarray:
+        # (dim - j) u - e^(k u), by its absolute coefficients beyond the linear term
+        y = r**k
+        return np.abs(dim - j - k * y) * rho + y * (np.expm1(k * rho) - k * rho)
+
+    def level_spread(r: np.ndarray, t: np.ndarray, ratio: np.ndarray, rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _spread_of_level(r**k, ratio, k, j, rho)
+
     return LevelSet(
         SphericalDensity(
             dim=dim,
@@ -80,6 +105,8 @@ def _level_set(dim: int, k: float, j: float) -> LevelSet:
             log_density=lambda r: math.log(k) + log_gamma_density(shape, r**k),
             log_level_ratio=log_level_ratio,
             score=lambda r: k * r ** (k - 1) + j / r,
+            log_density_spread=log_density_spread,
+            level_spread=level_spread,
             mean_score=k * gamma_ratio(shape, (k - 1) / k) + (j * gamma_ratio(shape, -1 / k) if j > 0 else 0.0),
         )
     )
@@ -92,9 +119,33 @@ def _log_level_ratio_with_pole(y: np.ndarray, t: np.ndarray, order: float) -> np
     for _ in range(60):
         step = (order * w + y * np.expm1(w) + t) / (order + y * np.exp(w))
         w = w - step
-        if np.all(np.abs(step) <= 1e-14 * np.abs(w) + 1e-300):
+        # Newton squares the error: what is left is rounding
+        if np.all(np.abs(step) <= 1e-10 * np.abs(w) + 1e-300):
             break
     return w
+
+
+def _spread_of_level(
+    y: np.ndarray, w: np.ndarray, k: float, j: float, rho: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""How far w = ln(s / r) and ln s can lie from their values, for y = r^k in a disc about the given one.
+
+    s is the root of j ln s + s^k = j ln r + y - t. Each change is the fixed point of a map: if that maps a disc into
+    itself and contracts there, it has one root in it, which is analytic in y.
+    """
+    with np.errstate(all="ignore"):
+        moved, s = np.expm1(k * rho), y * np.exp(k * w)
+        rest, slope = np.abs(np.expm1(k * w)), j + k * s
+        ratio = 2 * moved * y * rest / slope
+        step = np.expm1(k * ratio)
+        image = (s * (step - k * ratio) + moved * (y * rest + s * step)) / slope
+        contracts = (image <= ratio) & (k * s * (step + moved * (1 + step)) < 0.99 * slope)
+        ratio = np.where(contracts, ratio, np.inf)
+        change = (j * rho + y * moved) / slope
+        log_s = 2 * change
+        step = np.expm1(k * log_s)
+        contracts = (change + s * (step - k * log_s) / slope <= log_s) & (k * s * step < 0.99 * slope)
+        return ratio, np.where(contracts, log_s, np.inf)
 
 
 @radius_rule(

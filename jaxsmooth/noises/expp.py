@@ -12,7 +12,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random
+from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
@@ -48,18 +48,34 @@ class Expp(AbstractNoise):
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
+        self.check_event(math.prod(shape))
         if self.p == 2:
-            return self.scale(math.prod(shape)) * np.float32(math.sqrt(0.5)) * random.normal(key, shape)
+            return self.sigma / self._root() * np.float32(math.sqrt(0.5)) * random.normal(key, shape)
         exponential = random.laplace(key, shape)
         if self.p != 1:
             exponential = jnp.copysign(_quantile(float(self.p), jnp.abs(exponential)), exponential)
-        return self.scale(math.prod(shape)) * exponential
+        return self.sigma / self._root() * exponential
 
     def scale(self, dim: int) -> Any:
         r"""Lambda, whatever the dimension; :math:`|x_i / \lambda|^p` is Gamma(1 / p)."""
-        return self.sigma / math.sqrt(gamma_ratio(1 / self.p, 2 / self.p))
+        return float32_law.on_host(self.sigma) / self._root()
+
+    def check_event(self, dim: int) -> None:
+        """See ``AbstractNoise.check_event``."""
+        del dim
+        if not _SMALLEST_P <= self.p <= _LARGEST_P:
+            raise ValueError(
+                f"Expp with p = {self.p!r} cannot be drawn in float32; p must lie between {_SMALLEST_P:g} and "
+                f"{_LARGEST_P:g}. Its limit for large p is Uniform"
+            )
+
+    def _root(self) -> float:
+        """Sigma in units of lambda."""
+        return math.sqrt(gamma_ratio(1 / self.p, 2 / self.p))
 
 
+# Where the cubics are right to 2e-5, and draws in units of lambda between 1e-8 and 1e21.
+_SMALLEST_P, _LARGEST_P = 0.08, 1000.0
 # Cells of the quantile function, even in the log of the exponential number -ln(1 - F).
 _CELLS, _FIRST, _LAST = 512, -22.5, 3.2
 
@@ -83,7 +99,7 @@ def _quantile_cells(p: float) -> np.ndarray:
         y = np.where(e < 0.7, below, above)
     # the density is e^(-y) / Gamma(1 + 1/p) on x > 0, flat at 0
     gamma = math.gamma(1 + 1 / p)
-    x = np.where(y > 1e-250, np.maximum(y, 1e-250) ** (1 / p), gamma * e)
+    x = np.where(y > 1e-250, np.maximum(y, 1e-250) ** (1 / p), -gamma * np.expm1(-e))
     value = np.log(x / e)
     slope = (gamma * (e / x) * np.exp(y - e) - 1) * (log_e[1] - log_e[0])
     rise = np.diff(value)

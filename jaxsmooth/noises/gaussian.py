@@ -8,7 +8,7 @@ from scipy import special
 
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random
+from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import radius_rule
 
@@ -37,7 +37,7 @@ class Gaussian(AbstractNoise):
 
     def scale(self, dim: int) -> Any:
         """The standard deviation, whatever the dimension."""
-        return self.sigma
+        return float32_law.on_host(self.sigma)
 
 
 def _inverse(noise: Gaussian, radius: np.ndarray, dim: int | None) -> np.ndarray:

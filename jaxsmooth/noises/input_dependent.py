@@ -12,12 +12,15 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random
+from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.semi_elastic import radius_of_tail, tail_of_radius
-from jaxsmooth.scales.base import AbstractScale, check_scale
+from jaxsmooth.scales.base import AbstractScale, check_scale, rounding_on_host
 from jaxsmooth.scales.constant import Constant
+
+# No radius is larger in units of sigma: in double precision 1 - p is at least 2^-53, whose normal quantile is 8.2.
+_REACH = 9.0
 
 
 @frozen_pytree
@@ -34,6 +37,8 @@ class GaussianAt(AbstractNoise):
         rate: semi-elasticity of the scale, one number or ``(images,)``; inf where none is declared.
         constant_within: l2 radius within which sigma is constant, one number or ``(images,)``; 0 where none is
             declared.
+        margin: how much farther log sigma may move than the rate says, as ``scale.rounding`` bounds it; one number or
+            ``(images,)``.
 
     References:
         Sukenik, Kuvshinov and Guennemann, "Intriguing properties of input-dependent randomized smoothing", 2022.
@@ -48,6 +53,7 @@ class GaussianAt(AbstractNoise):
     sigma: Any
     rate: Any = math.inf
     constant_within: Any = 0.0
+    margin: Any = 0.0
 
     def __post_init__(self) -> None:
         # Values that are on a device are not waited for.
@@ -69,13 +75,13 @@ class GaussianAt(AbstractNoise):
 
     def scale(self, dim: int) -> Any:
         """The standard deviations, whatever the dimension."""
-        return self.sigma
+        return float32_law.on_host(self.sigma)
 
     def __getitem__(self, images: Any) -> "GaussianAt":
         """The noise of some of the images."""
         shape = np.shape(self.sigma)
         pick = lambda leaf: (np if isinstance(leaf, np.ndarray | float) else jnp).broadcast_to(leaf, shape)[images]
-        return GaussianAt(*(pick(leaf) for leaf in (self.sigma, self.rate, self.constant_within)))
+        return GaussianAt(*(pick(leaf) for leaf in (self.sigma, self.rate, self.constant_within, self.margin)))
 
 
 @frozen_pytree
@@ -122,7 +128,9 @@ class InputDependentGaussian(AbstractNoise):
         rate = jnp.nextafter(jnp.asarray(math.inf if rate is None else rate, jnp.float32), jnp.inf)
         within = jnp.nextafter(jnp.asarray(0.0 if within is None else within, jnp.float32), 0.0)
         spread = lambda leaf: jnp.broadcast_to(leaf, x.shape[:1])
-        return GaussianAt(spread(self.sigma_at(x)), spread(rate), spread(within))
+        sigma = spread(self.sigma_at(x))
+        margin = jnp.nextafter(jnp.asarray(self.sigma_at.rounding(x, _REACH * sigma), jnp.float32), jnp.inf)
+        return GaussianAt(sigma, spread(rate), spread(within), spread(margin))
 
     def frozen_at(self, x: Any) -> GaussianAt:
         """The noise at each image as radius rules need it: float64 NumPy on the host.
@@ -140,15 +148,20 @@ class InputDependentGaussian(AbstractNoise):
         if _check.is_traced(self, x):
             raise TypeError("frozen_at works on the host and cannot be traced; inside jit use at")
         sigma = self.sigma_at.on_host(x)
-        if not (np.isfinite(sigma) & (sigma > 0)).all():
-            i = int(np.argmin(np.isfinite(sigma) & (sigma > 0)))
-            raise ValueError(f"sigma(x) must be positive and finite; image {i} has {sigma[i]}. Clip the scale")
+        good = (sigma >= _check.SMALLEST_SIGMA) & (sigma <= _check.LARGEST_SIGMA)
+        if not good.all():
+            limits = f"between {_check.SMALLEST_SIGMA:.2g} and {_check.LARGEST_SIGMA:.2g}"
+            i = int(np.argmin(good))
+            raise ValueError(
+                f"sigma(x) must be {limits}, for draws are float32; image {i} has {sigma[i]}. Clip the scale"
+            )
         rate, within = self.sigma_at.semi_elasticity, self.sigma_at.local_constancy_radius(x)
         host = lambda name, value: np.broadcast_to(_nonnegative(name, value), sigma.shape)
         return GaussianAt(
             sigma,
             np.full(sigma.shape, math.inf) if rate is None else host("semi_elasticity", rate),
             host("local_constancy_radius", 0.0 if within is None else within),
+            host("rounding", rounding_on_host(self.sigma_at, x, _REACH * sigma)),
         )
 
     @property
@@ -187,10 +200,14 @@ def _leaves(noise: GaussianAt) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple(np.asarray(v, np.float64) for v in (noise.sigma, noise.rate, noise.constant_within))  # pyright: ignore
 
 
+def _margin(noise: GaussianAt) -> np.ndarray:
+    return _nonnegative("margin", noise.margin)
+
+
 def _semi_elastic_tail(noise: GaussianAt, radius: np.ndarray, dim: int) -> np.ndarray:
     sigma, rate, _ = _leaves(noise)
     known = np.isfinite(rate)
-    return np.where(known, tail_of_radius(radius, sigma, np.where(known, rate, 0.0), dim), 0.0)
+    return np.where(known, tail_of_radius(radius, sigma, np.where(known, rate, 0.0), dim, _margin(noise)), 0.0)
 
 
 def _constant_tail(noise: GaussianAt, radius: np.ndarray, dim: int | None) -> np.ndarray:
@@ -208,7 +225,7 @@ def sukenik_2022(noise: GaussianAt, tail: np.ndarray, dim: int) -> np.ndarray:
     """The largest distance at which neither extreme scale loses the majority; see ``radii.semi_elastic``."""
     sigma, rate, _ = _leaves(noise)
     known = np.isfinite(rate)
-    return np.where(known, radius_of_tail(tail, sigma, np.where(known, rate, 0.0), dim), 0.0)
+    return np.where(known, radius_of_tail(tail, sigma, np.where(known, rate, 0.0), dim, _margin(noise)), 0.0)
 
 
 @radius_rule(
@@ -224,9 +241,13 @@ def locally_constant(noise: GaussianAt, tail: np.ndarray, dim: int | None) -> np
     return np.minimum(-sigma * special.ndtri(tail), within)
 
 
+def _constant_sigma(noise: InputDependentGaussian) -> float:
+    return _check.sampled_sigma("sigma", noise.sigma_at.sigma)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _cohen_tail(noise: InputDependentGaussian, radius: np.ndarray, dim: int | None) -> np.ndarray:
     _refuse_table(noise)
-    return special.ndtr(-radius / float(noise.sigma_at.sigma))  # pyright: ignore[reportAttributeAccessIssue]
+    return special.ndtr(-radius / _constant_sigma(noise))
 
 
 @radius_rule(
@@ -239,7 +260,7 @@ def _cohen_tail(noise: InputDependentGaussian, radius: np.ndarray, dim: int | No
 def constant_scale(noise: InputDependentGaussian, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """A constant scale needs no image; for any other, an explanation of what does."""
     _refuse_table(noise)
-    return -float(noise.sigma_at.sigma) * special.ndtri(tail)  # pyright: ignore[reportAttributeAccessIssue]
+    return -_constant_sigma(noise) * special.ndtri(tail)
 
 
 for _norm in (1, np.inf):

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random
+from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import sub_gaussian_radius, sub_gaussian_tail
@@ -35,11 +35,11 @@ class Laplace(AbstractNoise):
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
-        return self.scale(math.prod(shape)) * random.laplace(key, shape)
+        return self.sigma / math.sqrt(2) * random.laplace(key, shape)
 
     def scale(self, dim: int) -> Any:
         """The mean of the absolute value of a coordinate, whatever the dimension."""
-        return self.sigma / math.sqrt(2)
+        return float32_law.on_host(self.sigma) / math.sqrt(2)
 
 
 def _inverse_l1(noise: Laplace, radius: np.ndarray, dim: int | None) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random
+from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import sub_gaussian_radius, sub_gaussian_tail
@@ -47,13 +47,22 @@ class Pareto(AbstractNoise):
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
+        self.check_event(math.prod(shape))
         exponential = random.laplace(key, shape)
-        magnitude = jnp.expm1(jnp.abs(exponential) / self.a)
-        return self.scale(math.prod(shape)) * jnp.copysign(magnitude, exponential)
+        magnitude = jnp.expm1(jnp.abs(exponential) / float(self.a))
+        return self.sigma / self._root() * jnp.copysign(magnitude, exponential)
 
     def scale(self, dim: int) -> Any:
         """Lambda, whatever the dimension."""
-        return self.sigma / math.sqrt(2 / ((self.a - 1) * (self.a - 2)))
+        return float32_law.on_host(self.sigma) / self._root()
+
+    def check_event(self, dim: int) -> None:
+        """See ``AbstractNoise.check_event``."""
+        float32_law.check_parameter("a", self.a, "Laplace")
+
+    def _root(self) -> float:
+        """Sigma in units of lambda."""
+        return math.sqrt(2 / ((self.a - 1) * (self.a - 2)))
 
 
 @radius_rule(

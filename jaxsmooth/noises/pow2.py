@@ -12,7 +12,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random, surfaces
+from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_beta_prime_density
@@ -49,14 +49,36 @@ class Pow2(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
+        length, k = self._length(dim), float(self.k)
         key_above, key_below, key_direction = random.split(key, 3)
-        above, below = dim / self.k, self.power(dim) - dim / self.k
-        radius = jnp.exp((random.log_gamma(key_above, above) - random.log_gamma(key_below, below)) / self.k)
-        return (self.scale(dim) * radius * surfaces.sphere(key_direction, dim)).reshape(shape)
+        above, below = dim / k, self.power(dim) - dim / k
+        if length.has_plain_factors:
+            log_radius = (random.log_gamma(key_above, above) - random.log_gamma(key_below, below)) / k
+            radius = self.sigma / self._root(dim) * jnp.exp(log_radius)
+        else:
+            unit = 1 / self._root(dim)
+            radius = self.sigma * random.beta_prime_radius((key_above, key_below), above, below, k, unit)
+        return (radius * surfaces.sphere(key_direction, dim)).reshape(shape)
 
     def scale(self, dim: int) -> Any:
         """Lambda; the length to the power k, in its units, is Beta prime(dim / k, a - dim / k)."""
-        return self.sigma / _rms(dim, self.k, self.power(dim))
+        return float32_law.on_host(self.sigma) / self._root(dim)
+
+    def check_event(self, dim: int) -> None:
+        """See ``AbstractNoise.check_event``."""
+        self._length(dim)
+
+    def _root(self, dim: int) -> float:
+        """Sigma in units of lambda."""
+        return _rms(dim, self.k, self.power(dim))
+
+    def _length(self, dim: int) -> float32_law.LengthLaw:
+        float32_law.check_parameter("k", self.k, "a smaller k")
+        float32_law.check_parameter("a", self.a, "Exp2")
+        law = lambda noise: float32_law.beta_prime_length(
+            dim / noise.k, noise.power(dim) - dim / noise.k, float(noise.k), -math.log(noise._root(dim))
+        )
+        return float32_law.check_length(self, dim, "k", law)
 
     def power(self, dim: int) -> float:
         """The power a for ``dim`` coordinates: the one given, or the family's default."""
@@ -80,6 +102,25 @@ def _level_set(dim: int, k: float, a: float) -> LevelSet:
         with np.errstate(divide="ignore", over="ignore"):
             return np.log1p(np.maximum((1 + r**-k) * np.expm1(-t / a), -1.0)) / k
 
+    def log_density_spread(r: np.ndarray, rho: np.ndarray) -> np.ndarray:
+        # dim u - a ln(1 + e^(k u)): by the change of e^(k u), of e^(-k u), or the second derivative, that of a logistic
+        # law, with |cosh| >= cos(Im) cosh(Re)
+        x = 1 / (1 + r**-k)
+        with np.errstate(all="ignore"):
+            moved = np.expm1(k * rho)
+            log = lambda part: np.where(part < 1, -a * np.log1p(-np.minimum(part, 1.0)), np.inf)
+            inner, outer = dim * rho + log(x * moved), np.abs(dim - a * k) * rho + log((1 - x) * moved)
+            curvature = a * k * k * x * (1 - x) * np.exp(k * rho) / np.cos(np.minimum(k * rho / 2, 1.0)) ** 2
+            middle = np.where(k * rho < 2, np.abs(dim - a * k * x) * rho + curvature * rho**2 / 2, np.inf)
+            return np.fmin(np.fmin(inner, outer), middle)
+
+    def level_spread(r: np.ndarray, t: np.ndarray, ratio: np.ndarray, rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # s^k / r^k = e^(-t / a) + (e^(-t / a) - 1) / r^k, and s^k = e^(-t / a) (1 + r^k) - 1
+        with np.errstate(all="ignore"):
+            moved = np.expm1(k * rho) * np.exp(-k * ratio)
+            spread = lambda part: np.where(part < 1, -np.log1p(-np.minimum(part, 1.0)) / k, np.inf)
+            return spread(moved * r**-k * np.abs(np.expm1(-t / a))), spread(moved * np.exp(-t / a))
+
     # E[k a r^(k-1) / (1 + r^k)], a Beta prime moment
     mean_score = k * a * gamma_ratio(above, (k - 1) / k) * gamma_ratio(below, 1 / k) / (above + below)
     return LevelSet(
@@ -91,6 +132,8 @@ def _level_set(dim: int, k: float, a: float) -> LevelSet:
             log_density=lambda r: math.log(k) + log_beta_prime_density(above, below, r**k),
             log_level_ratio=log_level_ratio,
             score=lambda r: a * k * r ** (k - 1) / (1 + r**k),
+            log_density_spread=log_density_spread,
+            level_spread=level_spread,
             mean_score=mean_score,
         )
     )

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random, surfaces
+from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
@@ -46,15 +46,34 @@ class PowInf(AbstractNoise):
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
         dim = math.prod(shape)
+        length = self._length(dim)
         key_above, key_below, key_direction = random.split(key, 3)
-        log_radius = random.log_gamma(key_above, dim) - random.log_gamma(key_below, self.power(dim) - dim)
-        return (self.scale(dim) * jnp.exp(log_radius) * surfaces.cube(key_direction, dim)).reshape(shape)
+        above, below = dim, self.power(dim) - dim
+        if length.has_plain_factors:
+            log_radius = random.log_gamma(key_above, above) - random.log_gamma(key_below, below)
+            radius = self.sigma / self._root(dim) * jnp.exp(log_radius)
+        else:
+            unit = 1 / self._root(dim)
+            radius = self.sigma * random.beta_prime_radius((key_above, key_below), above, below, 1.0, unit)
+        return (radius * surfaces.cube(key_direction, dim)).reshape(shape)
 
     def scale(self, dim: int) -> Any:
         """Lambda; the half-width of the cube, in its units, is Beta prime(dim, a - dim)."""
+        return float32_law.on_host(self.sigma) / self._root(dim)
+
+    def check_event(self, dim: int) -> None:
+        """See ``AbstractNoise.check_event``."""
+        self._length(dim)
+
+    def _root(self, dim: int) -> float:
+        """Sigma in units of lambda."""
         a = self.power(dim)
-        second_moment = ((dim - 1) / 3 + 1) * (dim + 1) / ((a - dim - 1) * (a - dim - 2))
-        return self.sigma / math.sqrt(second_moment)
+        return math.sqrt(((dim - 1) / 3 + 1) * (dim + 1) / ((a - dim - 1) * (a - dim - 2)))
+
+    def _length(self, dim: int) -> float32_law.LengthLaw:
+        float32_law.check_parameter("a", self.a, "ExpInf")
+        law = lambda noise: float32_law.beta_prime_length(dim, noise.power(dim) - dim, 1.0, -math.log(noise._root(dim)))
+        return float32_law.check_length(self, dim, "a", law)
 
     def power(self, dim: int) -> float:
         """The power a for ``dim`` coordinates: the one given, or the family's default."""

@@ -71,20 +71,44 @@ def log_gamma(key: Array, shape: float) -> Array:
     Marsaglia and Tsang, "A simple method for generating gamma variables", 2000: the cube of a shifted normal
     number, accepted nineteen times out of twenty. Shapes below 1 are one larger, less an exponential number.
     """
-    d = (shape if shape >= 1 else shape + 1) - 1 / 3
+    return _log_gamma_power(key, shape, 1.0, math.log(_centre(shape)))
+
+
+def gamma_radius(key: Array, order: float, k: float, unit: float) -> Array:
+    """``unit`` times r, where r^k is Gamma(order / k): in logs, where ``unit`` or r alone would leave float32."""
+    shape = order / k
+    return jnp.exp(_log_gamma_power(key, shape, k, math.log(_centre(shape)) / k + math.log(unit)))
+
+
+def beta_prime_radius(keys: tuple[Array, Array], above: float, below: float, k: float, unit: float) -> Array:
+    """``unit`` times r, where r^k is the ratio of Gamma(above) and Gamma(below) numbers; in logs, too."""
+    constant = (math.log(_centre(above)) - math.log(_centre(below))) / k + math.log(unit)
+    return jnp.exp(_log_gamma_power(keys[0], above, k, constant) - _log_gamma_power(keys[1], below, k, 0.0))
+
+
+def _centre(shape: float) -> float:
+    """The number whose multiples by a cube near 1 are Gamma(shape), or Gamma(shape + 1) for shapes below 1."""
+    return (shape if shape >= 1 else shape + 1) - 1 / 3
+
+
+def _log_gamma_power(key: Array, shape: float, k: float, constant: float) -> Array:
+    """The log of (G / centre)^(1 / k) for a Gamma(shape) number G, plus a constant, made in double precision."""
+    d = _centre(shape)
+    if d > 2.0**60:  # its spread, 2^-30 of itself, is below the resolution of float32
+        return jnp.float32(constant)
     width = np.float32(1 / math.sqrt(9 * d))
-    k = bits(key, (2,))
+    data = bits(key, (2,))
 
     def attempt(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         index, _, _ = state
         lane = jax.lax.iota(jnp.uint32, 2)
-        first, second = threefry((k[0], k[1]), (jnp.full_like(lane, index), lane))
+        first, second = threefry((data[0], data[1]), (jnp.full_like(lane, index), lane))
         cosine = _sine_cosine(second[0])[1]
         t = jnp.maximum(width * jnp.sqrt(-2.0 * jnp.log(open_uniform(first[0]))) * cosine, np.float32(-1))
         accepted = (t > -1) & (jnp.log(open_uniform(first[1])) < np.float32(d) * _log_acceptance(t))
-        value = np.float32(math.log(d)) + 3 * jnp.log1p(t)
+        value = np.float32(constant) + np.float32(3 / k) * jnp.log1p(t)
         if shape < 1:
-            value = value + jnp.log(open_uniform(second[1])) * np.float32(1 / shape)
+            value = value + jnp.log(open_uniform(second[1])) * np.float32(1 / (shape * k))
         return index + np.uint32(1), accepted, value
 
     start = (jnp.uint32(0), jnp.bool_(False), jnp.float32(0))

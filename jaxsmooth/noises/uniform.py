@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random
+from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 
@@ -34,11 +34,11 @@ class Uniform(AbstractNoise):
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
-        return self.scale(math.prod(shape)) * random.signed_uniform(key, shape)
+        return self.sigma * math.sqrt(3) * random.signed_uniform(key, shape)
 
     def scale(self, dim: int) -> Any:
         """Half of the side of the cube, whatever the dimension."""
-        return self.sigma * math.sqrt(3)
+        return float32_law.on_host(self.sigma) * math.sqrt(3)
 
 
 # Two cubes shifted by v overlap in a fraction prod(1 - |v_i| / (2 lambda)) of their volume, and no probability

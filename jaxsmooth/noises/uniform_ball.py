@@ -10,7 +10,7 @@ from scipy import special
 
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.noises import random, surfaces
+from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 
@@ -38,11 +38,11 @@ class UniformBall(AbstractNoise):
         dim = math.prod(shape)
         key_radius, key_direction = random.split(key)
         radius = jnp.exp(jnp.log(random.open_uniform(random.words(key_radius, 1)[0])) / dim)
-        return (self.scale(dim) * radius * surfaces.sphere(key_direction, dim)).reshape(shape)
+        return (self.sigma * math.sqrt(dim + 2) * radius * surfaces.sphere(key_direction, dim)).reshape(shape)
 
     def scale(self, dim: int) -> Any:
         """The radius of the ball."""
-        return self.sigma * math.sqrt(dim + 2)
+        return float32_law.on_host(self.sigma) * math.sqrt(dim + 2)
 
 
 def _distance(noise: UniformBall, lost: np.ndarray, dim: int) -> np.ndarray:

@@ -11,8 +11,6 @@ from jaxsmooth.radii.dimension_limits import chernoff_ratios as chernoff_ratios
 from jaxsmooth.radii.dimension_limits import rate_radius_ceiling as rate_radius_ceiling
 from jaxsmooth.radii.dimension_limits import simple_ratio as simple_ratio
 from jaxsmooth.radii.level_set import LevelSet as LevelSet
-from jaxsmooth.radii.level_set import MassError as MassError
-from jaxsmooth.radii.level_set import SphericalDensity as SphericalDensity
 from jaxsmooth.radii.limits import chebyshev_cap as chebyshev_cap
 from jaxsmooth.radii.limits import gauss_cap as gauss_cap
 from jaxsmooth.radii.limits import limit_scale as limit_scale
@@ -25,5 +23,7 @@ from jaxsmooth.radii.semi_elastic import normalised_rate as normalised_rate
 from jaxsmooth.radii.semi_elastic import semi_elastic_radius as semi_elastic_radius
 from jaxsmooth.radii.semi_elastic import semi_elastic_required_probability as semi_elastic_required_probability
 from jaxsmooth.radii.semi_elastic_float32 import semi_elastic_radius_float32 as semi_elastic_radius_float32
+from jaxsmooth.radii.spherical_density import MassError as MassError
+from jaxsmooth.radii.spherical_density import SphericalDensity as SphericalDensity
 from jaxsmooth.radii.table import radius_table as radius_table
 from jaxsmooth.radii.worst_case import worst_case_mass as worst_case_mass

@@ -238,7 +238,7 @@ def _has_field(value: Any, name: str) -> bool:
 
 
 def _checked(rules: list[RadiusRule], noise: Any, dim: int | None) -> tuple[Any, int | None]:
-    """The noise with sigma in double precision, whatever number or array held it, and dim as an int."""
+    """The noise with the sigma that draws have, float32, in double precision, and dim as an int."""
     if isinstance(noise, type):
         raise TypeError(f"noise must be an instance, for example jaxsmooth.noises.Gaussian(0.25); got {noise!r}")
     sigma = getattr(noise, "sigma", 1.0)
@@ -247,9 +247,9 @@ def _checked(rules: list[RadiusRule], noise: Any, dim: int | None) -> tuple[Any,
             "noise is traced by JAX; certificates are computed on the host in float64. "
             "Inside jit use radius_table and certify_batch"
         )
-    _check.positives("noise.sigma", sigma)
-    if np.ndim(sigma) == 0 and _has_field(noise, "sigma"):
-        noise = dataclasses.replace(noise, sigma=float(sigma))
+    sigma = _check.sampled_sigma("noise.sigma", sigma)
+    if _has_field(noise, "sigma"):
+        noise = dataclasses.replace(noise, sigma=sigma)
     dim = _check.dimension(dim)
     if dim is None and any(rule.needs_dim for rule in rules):
         raise ValueError(

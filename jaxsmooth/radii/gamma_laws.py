@@ -13,10 +13,16 @@ def gamma_ratio(a: float, shift: float) -> float:
         return math.inf
     if max(a, b) < 150:
         return float(special.gamma(b) / special.gamma(a))
-    log_ratio = (a - 0.5) * math.log1p(shift / a) + shift * math.log(b) - shift + _stirling(b) - _stirling(a)
+    log_ratio = log_gamma_ratio(a, shift)
     if abs(log_ratio) > 700:
         raise ValueError(f"a moment of the noise, e^{log_ratio:.0f}, is beyond double precision; use a larger k or p")
     return math.exp(log_ratio)
+
+
+def log_gamma_ratio(a: float, shift: float) -> float:
+    """The log of Gamma(a + shift) / Gamma(a), for a and a + shift positive."""
+    b = a + shift
+    return (a - 0.5) * math.log1p(shift / a) + shift * math.log(b) - shift + _stirling(b) - _stirling(a)
 
 
 def log_gamma_density(shape: float, y: np.ndarray) -> np.ndarray:

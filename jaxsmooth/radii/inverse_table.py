@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-_NODES = 12
+_NODES = 8
 _PANEL = 0.4
 # Panels whose polynomials miss more than this, relative to the radius, are read as steps instead.
 _LARGEST_ERROR = 1e-3
@@ -60,15 +60,6 @@ class InverseTable:
         smooth = np.exp(self._bounds[panel] + self._half * (1 + position) - self._error[panel])
         usable = (self._error[panel] < _LARGEST_ERROR) & (target >= self._edges[0])
         return np.where(usable, np.maximum(smooth, step), step)
-
-    def above(self, radius: np.ndarray) -> np.ndarray:
-        """A little larger radii, whose required tails ``radius`` maps to no less than these."""
-        radius = np.maximum(radius, np.exp(self._bounds[0]))
-        panel = np.searchsorted(self._bounds, np.log(radius), side="right") - 1
-        error = np.append(self._error, 0.0)[np.minimum(panel, len(self._error))]
-        # two panels may meet here, and rough ones are read as steps
-        near = np.maximum(error, self._error[np.clip(panel - 1, 0, len(self._error) - 1)])
-        return radius * np.exp(np.where(near < _LARGEST_ERROR, 2 * near + 1e-10, 2 * self._half))
 
 
 def _log_quantile(tail: np.ndarray) -> np.ndarray:

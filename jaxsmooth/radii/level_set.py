@@ -1,73 +1,54 @@
-r"""The level-set method: exact l2 radii of noise whose density depends on the length alone.
+r"""The level-set method: l2 radii of noise whose density decreases in the length, exact but for a proved error.
 
 By Neyman and Pearson the worst classifier for a shift v of length e answers on a level set of the likelihood
-ratio, :math:`U_t = \{\log q(x) - \log q(x - v) > -t\}`. For a density decreasing in the length it is
-:math:`\{\|x - v\| > s_t(\|x\|)\}`, and for x uniform on a sphere of radius r
+ratio, :math:`S_t = \{\log q(x - v) - \log q(x) \ge t\}`, and for every set S and every number t
+
+.. math:: q(S) \ge q(S_t) + e^{-t} (q_v(S) - q_v(S_t)),
+
+so that the tail :math:`q(S_t) + e^{-t} (1/2 - q_v(S_t))` is certified at distance e whatever t is. It is the largest
+one where :math:`q_v(S_t) = 1/2`, and errors of t are of second order. For a density decreasing in the length both
+masses are those of points within or beyond a distance :math:`s_t(\|x\|)` of a centre; for x uniform on a sphere of
+radius r
 
 .. math:: P(\|x - v\| \ge s) = I_z\left(\tfrac{d - 1}{2}, \tfrac{d - 1}{2}\right),
           \quad z = \frac{(r + e)^2 - s^2}{4 e r} \text{ clipped to } [0, 1],
 
-so that :math:`P(t, e) = q(U_t)` is one integral over the radius. The reflection :math:`x \to v - x` maps
-:math:`U_t` to the complement of :math:`U_{-t}`: with :math:`P(t^*, e) = 1/2`, the probability that a radius
-e requires is exactly :math:`P(-t^*, e)`. Everything is vectorised over e; tails are carried, not probabilities.
+which leaves one integral over the radius: ``proved_quadrature``. No inverse is believed: a radius is guessed from a
+table, and returned if its own tail, evaluated there and rounded down, is large enough.
 """
 
-import dataclasses
 import functools
-from collections.abc import Callable
 
 import numpy as np
-from scipy import special
 
 from jaxsmooth.radii.differential import ScoreLaw
-from jaxsmooth.radii.inverse_table import InverseTable
+from jaxsmooth.radii.gamma_laws import gamma_ratio
+from jaxsmooth.radii.level_guess import LevelGuess
+from jaxsmooth.radii.proved_quadrature import LevelMasses
 from jaxsmooth.radii.score_laws import spherical
+from jaxsmooth.radii.spherical_density import SphericalDensity, check_decreasing
 
-# Quantiles of the radius that bound the panels of the quadrature, mirrored at 1/2: tails of 1e-17 need far ones.
-_PANELS = np.array([1e-32, 1e-26, 1e-21, 1e-17, 1e-14, 1e-11, 1e-8, 1e-6, 1e-4, 2e-3, 2e-2, 0.1, 0.25, 0.5])
-_SMALLEST_TAIL = 1e-18
-# By how much the difference of two quadratures is taken to understate the error of the better one, at worst.
-_SAFETY = 4.0
-
-
-class MassError(ValueError):
-    """The radial law given to the level-set method does not integrate to one where its quantiles say it lies."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SphericalDensity:
-    """What the level-set method needs to know about noise of density g(||x||_2), at unit scale.
-
-    Attributes:
-        dim: the number of coordinates, at least 2.
-        rms: the root mean square of one coordinate; it sets the range of radii that are tabulated.
-        quantile: the inverse distribution function of the length r = ||x||_2, vectorised.
-        upper_quantile: the inverse of its complement.
-        log_density: the log of the density of ln r, normalised.
-        log_level_ratio: ``(r, t) -> ln(s / r)`` with ``log g(s) = log g(r) + t``; -inf if g(r) e^t is above g(0).
-        score: ``r -> -(log g)'(r)``, for a bound of the runner-up; None: such a bound is not used.
-        mean_score: the mean of the score, in closed form.
-    """
-
-    dim: int
-    rms: float
-    quantile: Callable[[np.ndarray], np.ndarray]
-    upper_quantile: Callable[[np.ndarray], np.ndarray]
-    log_density: Callable[[np.ndarray], np.ndarray]
-    log_level_ratio: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    score: Callable[[np.ndarray], np.ndarray] | None = None
-    mean_score: float = np.inf
+# Special functions and densities are right to about 1e-13 relative.
+_ROUNDING = 1e-12
+# Up to so many tails are answered one by one; more are continued from so many. Fewer in low dimension, where
+# the panels around the kinks take time.
+_ONE_BY_ONE, _CONTINUED_FROM = {True: 2048, False: 512}, {True: 1024, False: 384}
+_HIGH_DIM = 16
+# How close, in parts of themselves, radii come to what their tails require, and tails to theirs.
+_CLOSE, _PRECISION = 2e-9, 1e-12
+_ATTEMPTS, _CHUNK = 4, 128
 
 
 class LevelSet:
-    """Exact l2 radii of spherical noise by root finding: no tables on disk, no approximation but rounding.
+    """The l2 radii of spherical noise, from below: each is checked by one evaluation whose error is bounded.
 
     Args:
         density: the noise, at unit scale; multiply radii by the scale.
 
     Raises:
         MassError: if the density does not integrate to 1 within 1e-10 over the range its quantiles span.
-        ValueError: if ``dim`` is below 2.
+        ValueError: if ``dim`` is below 2, or if the density does not decrease in the length (a ring): its level sets
+            are not what the method takes them for.
 
     References:
         Yang et al., "Randomized smoothing of all shapes and sizes", 2020, section 4 and appendix (level sets).
@@ -94,11 +75,14 @@ class LevelSet:
         if density.dim < 2:
             raise ValueError(f"the level-set method needs dim >= 2; got {density.dim}. In one dimension use Expp")
         self._density = density
-        self._fine = _quadrature(density, 24)
-        self._rough = _quadrature(density, 16)
+        self._masses = LevelMasses(density)
+        check_decreasing(density, self._masses.nodes, self._masses.weights)
+        # E[cos; cos > 0] for a direction of the sphere: with it, the growth of a probability of 1/2
+        self._mean_cosine = gamma_ratio((density.dim - 1) / 2, 0.5) / ((density.dim - 1) * np.sqrt(np.pi))
+        self._growth = density.mean_score * self._mean_cosine * (1 + 1e-11)
 
     def required_tail(self, radius: np.ndarray) -> np.ndarray:
-        """The largest tail 1 - p at which a radius is certified, less an estimate of the quadrature's error.
+        """The largest tail 1 - p at which a radius is certified, rounded down.
 
         Args:
             radius: at unit scale, float64, 1-D, at least 0.
@@ -107,26 +91,30 @@ class LevelSet:
             float64 of the same shape, in [0, 1/2].
         """
         radius = np.atleast_1d(np.asarray(radius, np.float64))
-        tail = np.full(radius.shape, 0.5)
-        positive = np.flatnonzero(radius > 0)
-        for start in range(0, len(positive), 128):
-            part = positive[start : start + 128]
-            tail[part] = self._required_tail(radius[part])
-        return tail
+        return np.where(radius > 0, self._certified(np.maximum(radius, 1e-300))[0], 0.5)
 
     def radius(self, tail: np.ndarray) -> np.ndarray:
-        """The certified radius of tails 1 - p.
+        """The certified radius of tails 1 - p, rounded down: to 1e-8 or so where the score has a mean.
 
-        The required tail is tabulated once and inverted, to 1e-10 or so, on the safe side.
+        Beyond 2,048 different tails (512 below 16 dimensions) the radii of some are continued to the others by the
+        growth of probabilities near 1/2, which loses about 1e-4.
 
         Args:
             tail: one minus the probability, float64, 1-D, in [0, 1/2].
 
         Returns:
-            float64 of the same shape, at unit scale; inf at tail 0, and 0 for radii below 1e-4 of the rms.
+            float64 of the same shape, at unit scale; inf at tail 0.
         """
         tail = np.asarray(tail, np.float64)
-        return np.where(tail == 0, np.inf, self._table.radius(tail))
+        unique, where = np.unique(tail, return_inverse=True)
+        inside = (unique > 0) & (unique < 0.5)
+        radius = np.where(unique == 0, np.inf, 0.0)
+        wanted = unique[inside]
+        if len(wanted) > _ONE_BY_ONE[self._density.dim >= _HIGH_DIM]:
+            radius[inside] = self._many(wanted)
+        elif len(wanted):
+            radius[inside] = self._radius(wanted)
+        return radius[where].reshape(tail.shape)
 
     def tail(self, radius: np.ndarray) -> np.ndarray:
         """The largest tail that certifies a radius by ``radius``: required directly, a little further out.
@@ -137,7 +125,7 @@ class LevelSet:
         Returns:
             float64 of the same shape.
         """
-        return self.required_tail(self._table.above(np.asarray(radius, np.float64)))
+        return self.required_tail(np.asarray(radius, np.float64) * (1 + 4 * _CLOSE))
 
     def between(self, tail: np.ndarray, p_upper: np.ndarray) -> np.ndarray:
         """The radius when another class is known to have at most probability ``p_upper``.
@@ -161,83 +149,90 @@ class LevelSet:
         density = self._density
         if density.score is None or not np.isfinite(density.mean_score):
             return None
-        r, weight = self._rough
-        return spherical(density.dim, weight, density.score(r), density.mean_score)
+        return spherical(density.dim, self._masses.weights, density.score(self._masses.nodes), density.mean_score)
 
     @functools.cached_property
-    def _table(self) -> InverseTable:
-        last = self._density.rms
-        while self.required_tail(np.array([last]))[0] > _SMALLEST_TAIL and last < 1e30:
-            last *= 1.4
-        return InverseTable(self.required_tail, 1e-4 * self._density.rms, last)
+    def _guess(self) -> LevelGuess:
+        return LevelGuess(self._masses, self._density.rms)
 
-    def _required_tail(self, distance: np.ndarray) -> np.ndarray:
-        level = _root(lambda t: self._mass(self._fine, t, distance), distance / self._density.rms)
-        tail = self._mass(self._fine, -level, distance, outside=True)
-        # An error in P(t) = 1/2 moves the tail by at most its likelihood ratio e^t, t < 0, times as much.
-        half_error = np.abs(self._mass(self._rough, level, distance) - 0.5) + 1e-15
-        tail_error = np.abs(self._mass(self._rough, -level, distance, outside=True) - tail)
-        error = tail_error + np.exp(np.minimum(level, 0)) * half_error
-        return np.clip(tail * (1 - 2e-12) - _SAFETY * error, 0.0, 0.5)
+    def _certified(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The tail certified at each distance, rounded down, and e^-t: what it loses per loss of q_v(S)."""
+        parts = [self._certified_part(distance[i : i + _CHUNK]) for i in range(0, len(distance), _CHUNK)]
+        tail, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return tail, ratio
 
-    def _mass(
-        self, rule: tuple[np.ndarray, np.ndarray], t: np.ndarray, distance: np.ndarray, outside: bool = False
-    ) -> np.ndarray:
-        """P(t, e), or 1 - P(t, e) if ``outside``, which keeps the digits of a small tail."""
-        r, weight = rule
-        e = distance[:, None]
-        # s - r, without the cancellation of the difference
-        excess = r * np.expm1(np.minimum(self._density.log_level_ratio(r[None, :], t[:, None]), 700.0))
-        sign = 1.0 if outside else -1.0
-        with np.errstate(over="ignore"):
-            z = (e + sign * excess) * (2 * r - sign * e + excess) / (4 * e * r)
-        half = (self._density.dim - 1) / 2
-        return special.betainc(half, half, np.clip(z, 0, 1)) @ weight
+    def _certified_part(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        level, steepness = self._guess.level(distance)
+        best, slope = np.zeros_like(distance), np.ones_like(distance)
+        index, scale = np.arange(len(distance)), np.full_like(distance, 1e-3)
+        for _ in range(_ATTEMPTS):
+            t, e = level[index], distance[index]
+            ratio, precision = np.exp(-t), _PRECISION * scale[index]
+            here, error_here = self._masses.enclose(t, e, precision, near=True)
+            there, error_there = self._masses.enclose(-t, e, precision / ratio, near=False)
+            off = there - 0.5
+            tail = here - ratio * off - error_here - ratio * error_there - _ROUNDING * (here + ratio / 2)
+            better = tail > best[index]
+            best[index[better]], slope[index[better]] = tail[better], ratio[better]
+            step = off / steepness[index]
+            level[index] = np.maximum(t + step, t / 4)
+            # again where an error of t, or the tolerance, costs more than it should
+            rough = (np.abs(ratio * off * step) > 1e-12 * here) | (error_here + ratio * error_there > 1e-11 * here)
+            scale[index] = np.minimum(scale[index], np.maximum(here, 1e-25))
+            index = index[rough]
+            if not len(index):
+                break
+        return np.clip(best, 0.0, 0.5), slope
 
+    def _radius(self, tail: np.ndarray) -> np.ndarray:
+        """Distances whose certified tails are at least these."""
+        return np.max([(0.5 - tail) / self._growth * (1 - _ROUNDING), self._checked(tail)[0]], axis=0)
 
-def _quadrature(density: SphericalDensity, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Radii and weights: composite Gauss-Legendre in ln r between quantiles of the radius; the weights sum to one."""
-    edges = np.log(np.concatenate([density.quantile(_PANELS), density.upper_quantile(_PANELS[-2::-1])]))
-    edges = np.unique(edges[np.isfinite(edges)])
-    # In low dimension the integrand bends sharply where a sphere begins to be covered: shorter panels.
-    pieces = 8 if density.dim < 6 else 2 if density.dim < 16 else 1
-    edges = np.interp(np.arange(pieces * (len(edges) - 1) + 1) / pieces, np.arange(len(edges)), edges)
-    node, weight = np.polynomial.legendre.leggauss(order)
-    half = np.diff(edges)[:, None] / 2
-    log_r = (edges[:-1, None] + half * (1 + node)).ravel()
-    mass = (half * weight).ravel() * np.exp(density.log_density(np.exp(log_r)))
-    if not abs(mass.sum() - 1) < 1e-10:
-        raise MassError(
-            f"the radial density integrates to {mass.sum():.12g}, not 1, in {density.dim} dimensions; "
-            "check log_density against quantile and upper_quantile"
-        )
-    return np.exp(log_r), mass / mass.sum()
+    def _many(self, tail: np.ndarray) -> np.ndarray:
+        """The same for more tails than are answered one by one; they increase."""
+        # even in the logarithms of the tail and of the distance
+        distance = np.maximum(self._guess.radius(tail)[0], 1e-300)
+        place = np.log(tail) - np.log(np.minimum.accumulate(distance))
+        count = _CONTINUED_FROM[self._density.dim >= _HIGH_DIM]
+        chosen = np.unique(np.searchsorted(place, np.linspace(place[0], place[-1], count)))
+        _, start, value, ratio = self._checked(tail[chosen])
+        # the nearest distance that is certified for a tail at least as large
+        above = np.searchsorted(tail[chosen], tail)
+        reach = np.where(value[above] >= tail, self._continued(start[above], value[above], ratio[above], tail), 0.0)
+        return np.maximum(reach, (0.5 - tail) / self._growth * (1 - _ROUNDING))
 
+    def _checked(self, tail: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Radii of tails; and the distances, their certified tails and ratios, that they are continued from."""
+        best, start, value, ratio = (np.full_like(tail, first) for first in (0.0, 0.0, 0.0, 1.0))
+        guess, steepness = self._guess.radius(tail)
+        low, before = guess * (1 - _CLOSE / 2), np.full((2, len(tail)), np.nan)
+        index = np.flatnonzero(low > 0)
+        for _ in range(3 * _ATTEMPTS):
+            at, wanted = low[index], tail[index]
+            here, slope = self._certified(at)
+            reach = np.where(here >= wanted, self._continued(at, here, slope, wanted), 0.0)
+            gain = reach > best[index]
+            for column, new in ((best, reach), (start, at), (value, here), (ratio, slope)):
+                column[index[gain]] = new[gain]
+            # secants of ln(distance) against ln(tail), the first with the slope of the table
+            point = np.log([at, np.maximum(here, 1e-300)])
+            with np.errstate(all="ignore"):
+                change = point - before[:, index]
+                secant = -change[0] / change[1]
+            steepness[index] = np.where(np.isfinite(secant) & (secant > 0), secant, steepness[index])
+            before[:, index] = point
+            step = (point[1] - np.log(wanted)) * steepness[index]
+            done = (here >= wanted) & (step < _CLOSE)
+            low[index] = at * np.exp(np.clip(step, -1.0, 1.0) - _CLOSE / 2)
+            index = index[~done]
+            if not len(index):
+                break
+        return best, start, value, ratio
 
-def _root(mass: Callable[[np.ndarray], np.ndarray], shift: np.ndarray) -> np.ndarray:
-    """t with mass(t) = 1/2, mass increasing and at least 1/2 at 0: secants of the normal quantile, in a bracket."""
-    high, low = np.zeros_like(shift), -0.5 * shift * np.minimum(shift, 1.0)
-    value = lambda t: special.ndtri(np.clip(mass(t), 1e-300, 1 - 1e-16))
-    value_high, value_low = value(high), value(low)
-    for _ in range(200):
-        short = value_low > 0
-        if not short.any():
-            break
-        high, value_high = np.where(short, low, high), np.where(short, value_low, value_high)
-        low = np.where(short, 2 * low, low)
-        value_low = np.where(short, value(low), value_low)
-    # Regula falsi on a nearly linear function; an end kept twice in a row counts half (the Illinois rule).
-    side, middle = np.zeros_like(shift), high
-    for _ in range(100):
-        middle = low - value_low * (high - low) / np.maximum(value_high - value_low, 1e-300)
-        middle = np.clip(middle, low, high)
-        value_middle = value(middle)
-        up = value_middle > 0
-        value_low = np.where(up & (side > 0), value_low / 2, value_low)
-        value_high = np.where(~up & (side < 0), value_high / 2, value_high)
-        high, value_high = np.where(up, middle, high), np.where(up, value_middle, value_high)
-        low, value_low = np.where(up, low, middle), np.where(up, value_low, value_middle)
-        side = np.where(up, 1, -1)
-        if np.all((np.abs(value_middle) < 1e-14) | (high - low <= 1e-15 * np.abs(low))):
-            break
-    return middle
+    def _continued(self, distance: np.ndarray, here: np.ndarray, ratio: np.ndarray, tail: np.ndarray) -> np.ndarray:
+        """The radius of a tail that is ``here - tail`` below what a distance requires.
+
+        So much mass in hand at x is that over e^-t at the distance, and from there it is lost no faster than the
+        growth of a probability of 1/2.
+        """
+        return distance + np.maximum(here - tail, 0.0) / (ratio * self._growth) * (1 - _ROUNDING)

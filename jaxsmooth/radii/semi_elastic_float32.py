@@ -16,21 +16,25 @@ _NEWTON_STEPS = 3
 # What rounding can do: to a probability near 1/2 (absolute), and to everything else (relative).
 _TAIL_MARGIN = np.float32(1 + 6e-6)
 _INWARD = np.float32(1 - 2e-5)
+# Below it float32's normal quantile is not known to be right; smaller tails certify no more than this one.
+_SMALLEST_TAIL = np.float32(1e-20)
 
 
-def semi_elastic_radius_float32(tail: Any, *, sigma: Any, rate: Any, dim: int) -> Array:
+def semi_elastic_radius_float32(tail: Any, *, sigma: Any, rate: Any, dim: int, margin: Any = 0.0) -> Array:
     r"""``semi_elastic_radius`` in float32, never larger: legal inside ``jit``, ``vmap`` and a training step.
 
     Bisection from below on both extreme scales with Gauss-Laguerre quadrature. The result lies between
     :math:`R - 2\times10^{-5}(R + \sigma)` and the radius R of ``semi_elastic_radius``, for tails of at least
     1e-10 and :math:`\kappa = r \sigma \sqrt{2d}` at most half of :math:`\min(0.8, \sqrt d / 10)`. Where the
-    quadrature would not be accurate, for larger kappa, less is certified: down to 0, never too much.
+    quadrature would not be accurate, for larger kappa, less is certified: down to 0, never too much. Tails below 1e-20
+    certify what 1e-20 does.
 
     Args:
         tail: ``1 - p_lower``, float32, any shape; the complement, because float32 cannot tell 1 - 1e-9 from 1.
         sigma: the scale sigma(x); broadcasts against ``tail``; may be traced.
         rate: r, the semi-elasticity; broadcasts too; may be traced.
         dim: the number of coordinates of one input, a Python int.
+        margin: how much farther log sigma may move than the rate says, as in ``semi_elastic_radius``; may be traced.
 
     Returns:
         float32 of the broadcast shape; 0 for tails of 1/2 and more.
@@ -49,26 +53,29 @@ def semi_elastic_radius_float32(tail: Any, *, sigma: Any, rate: Any, dim: int) -
         [1.0820000171661377, 0.5960000157356262]
     """
     dim = _check.integer("dim", dim, at_least=1)
-    given = {"tail": tail, "sigma": sigma, "rate": rate}
-    tail, sigma, rate = jnp.broadcast_arrays(*(_check.float32(name, value) for name, value in given.items()))
+    given = {"tail": tail, "sigma": sigma, "rate": rate, "margin": margin}
+    tail, sigma, rate, margin = jnp.broadcast_arrays(*(_check.float32(name, value) for name, value in given.items()))
     rho = rate * sigma * np.float32(1 + 4e-7)
-    raised = jnp.minimum(tail * _TAIL_MARGIN, 0.5)
+    margin = margin * np.float32(1 + 4e-7)
+    raised = jnp.clip(tail * _TAIL_MARGIN, _SMALLEST_TAIL, 0.5)
     z = -ndtri(raised)
 
     def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = (low + high) / 2
-        certified = (_largest_tail(middle, rho, dim, 1) > raised) & (_largest_tail(middle, rho, dim, -1) > raised)
+        effective = rho + jnp.where(margin > 0, margin / middle, 0.0)
+        both = [_largest_tail(middle, effective, dim, side) > raised for side in (1, -1)]
+        certified = both[0] & both[1]
         return jnp.where(certified, middle, low), jnp.where(certified, high, middle)
 
     low, _ = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(z), z))
     # Without movement the test is an equality at the upper end, where bisection has nothing to find.
-    scaled = jnp.where(rho > 0, low, z)
+    scaled = jnp.where((rho > 0) | (margin > 0), low, z)
     return jnp.where((tail < 0.5) & (z > 0), scaled * sigma * _INWARD, 0.0)
 
 
 def _largest_tail(a: Array, rho: Array, dim: int, side: int) -> Array:
-    """As in float64; 0, so that nothing is certified, where the curvature is too large for the quadrature."""
+    """As in float64, a margin counted in the rate; 0, to certify nothing, where the curvature is too large."""
     u = jnp.clip(side * rho * a, -1.0, 1.0)
     # (1 - e^{2u}) / 2a, with the rate in front so that small ones do not underflow.
     growth = jnp.where(jnp.abs(u) > 1e-6, jnp.expm1(2 * u) / (2 * jnp.where(u == 0, 1.0, u)), 1.0 + u)

@@ -61,7 +61,7 @@ def checked_noise(noise: Any) -> Any:
     _check.noise(noise)
     sigma = getattr(noise, "sigma", 1.0)
     if not _check.is_traced(sigma):
-        _check.positives("noise.sigma", sigma)
+        _check.sigma("noise.sigma", sigma)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), noise)
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from jaxsmooth._program import jit
 from jaxsmooth._types import Array
 
+# The exponentials of XLA are right to 4 units in the last place, 2^-21 of themselves; the product that follows to half.
+EXPONENTIAL_ERROR = 2.0**-21 + 2.0**-23
+
 
 class AbstractScale(abc.ABC):
     r"""The scale of input-dependent noise, x -> sigma(x).
@@ -69,6 +72,24 @@ class AbstractScale(abc.ABC):
         del x
         return None
 
+    def rounding(self, x: Any, reach: Any) -> Any:
+        r"""How much farther log sigma may move than the semi-elasticity says, because it is computed in float32.
+
+        With s the function that has the declared semi-elasticity and e(x) a bound of
+        :math:`|\log \sigma(x) - \log s(x)|`, this is :math:`e(x) + \sup e(y)` over y within ``reach``. The certificate
+        adds it to :math:`r \|x - y\|_2`. Like the semi-elasticity, what is declared is believed; ``2e-5`` unless a
+        scale says otherwise, for a log sigma that is computed to five decimals.
+
+        Args:
+            x: ``(images, *event)``.
+            reach: an l2 distance that no certified radius exceeds, ``(images,)``.
+
+        Returns:
+            One number or ``(images,)``, at least 0.
+        """
+        del x, reach
+        return 2e-5
+
     def on_host(self, x: Any) -> np.ndarray:
         """Sigma at each image as certificates see it: the float32 numbers that sampling uses.
 
@@ -126,6 +147,17 @@ def _free_to_move(scale: Any) -> Any:
     """The scale with what is held whole by certain devices on the host: one leaf may be on one, another elsewhere."""
     held = lambda leaf: getattr(leaf, "committed", False) and leaf.sharding.is_fully_replicated
     return jax.tree.map(lambda leaf: np.asarray(leaf) if held(leaf) else leaf, scale)
+
+
+def rounding_on_host(scale: AbstractScale, x: Any, reach: np.ndarray) -> np.ndarray:
+    """``scale.rounding`` of each image, float64 ``(images,)``, NumPy."""
+    arrays = jnp.asarray(x, jnp.float32), jnp.asarray(reach, jnp.float32)
+    return np.asarray(_compiled_rounding(_free_to_move(scale), *arrays), np.float64)
+
+
+@jit
+def _compiled_rounding(scale: AbstractScale, x: Array, reach: Array) -> Array:
+    return jnp.broadcast_to(jnp.asarray(scale.rounding(x, reach), jnp.float32), x.shape[:1])
 
 
 @jit

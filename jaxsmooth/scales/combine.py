@@ -30,6 +30,10 @@ class ClippedScale(AbstractScale):
         """That of the scale within."""
         return self.inner.semi_elasticity
 
+    def rounding(self, x: Any, reach: Any) -> Any:
+        """That of the scale within: both bounds are float32 numbers, and clipping log sigma moves nothing apart."""
+        return self.inner.rounding(x, reach)
+
 
 @frozen_pytree
 class ExtremeScale(AbstractScale):
@@ -47,6 +51,10 @@ class ExtremeScale(AbstractScale):
         """The largest of the members'."""
         rates = [scale.semi_elasticity for scale in self.members]
         return functools.reduce(jnp.maximum, rates) if _check.is_traced(rates) else np.max(rates)
+
+    def rounding(self, x: Any, reach: Any) -> Any:
+        """The largest of the members': two maxima differ by no more than some pair of members does."""
+        return functools.reduce(jnp.maximum, [scale.rounding(x, reach) for scale in self.members])
 
 
 def clip(scale: AbstractScale, smallest: float, largest: float) -> ClippedScale:

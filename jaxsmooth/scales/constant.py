@@ -44,6 +44,10 @@ class Constant(AbstractScale):
         """Nothing moves, 0."""
         return 0.0
 
+    def rounding(self, x: Any, reach: Any) -> float:
+        """Nothing moves, 0."""
+        return 0.0
+
     def on_host(self, x: Any) -> np.ndarray:
-        """The number itself, in double precision, as ``Gaussian`` has it."""
-        return np.full(check_images(x).shape[:1], float(self.sigma))
+        """The float32 number that is drawn, in double precision, as the radii of ``Gaussian`` have it."""
+        return np.full(check_images(x).shape[:1], _check.sampled_sigma("sigma", self.sigma))

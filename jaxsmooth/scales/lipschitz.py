@@ -10,7 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._program import jit
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.scales.base import AbstractScale, check_images, one_by_one
+from jaxsmooth.scales.base import EXPONENTIAL_ERROR, AbstractScale, check_images, one_by_one
 
 
 @frozen_pytree
@@ -22,10 +22,13 @@ class LipschitzScale(AbstractScale):
             with the constant below. That it is so is the assumption of every certificate made with it. If it
             is a pytree (``jax.tree_util.Partial(apply, weights)``), its weights are data.
         constant: the Lipschitz constant, at least 0: the semi-elasticity.
+        error: how far ``fn``, as computed in float32, may be from the function that has this constant. It is part of
+            the assumption; the default does for a log sigma that is right to five decimals.
 
     Raises:
         TypeError: if ``fn`` cannot be called.
-        ValueError: if ``constant`` is negative or not finite; when called, if ``fn`` returns another shape.
+        ValueError: if ``constant`` or ``error`` is negative or not finite; when called, if ``fn`` returns another
+            shape.
 
     References:
         Sukenik, Kuvshinov and Guennemann, "Intriguing properties of input-dependent randomized smoothing", 2022.
@@ -40,6 +43,7 @@ class LipschitzScale(AbstractScale):
 
     fn: Callable[[Any], Any]
     constant: Any
+    error: Any = 1e-5
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -48,6 +52,8 @@ class LipschitzScale(AbstractScale):
             object.__setattr__(self, "fn", jax.tree_util.Partial(self.fn))
         if not _check.is_traced(self.constant):
             _check.nonnegative("constant", self.constant)
+        if not _check.is_traced(self.error):
+            _check.nonnegative("error", self.error)
 
     def __call__(self, x: Any) -> Array:
         """See ``AbstractScale.__call__``."""
@@ -62,6 +68,10 @@ class LipschitzScale(AbstractScale):
     def semi_elasticity(self) -> Any:
         """The Lipschitz constant of ``fn``."""
         return self.constant
+
+    def rounding(self, x: Any, reach: Any) -> Any:
+        """The error of ``fn`` and of the exponential, 4 units in the last place, at both ends."""
+        return 2 * (self.error + EXPONENTIAL_ERROR)
 
 
 @jit

@@ -59,7 +59,9 @@ SCALES = {
         },
     ),
     "LipschitzScale": Row(
-        js.scales.LipschitzScale, {"fn": lambda x: x.sum(-1), "constant": 2.0}, {"fn": FUNCTION, "constant": NUMBER}
+        js.scales.LipschitzScale,
+        {"fn": lambda x: x.sum(-1), "constant": 2.0},
+        {"fn": FUNCTION, "constant": NUMBER, "error": NUMBER},
     ),
     "LipschitzScale.__call__": Row(
         lambda fn: js.scales.LipschitzScale(fn, 1.0)(X),

@@ -65,15 +65,19 @@ RADIUS_RULES = {
         {"norm": NORM, "to": NORM, "name": ("missing", None), "noise_type": (None, 3)},
     ),
     "semi_elastic_radius": Row(
-        js.radii.semi_elastic_radius, {**RHO, "p_lower": 0.9}, {**BAD_RHO, "p_lower": (*PROBABILITY, 1.0)}
+        js.radii.semi_elastic_radius,
+        {**RHO, "p_lower": 0.9},
+        {**BAD_RHO, "p_lower": (*PROBABILITY, 1.0), "margin": AT_LEAST_0},
     ),
     "semi_elastic_required_probability": Row(
-        js.radii.semi_elastic_required_probability, {**RHO, "radius": 0.5}, {**BAD_RHO, "radius": AT_LEAST_0}
+        js.radii.semi_elastic_required_probability,
+        {**RHO, "radius": 0.5},
+        {**BAD_RHO, "radius": AT_LEAST_0, "margin": AT_LEAST_0},
     ),
     "semi_elastic_radius_float32": Row(
         js.radii.semi_elastic_radius_float32,
         {**RHO, "tail": 0.1},
-        {"dim": INTEGER, "tail": ("x", None), "sigma": ("x", None), "rate": ("x", None)},
+        {"dim": INTEGER, "tail": ("x", None), "sigma": ("x", None), "rate": ("x", None), "margin": ("x", None)},
     ),
     "normalised_rate": Row(js.radii.normalised_rate, RHO, BAD_RHO),
     "admissible_ratios": Row(

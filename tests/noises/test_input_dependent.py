@@ -41,6 +41,7 @@ def test_at_gives_sigma_of_each_image():
     sigma = np.asarray(KNN.sigma_at(X))
     assert at.sigma.shape == (9,) and len(set(sigma.tolist())) == 9
     assert (np.asarray(at.sigma) == sigma).all() and (np.asarray(at.at(X).sigma) == sigma).all()
+    assert (np.asarray(at.margin, np.float64) >= KNN.frozen_at(X).margin).all()
     assert (np.asarray(at.rate, np.float64) >= RATE).all() and (np.asarray(at.constant_within) == 0).all()
     frozen = KNN.frozen_at(X)
     assert frozen.sigma.dtype == np.float64 and (frozen.sigma == sigma).all() and (frozen.rate == RATE).all()
@@ -70,7 +71,11 @@ def test_counts_do_not_depend_on_batching_or_the_mesh():
 @pytest.mark.parametrize("norm", [1, 2, np.inf])
 def test_certify_uses_sigma_and_rate_of_each_image(norm):
     certificates = js.certify(KEY, CLASSIFY, KNN, X, n0=20, n=2000, norm=norm)
-    expected = js.radii.semi_elastic_radius(certificates.p_lower, sigma=KNN.frozen_at(X).sigma, rate=RATE, dim=16)
+    frozen = KNN.frozen_at(X)
+    assert (frozen.margin > 0).all()
+    expected = js.radii.semi_elastic_radius(
+        certificates.p_lower, sigma=frozen.sigma, rate=RATE, dim=16, margin=frozen.margin
+    )
     expected = expected / 4 if norm == np.inf else expected
     np.testing.assert_allclose(certificates.radius, expected, rtol=1e-12)
     assert (certificates.radius > 0).any() and certificates.noise is KNN

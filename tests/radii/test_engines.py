@@ -3,7 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 import jaxsmooth as js
 from jaxsmooth.radii import growth_bounds, score_laws
@@ -162,13 +162,58 @@ def test_a_rough_function_is_inverted_by_steps() -> None:
     assert radius.max() > 6
 
 
+def test_a_density_on_a_ring_is_refused() -> None:
+    ring = stats.norm(np.log(5.0), 0.1)
+    density = js.radii.SphericalDensity(
+        dim=2,
+        rms=3.5,
+        quantile=lambda q: np.exp(ring.ppf(q)),
+        upper_quantile=lambda q: np.exp(ring.isf(q)),
+        log_density=lambda r: ring.logpdf(np.log(r)),
+        log_level_ratio=lambda r, t: np.broadcast_to(-0.1 * t, np.broadcast_shapes(np.shape(r), np.shape(t))),
+    )
+    with pytest.raises(ValueError, match="must decrease in the length"):
+        js.radii.LevelSet(density)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"log_level_ratio": lambda r, t: np.log1p(np.maximum(-t / r**2, -1 + 1e-15)) / 2},
+            "log_level_ratio must give",
+        ),
+        ({"score": lambda r: r, "mean_score": 5.0}, "mean_score must be the mean"),
+    ],
+)
+def test_level_sets_and_scores_of_another_density_are_refused(changes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        js.radii.LevelSet(_gaussian(**changes))
+
+
+def test_a_density_that_jumps_is_refused() -> None:
+    # a normal density cut at 1.5: what moves through the cut is not in the score
+    cut, x = 1.5, np.linspace(0, 1.5, 20_001)
+    mass = special.ndtr(cut) - special.ndtr(-cut)
+    phi = lambda x: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    columns = x, (special.ndtr(cut) - special.ndtr(x)) / mass, (phi(x) - phi(cut)) / mass
+    with pytest.raises(ValueError, match="the density jumps"):
+        js.radii.ScoreLaw(*columns, variation=2 * phi(0.0) / mass)
+    whole = np.linspace(0, 30, 20_001)
+    js.radii.ScoreLaw(whole, special.ndtr(-whole), phi(whole), variation=2 * phi(0.0))
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
         (([1.0, 2.0], [0.1], [0.1, 0.2]), "of one length"),
         (([np.nan], [0.1], [0.1]), "no finite tangent"),
+        (([1.0], [0.7], [0.8]), "probability in"),
+        (([-1.0], [0.1], [0.2]), "level must be at least 0"),
+        (([2.0], [0.4], [0.1]), "at least c P"),
+        (([1.0, 2.0], [0.4, 0.1], [0.41, 0.4]), "not the law of one score"),
     ],
 )
-def test_a_law_without_tangents_is_refused(columns, message: str) -> None:
+def test_what_is_not_the_law_of_a_score_is_refused(columns, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         js.radii.ScoreLaw(*(np.array(column) for column in columns))

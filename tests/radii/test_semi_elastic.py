@@ -97,6 +97,7 @@ def test_rate_zero_is_cohen_to_the_last_bit():
     p = 1 - np.geomspace(1e-12, 0.6, 200)
     for sigma in (0.1, 0.25, 3.0):
         cohen = js.certified_radius(js.noises.Gaussian(sigma), p)
+        sigma = float(np.float32(sigma))  # the number that is drawn
         assert (radius(p, sigma, 0.0, 3072) == cohen).all()
         tiny = radius(p, sigma, 1e-300, 3072)
         np.testing.assert_allclose(tiny, cohen, rtol=1e-10)
@@ -210,6 +211,46 @@ def test_float32_never_claims_more_and_little_less(dim):
     assert (got <= exact).all()
     near = kappa <= limit / 2
     assert (got >= exact - 2e-5 * (exact + sigma))[near].all()
+
+
+@given(DIMS, TAILS, KAPPAS, st.floats(-8, -3).map(lambda exponent: 10.0**exponent))
+def test_a_margin_is_a_scale_that_moves_farther(dim, tail, kappa, margin):
+    """By another route: the worst masses at the radius, with the scales at the ends of what rate and margin allow."""
+    rate, p = kappa / np.sqrt(2 * dim), 1 - tail
+    with_margin = js.radii.semi_elastic_radius(p, sigma=1.0, rate=rate, dim=dim, margin=margin)
+    assert with_margin <= radius(p, 1.0, rate, dim)
+    if with_margin > 0:
+        ends = np.exp(np.array([1, -1]) * (rate * with_margin + margin))
+        mass = js.radii.worst_case_mass(p, distance=with_margin * (1 - 1e-7), sigma=1.0, other_sigma=ends, dim=dim)
+        assert mass.max() < 0.5
+        required = js.radii.semi_elastic_required_probability(with_margin, sigma=1.0, rate=rate, dim=dim, margin=margin)
+        assert 1 - required == pytest.approx(tail, rel=1e-5)
+
+
+def test_a_margin_costs_little_and_no_more_than_needed():
+    with_margin = js.radii.semi_elastic_radius(0.99, sigma=0.5, rate=0.01, dim=3072, margin=2e-6)
+    without = radius(0.99, 0.5, 0.01, 3072)
+    assert 0.9998 * without < with_margin < without
+    lost = js.radii.worst_case_mass(
+        0.99,
+        distance=with_margin * 1.000001,
+        sigma=0.5,
+        other_sigma=0.5 * np.exp(0.01 * with_margin + 2.01e-6),
+        dim=3072,
+    )
+    assert lost > 0.5
+
+
+@pytest.mark.parametrize("dim", [1, 784])
+def test_float32_claims_no_more_in_the_farthest_tails_and_with_a_margin(dim):
+    rng = np.random.default_rng(dim)
+    tail = np.float32(10 ** rng.uniform(-37, -8, 100))
+    kappa = min(0.8, 0.1 * np.sqrt(dim)) * 10 ** rng.uniform(-5, 0, 100)
+    rate, margin = np.float32(kappa / np.sqrt(2 * dim)), np.float32(10 ** rng.uniform(-8, -4, 100))
+    for m in (np.zeros(100, np.float32), margin):
+        got = js.radii.semi_elastic_radius_float32(tail, sigma=1.0, rate=rate, dim=dim, margin=m)
+        exact = semi_elastic.radius_of_tail(tail.astype(float), 1.0, rate.astype(float), dim, m.astype(float))
+        assert (np.asarray(got, np.float64) <= exact).all() and (np.asarray(got) > 0).any()
 
 
 def test_float32_knows_rate_zero_and_batches():

@@ -76,6 +76,33 @@ def test_log_sigma_is_lipschitz(name):
     assert (change <= rate * distance + rounding).all()
 
 
+@pytest.mark.parametrize("name", SCALES)
+def test_what_float32_adds_is_within_the_declared_rounding(name):
+    """Pairs so near that rounding is all there is, and far ones: rate times distance, and the margin of one end."""
+    scale = SCALES[name]()
+    rate = float(scale.semi_elasticity)
+    x, y = (np.float32(np.concatenate(points)) for points in zip(*PAIRS, strict=True))
+    near = np.nextafter(x, np.float32(np.inf))
+    for other in (y, near):
+        distance = np.linalg.norm(np.float64(x) - other, axis=-1)
+        change = np.abs(np.log(scale.on_host(x)) - np.log(scale.on_host(other)))
+        margin = np.asarray(scale.rounding(x, np.float32(distance)), np.float64)
+        assert (change <= rate * distance + margin).all()
+
+
+@pytest.mark.parametrize("shape", [(12,), (28, 28, 1)])
+def test_the_neighbour_scale_is_its_real_function_up_to_the_declared_rounding(shape):
+    rng = np.random.default_rng(3)
+    reference = rng.uniform(size=(60, *shape)).astype(np.float32)
+    x = rng.uniform(size=(40, *shape)).astype(np.float32)
+    scale = js.scales.KNNScale(reference, 0.25, 0.3, k=5, offset=1.0)
+    flat, rows = x.reshape(40, -1).astype(np.float64), reference.reshape(60, -1).astype(np.float64)
+    distance = np.sort(np.linalg.norm(flat[:, None] - rows, axis=-1), axis=1)[:, :5].mean(1)
+    error = np.abs(np.log(scale.on_host(x)) - (np.log(0.25) + 0.3 * (distance - 1.0)))
+    rounding = np.asarray(scale.rounding(x, np.zeros(40, np.float32)), np.float64)
+    assert (error <= rounding / 2).all() and (rounding < 2e-5).all()
+
+
 def test_the_test_would_notice_a_scale_that_is_faster_than_it_says():
     scale = js.scales.LipschitzScale(lambda x: 0.5 * x @ WEIGHT, 0.4)
     x = np.zeros((1, DIM), np.float32)

@@ -55,6 +55,49 @@ def test_the_majority_holds_just_inside_the_radius_and_is_lost_just_outside(dim,
     assert share[1] > 0.5 + error / 2 and share[2] < 0.5 - error / 2
 
 
+RATE = 0.4
+SAME_SCALES = {
+    "lipschitz": lambda scale: scale,
+    "clip": lambda scale: js.scales.clip(scale, 0.1, 10.0),
+    "minimum": lambda scale: js.scales.minimum(scale, js.scales.Constant(10.0)),
+    "maximum": lambda scale: js.scales.maximum(js.scales.Constant(SIGMA), scale),
+    "nearest": lambda scale: js.scales.KNNScale(np.zeros((1, DIM), np.float32), SIGMA, RATE, k=1, offset=0.0),
+}
+
+
+@pytest.mark.parametrize("name", SAME_SCALES)
+def test_every_scale_is_sound_where_it_grows_as_fast_as_it_says(name):
+    """Each of these is s e^{r |x|} around the origin, the worst that its semi-elasticity allows."""
+    noise, classify, truth, _ = worst_case(DIM, RATE, 0.9)
+    noise = js.noises.InputDependentGaussian(SAME_SCALES[name](noise.sigma_at))
+    x = np.zeros((500, DIM), np.float32)
+    found = js.certify(jax.random.key(5), classify, noise, x, n0=20, n=600, alpha=ALPHA, batch_size=8192)
+    wrong = int(((found.label == 0) | ((found.label == 1) & (found.radius > truth))).sum())
+    assert is_sound(wrong, 500, ALPHA) and wrong > 0.3 * ALPHA * 500
+    plain = js.certified_radius(js.noises.Gaussian(SIGMA), found.p_lower)
+    assert not is_sound(int((plain > truth).sum()), 500, ALPHA)
+
+
+def test_a_selected_scale_is_sound_for_both_of_its_parts():
+    """Selector and classifier are half-spaces at one distance: a claim beyond it is wrong for each of them."""
+    distance, images = 0.5, 500
+    look = lambda axis: jax.tree_util.Partial(lambda x: jnp.stack([-x[:, axis], x[:, axis]], -1))
+    x = np.full((images, 2), distance, np.float32)
+    run = lambda key, classify, sigma, ids: js.certify(
+        key, classify, js.noises.Gaussian(sigma), x[ids], n0=20, n=300, alpha=ALPHA / 2, image_ids=ids
+    )
+    selector = run(jax.random.key(6), look(0), 0.5, np.arange(images))
+    part = lambda sigma, ids: run(jax.random.key(7), look(1), sigma, ids)
+    both = js.scales.certify_selected(selector, [1.0, 0.5], part)
+    alone = part(0.5, np.arange(images))
+    wrong = lambda radius: int((radius > distance).sum())
+    assert is_sound(wrong(both.radius), images, ALPHA)
+    assert wrong(both.radius) <= min(wrong(selector.radius), wrong(alone.radius))
+    assert is_sound(wrong(np.maximum(selector.radius, alone.radius)), images, ALPHA)
+    # the fault: alpha spent in full by each
+    assert both.alpha == pytest.approx(ALPHA)
+
+
 @functools.cache
 def certificates(dim=DIM, rate=0.4, p=0.9, images=1000, n=600):
     """Of the origin, many times: each image has a noise of its own."""

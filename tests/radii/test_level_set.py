@@ -1,0 +1,73 @@
+"""Level-set radii are below the truth, by an independent quadrature, whatever the parameters and the dimension."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+import jaxsmooth as js
+from tests.radii.level_set_quadrature import needed_tail
+
+# The quadrature is right to about 1e-10 relative; in 3,072 dimensions to 1e-9.
+_REFERENCE = 1e-8
+
+
+def case(seed: int) -> tuple[str, int, float, float, float]:
+    """A random family, dimension, k, j or a, and tail 1 - p."""
+    rng = np.random.default_rng(seed)
+    dim = int(np.exp(rng.uniform(np.log(2), np.log(3073))))
+    k = float(np.exp(rng.uniform(np.log(0.2), np.log(24))))
+    tail = float(10 ** -rng.uniform(0.302, 11))
+    if rng.random() < 0.5:
+        return "Pow2", dim, k, float((dim + 2) / k * (1 + np.exp(rng.uniform(-4, 2)))), tail
+    return "Exp2", dim, k, float(rng.choice([0.0, rng.uniform(0, 0.95)]) * dim), tail
+
+
+def tails(family: str, dim: int, k: float, parameter: float, tail: float) -> tuple[float, float]:
+    """The tail given, as a double of p, and the one that the radius certified for it requires."""
+    noise = js.noises.Pow2(1.0, k=k, a=parameter) if family == "Pow2" else js.noises.Exp2(1.0, k=k, j=parameter)
+    radius = float(js.certified_radius(noise, 1 - tail, dim=dim))
+    needed = needed_tail(family, dim, k, parameter, radius / float(noise.scale(dim))) if radius > 0 else 0.5
+    return 1 - (1 - tail), needed
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_radius_is_above_the_truth(seed: int) -> None:
+    given, needed = tails(*case(seed))
+    assert given <= needed * (1 + _REFERENCE)
+    assert given >= needed * (1 - 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(40))
+def test_none_of_two_thousand_radii_is_above_the_truth(block: int) -> None:
+    for seed in range(50 * block, 50 * (block + 1)):
+        given, needed = tails(*case(seed))
+        assert given <= needed * (1 + _REFERENCE), case(seed)
+
+
+FOUND = [  # family, dim, k, j or a, p; where a quadrature that took no notice of the kinks was too large
+    ("Exp2", 2, 0.2, 1.8, 1 - 1.6e-6),
+    ("Exp2", 2, 0.1, 1.0, 1 - 1.36e-7),
+    ("Pow2", 2, 0.2, 20.05, 0.99999999947766971),
+    ("Exp2", 2, 0.1, 0.0, 1 - 3.5e-6),
+    ("Pow2", 8, 24.0, 0.75, 0.937807723877),
+    ("Exp2", 8, 16.0, 0.0, 0.75792182225),
+    ("Exp2", 3, 3.0, 0.0, 0.968916838984),
+    ("Pow2", 2, 5.0, 2.4, 0.975466779997),
+]
+
+
+@pytest.mark.parametrize(("family", "dim", "k", "parameter", "p_lower"), FOUND)
+def test_wide_and_sharp_laws_in_low_dimension(
+    family: str, dim: int, k: float, parameter: float, p_lower: float
+) -> None:
+    given, needed = tails(family, dim, k, parameter, 1 - p_lower)
+    assert needed * (1 - 1e-6) <= given <= needed * (1 + _REFERENCE)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 8, 64, 3072])
+def test_gaussian_noise_to_the_last_digits(dim: int) -> None:
+    p = np.array([0.5001, 0.612840103572, 0.9, 0.999, 0.9999943694614587, 1 - 1e-12])
+    exact = -special.ndtri(1 - p)
+    radius = js.radii.published_radius(js.noises.Exp2(1.0, k=2.0), p, dim=dim)
+    assert np.all(radius <= exact) and np.all(radius >= exact * (1 - 2e-8))
