@@ -1,5 +1,6 @@
 """certify_curve: the whole certified-accuracy curve from a fraction of the votes, with exact error rates."""
 
+import math
 import os
 
 import numpy as np
@@ -83,7 +84,7 @@ def certify_curve(
         >>> certificates.radius.tolist(), bool(certificates.samples.max() < 20_000)
         ([0.5, 0.25], True)
     """
-    alpha = _check.probability("alpha", alpha) / (np.shape(x)[0] if simultaneous else 1)
+    alpha = _check.probability("alpha", alpha) / math.prod(np.shape(x)[:1] if simultaneous else ())
     return run_array(
         Curve(radii, n_max=n_max, alpha=alpha, norm=norm), key, classify, noise, x, labels=labels,
         image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_curve",

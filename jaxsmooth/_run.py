@@ -15,7 +15,7 @@ from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._transfers import deliberate, deliberate_steps
-from jaxsmooth._types import Noise, Votes, depends_on_input, frozen
+from jaxsmooth._types import Noise, Votes, depends_on_input, frozen, sigma_per_image
 from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_design
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
 from jaxsmooth.ledger.recording import Recording
@@ -146,7 +146,7 @@ class _Memory:
         self._finished = np.concatenate([self._finished, np.zeros(images, bool)])
         self._complete = np.concatenate([self._complete, np.zeros(images, bool)])
         self._labels = None if labels is None else longer(self._labels, labels)
-        if nothing or not _per_image(at_images):
+        if nothing or not sigma_per_image(at_images):
             self._at_images = at_images
         else:
             self._at_images = jax.tree.map(longer, self._at_images, at_images)
@@ -184,14 +184,14 @@ class _Memory:
         self._votes, self._samples = self._votes[images:], self._samples[images:]
         self._finished, self._complete = self._finished[images:], self._complete[images:]
         self._labels = None if self._labels is None else self._labels[images:]
-        if _per_image(self._at_images):
+        if sigma_per_image(self._at_images):
             self._at_images = jax.tree.map(lambda leaf: leaf[images:], self._at_images)
         return result
 
     def _conclude(self, at: np.ndarray) -> Any:
         votes = self._votes[at]
         at_images = self._at_images
-        if _per_image(at_images):
+        if sigma_per_image(at_images):
             at_images = jax.tree.map(lambda leaf: leaf[at], at_images)
         finished = Finished(
             at + self._first, Votes(votes[:, :-1], votes[:, -1]), self._samples[at], at_images, self._complete[at]
@@ -289,11 +289,6 @@ def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
         yield recording
 
 
-def _per_image(noise: Any) -> bool:
-    """Whether each image has a sigma of its own."""
-    return np.ndim(getattr(noise, "sigma", 0.0)) > 0
-
-
 def _certified(result: Any) -> int | None:
     """How many images a result says something of, for the progress bar."""
     label = getattr(result, "label", result)
@@ -308,7 +303,8 @@ def _until(looks: list[int], known: Any) -> list[int]:
 
 def _check_traced(verb: str, *values: Any) -> None:
     if _check.is_traced(*values):
-        raise TypeError(f"{verb} works on the host and cannot be traced; inside jit use certify_batch or count_votes")
+        instead = "count_votes" if verb == "predict" else "certify_batch"
+        raise TypeError(f"{verb} works on the host and cannot be traced; inside jit use {instead}")
 
 
 def _check_recorded_noise(recorded: ledgers.Ledger, noise: Any) -> None:

@@ -128,6 +128,11 @@ def frozen(noise: Any, x: Any) -> Any:
     return noise.frozen_at(x) if depends_on_input(noise) else noise
 
 
+def sigma_per_image(noise: Any) -> bool:
+    """Whether the noise is that of several images, each with a sigma of its own."""
+    return np.ndim(getattr(noise, "sigma", 0.0)) > 0
+
+
 def perturbed(noise: Any, key: Array, x: Array) -> Array:
     """What a draw makes of one event; a noise that does not say so adds a sample."""
     if hasattr(noise, "perturb"):

@@ -92,22 +92,9 @@ def test_few_slots_change_nothing(case, monkeypatch):
     np.testing.assert_array_equal(other.votes.counts, certificates.votes.counts)
 
 
-def test_images_from_an_iterator(case, monkeypatch):
-    from jaxsmooth.sampling import packing
-
-    labels, certificates = case
-    monkeypatch.setattr(packing, "_SLOT_BYTES", 0)
-    taken = []
-
-    def batches():
-        for start in range(0, 60, 10):
-            taken.append(start)
-            yield X[start : start + 10]
-
-    stream = js.certify_curve(KEY, CLASSIFY, NOISE, batches(), RADII, labels=labels, n_max=3000, alpha=0.01)
-    np.testing.assert_array_equal(stream.votes.counts, certificates.votes.counts)
-    np.testing.assert_array_equal(stream.label, certificates.label)
-    assert taken == list(range(0, 60, 10))
+def test_an_iterator_is_for_streams():
+    with pytest.raises(TypeError, match="for a stream of batches use certify_stream"):
+        js.certify_curve(KEY, CLASSIFY, NOISE, iter([X]), RADII)
 
 
 def test_image_ids_travel_with_their_images(case):
@@ -163,10 +150,8 @@ def test_other_norms_and_scores_that_are_not_finite():
         ({"alpha": 0}, ValueError, "alpha must be"),
         ({"n_max": 5}, ValueError, "n_max = 5 can never certify"),
         ({"norm": 0}, ValueError, "norm must be"),
-        ({"x": iter([])}, ValueError, "empty iterator"),
-        ({"x": iter([X[:3], X[:3, :2]])}, ValueError, "images of one shape"),
-        ({"x": iter([X[:3]]), "image_ids": np.arange(3)}, ValueError, "image_ids must be None"),
-        ({"x": iter([X[:3]]), "simultaneous": True}, ValueError, "how many images"),
+        ({"x": iter([])}, TypeError, "use certify_stream"),
+        ({"x": iter([X[:3]]), "simultaneous": True}, TypeError, "use certify_stream"),
     ],
 )
 def test_bad_input(change, error, message):

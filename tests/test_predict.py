@@ -45,8 +45,8 @@ def test_the_way_of_running_changes_nothing():
     mesh = jax.make_mesh((8,), ("mc",))
     for options in ({"batch_size": 5}, {"mesh": mesh}, {"progress": True}):
         np.testing.assert_array_equal(js.predict(KEY, CLASSIFY, NOISE, X, n=300, **options), base)
-    batches = iter([X[:7], X[7:9], X[9:]])
-    np.testing.assert_array_equal(js.predict(KEY, CLASSIFY, NOISE, batches, n=300), base)
+    stream = js.certify_stream(KEY, CLASSIFY, NOISE, [X[:7], X[7:9], X[9:]], js.designs.Predict(n=300))
+    np.testing.assert_array_equal(np.concatenate(list(stream)), base)
 
 
 def test_clear_images_are_cheap():

@@ -294,8 +294,8 @@ PAIRS = [
     "verb",
     [
         lambda pair: js.certify(KEY, classify, GAUSSIAN, pair, **FEW),
-        lambda pair: js.predict(KEY, classify, GAUSSIAN, iter([pair])),
-        lambda pair: js.certify_curve(KEY, classify, GAUSSIAN, iter([pair]), [0.1], n_max=100, alpha=0.01),
+        lambda pair: js.predict(KEY, classify, GAUSSIAN, pair),
+        lambda pair: js.certify_curve(KEY, classify, GAUSSIAN, pair, [0.1], n_max=100, alpha=0.01),
     ],
 )
 def test_a_pair_where_images_are_wanted_is_told_so(verb, pair):

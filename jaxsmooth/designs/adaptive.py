@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
-from jaxsmooth._types import ABSTAIN
+from jaxsmooth._types import ABSTAIN, sigma_per_image
 from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, votes_since
 from jaxsmooth.noises.gaussian import Gaussian
@@ -64,7 +64,7 @@ class Adaptive(AbstractDesign):
         """The looks, and the gains expected there: of equally spaced radii, up to the largest that votes certify."""
         noise, dim = self.noise_at_images, self.run.dim
         # Gains are predicted at the mean sigma where the noise depends on the image; they decide no certificate.
-        typical = Gaussian(float(np.mean(noise.sigma))) if np.ndim(noise.sigma) else noise
+        typical = Gaussian(float(np.mean(noise.sigma))) if sigma_per_image(noise) else noise
         tests = adaptive_tests(self.n_max, self.alpha)
         largest = certified_radius(typical, float(tests.lower_bound(-1, self.n_max)), norm=self.norm, dim=dim)
         radii = np.linspace(0, largest, _LEVELS, endpoint=False)

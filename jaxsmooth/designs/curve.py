@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
-from jaxsmooth._types import ABSTAIN
+from jaxsmooth._types import ABSTAIN, sigma_per_image
 from jaxsmooth.bounds import CurvePlan, GroupSequential
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.radii import explain_radius, required_probability, rules_for
@@ -69,7 +69,7 @@ class Curve(AbstractDesign):
     def _required(self) -> np.ndarray:
         """The probability that each radius needs, ``(radii,)``, or ``(radii, images)`` where it depends on them."""
         radii = np.array(self.radii)
-        column = radii[:, None] if np.ndim(self.noise_at_images.sigma) else radii
+        column = radii[:, None] if sigma_per_image(self.noise_at_images) else radii
         return required_probability(self.noise_at_images, column, norm=self.norm, dim=self.run.dim)
 
     @functools.cached_property

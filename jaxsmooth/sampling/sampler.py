@@ -120,7 +120,7 @@ def _checked(key: Any, classify: Any, noise: Any, x: Any, draws: int, batch_size
         axes = placement.draw_axes(mesh, classify)
         classify, mesh = placement.on_mesh(classify, mesh), placement.automatic(mesh)
         # jit puts values where the mesh is, unless they are committed to a device.
-        key, noise = placement.uncommitted((key, noise), mesh)
+        key, noise, x = *placement.uncommitted((key, noise), mesh), inputs.on_host(x)
     key_data: Any = jax.random.key_data(key)
     if mesh is not None and not _check.is_traced(key_data):
         key_data = np.asarray(key_data)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._program import program_of
 from jaxsmooth._types import Classify
+from jaxsmooth.interop.failures import behind
 from jaxsmooth.sampling.kernel import call
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
@@ -103,7 +104,12 @@ def tolerance(classify: Classify, event: tuple[int, ...]) -> float:
 
 def scores_of(classify: Classify, rows: np.ndarray) -> Any:
     """The scores of a batch as float64 on the host; a tracer inside a trace."""
-    scores = call(classify, rows)
+    try:
+        scores = call(classify, rows)
+    except Exception as error:
+        if (failure := behind(error)) is error:
+            raise
+        raise failure from None
     return scores if _check.is_traced(scores) else np.asarray(scores).astype(np.float64)
 
 

@@ -37,7 +37,7 @@ def failing(at):
 
 def test_one_device_raises_what_the_function_raised():
     with pytest.raises(ServerError, match="server went away") as caught:
-        js.certify(KEY, failing(5), NOISE, X, n=1000, batch_size=16)
+        js.certify(KEY, failing(20), NOISE, X, n=1000, batch_size=16)
     assert any("(16, 3)" in note for note in caught.value.__notes__)
     with pytest.raises(ServerError, match="server went away"):  # raised at once, while shapes are looked up
         js.certify(KEY, failing(1), NOISE, X, n=1000, batch_size=16)

@@ -178,7 +178,10 @@ VERBS = {
     "certify_adaptive": lambda *run, **to: js.certify_adaptive(*run, n_max=500, **to).votes.counts,
     "predict": lambda *run, **to: js.predict(*run, n=500, **to),
     "certify_stream": lambda *run, **to: np.concatenate(
-        [part.votes.counts for part in js.certify_stream(*run[:3], iter([run[3][:4], run[3][4:]]), n=500, **to)]
+        [
+            part.votes.counts
+            for part in js.certify_stream(*run[:3], [run[3][:4], run[3][4:]], js.designs.Fixed(n=500), **to)
+        ]
     ),
     "measured batch size": lambda *run, **to: js.count_votes(*run, N, **to).counts,
 }
@@ -281,7 +284,7 @@ def test_long_jobs_measure_the_batch_size_once(monkeypatch):
         ({"x": np.zeros((2, 5), np.uint8)}, TypeError, "floating point"),
         ({"x": X.at[0, 0].set(np.nan)}, ValueError, "x must be finite"),
         ({"n": 0}, ValueError, "n must be at least 1"),
-        ({"n": 10.0}, TypeError, "n must be a Python integer"),
+        ({"n": 10.5}, TypeError, "n must be a Python integer"),
         ({"n": 2**31}, ValueError, "n must be below"),
         ({"first": -1}, ValueError, "first must be at least 0"),
         ({"image_ids": np.arange(3)}, ValueError, "image_ids must have shape"),

@@ -104,8 +104,8 @@ VERBS = {
     "certify_curve": lambda f: js.certify_curve(KEY, f, NOISE, X, [0.1], n_max=100, alpha=0.01),
     "certify_adaptive": lambda f: js.certify_adaptive(KEY, f, NOISE, X, n0=5, n_max=200, alpha=0.01),
     "predict": lambda f: js.predict(KEY, f, NOISE, X, n=20, alpha=0.01),
-    "certify_stream": lambda f: next(js.certify_stream(KEY, f, NOISE, [X], n0=5, n=20, alpha=0.01)),
-    "predict a stream": lambda f: js.predict(KEY, f, NOISE, iter([X]), n=20, alpha=0.01),
+    "certify_stream": lambda f: next(js.certify_stream(KEY, f, NOISE, [X], js.designs.Fixed(n0=5, n=20, alpha=0.01))),
+    "predict a stream": lambda f: next(js.certify_stream(KEY, f, NOISE, [X], js.designs.Predict(n=20, alpha=0.01))),
 }
 
 

@@ -12,7 +12,7 @@ from scipy import special
 
 import jaxsmooth as js
 from jaxsmooth.bounds import binomial_tail
-from jaxsmooth.sampling import job
+from jaxsmooth.sampling import sampler
 from tests.soundness.half_space import half_space, is_sound, worst_error_rate, wrong_certificates
 
 ALPHA = 0.05  # large, so that a few thousand certificates tell alpha from two alpha
@@ -262,7 +262,7 @@ def test_a_batch_coupled_classifier_is_caught(monkeypatch):
     problem = {"direction": "all", "dim": 16, "distance": 0.0, "images": 200}
     with pytest.raises(ValueError, match="classify must score every row on its own"):
         wrong_certificates(batch_statistics, **problem)
-    monkeypatch.setattr(job, "warn_of_suspicious", lambda *given: None)
+    monkeypatch.setattr(sampler, "warn_of_suspicious", lambda *given: None)
     assert not is_sound(wrong_certificates(batch_statistics, **problem), 200, ALPHA)
     classify = jax.tree_util.Partial(_normalised, half_space("all", 16)[0])
     x = np.linspace(-1, 1, 48, dtype=np.float32).reshape(3, 16)
