@@ -170,6 +170,14 @@ def test_gaussian_by_the_level_set_in_two_dimensions_is_never_above() -> None:
         assert np.all(radius >= exact * (1 - 2e-3))
 
 
+@pytest.mark.parametrize("dim", [2, 8, 64])
+def test_exp1_against_linf_for_large_k(dim: int) -> None:
+    # the noise becomes uniform on the cross-polytope, and its score a rare and large number
+    radius = [js.certified_radius(js.noises.Exp1(1.0, k=k), 0.6, norm=np.inf, dim=dim) for k in (300.0, 1000.0)]
+    np.testing.assert_allclose(*radius, rtol=1e-3)
+    assert 0 < radius[0] < js.radii.chebyshev_cap(0.6, sigma=1.0, norm=np.inf, dim=dim)
+
+
 def test_limit_scale_is_labelled_and_known() -> None:
     np.testing.assert_allclose(js.radii.limit_scale(np.inf, 150528), 0.00258, rtol=2e-3)
     assert js.radii.limit_scale(1, 100) == js.radii.limit_scale(2, 100) == 1
