@@ -35,6 +35,13 @@ def test_order_units_and_norms(noise: Any, norm: float, dim: int) -> None:
 
 
 @every_noise
+def test_linf_radii_fall_with_the_dimension(noise: Any) -> None:
+    # for the other norms they need not: those of ExpInf in l1 rise
+    radius = [js.certified_radius(noise, [0.6, 0.9, 0.99], norm=np.inf, dim=dim) for dim in (8, 16, 64)]
+    assert np.all(np.diff(radius, axis=0) < 0)
+
+
+@every_noise
 @every_norm
 def test_required_probability_certifies(noise: Any, norm: float) -> None:
     radius = js.certified_radius(noise, 1 - TAILS[:-1], norm=norm, dim=64)
