@@ -15,6 +15,7 @@ from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise, check_order
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
+from jaxsmooth.radii.checked_inverse import inward
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_gamma_density
 
 
@@ -195,7 +196,9 @@ def yang_2020_closed(noise: Exp2, tail: np.ndarray, dim: int) -> np.ndarray:
         raise ValueError("Exp2 has a radius for dim >= 2; in one dimension it is Expp: use Expp(sigma, p=k)")
     half = (dim - 1) / 2
     # atanh(1 - 2 q) = ln((1 - q) / q) / 2
-    q = special.betaincinv(half, half, tail)
+    enough = lambda inverse: special.betainc(half, half, 1 / inverse) * (1 - 1e-14) >= tail
+    with np.errstate(divide="ignore"):
+        q = 1 / inward(1 / special.betaincinv(half, half, tail), enough)
     return (1 - 1e-12) * noise.scale(dim) * half * (np.log1p(-q) - np.log(q))
 
 

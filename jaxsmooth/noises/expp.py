@@ -15,6 +15,7 @@ from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii.checked_inverse import inward, normal_radius
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail, sub_gaussian_radius, sub_gaussian_tail
 from jaxsmooth.radii.score_laws import exponential_radial, sign_sum_law
@@ -122,7 +123,13 @@ def _inverse_concave(noise: Expp, radius: np.ndarray, dim: int | None) -> np.nda
 )
 def yang_2020(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """The quantile of one coordinate: for a log-concave density half-lines are the level sets of the score."""
-    return (1 - 1e-12) * noise.scale(1) * special.gammainccinv(1 / noise.p, 2 * tail) ** (1 / noise.p)
+    shape = 1 / noise.p
+
+    def certifies(y: np.ndarray) -> np.ndarray:
+        near = special.gammainc(shape, y) * (1 + 1e-13) <= 1 - 2 * tail
+        return np.where(tail > 0.25, near, special.gammaincc(shape, y) * (1 - 1e-13) >= 2 * tail)
+
+    return (1 - 1e-12) * noise.scale(1) * inward(special.gammainccinv(shape, 2 * tail), certifies) ** shape
 
 
 @radius_rule(
@@ -200,7 +207,7 @@ def sign_sum(noise: Expp, tail: np.ndarray, dim: int) -> np.ndarray:
 )
 def gaussian(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """For p = 2 this is Gaussian noise of standard deviation sigma."""
-    return -noise.sigma * special.ndtri(tail)
+    return noise.sigma * normal_radius(tail)
 
 
 convert_norm(Expp, "yang_2020", norm=1, to=2)

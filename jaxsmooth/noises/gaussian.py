@@ -11,6 +11,7 @@ from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import radius_rule
+from jaxsmooth.radii.checked_inverse import normal_radius
 
 
 @frozen_pytree
@@ -54,7 +55,7 @@ def _inverse(noise: Gaussian, radius: np.ndarray, dim: int | None) -> np.ndarray
 )
 def cohen_2019(noise: Gaussian, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """sigma Phi^-1(p). Exact: a half-space attains it (Neyman-Pearson)."""
-    return -noise.sigma * special.ndtri(tail)
+    return noise.sigma * normal_radius(tail)
 
 
 @radius_rule(

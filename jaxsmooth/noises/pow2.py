@@ -98,9 +98,11 @@ def _level_set(dim: int, k: float, a: float) -> LevelSet:
     above, below = dim / k, a - dim / k
 
     def log_level_ratio(r: np.ndarray, t: np.ndarray) -> np.ndarray:
-        # s^k / r^k = 1 + (1 + r^-k) (e^(-t / a) - 1)
-        with np.errstate(divide="ignore", over="ignore"):
-            return np.log1p(np.maximum((1 + r**-k) * np.expm1(-t / a), -1.0)) / k
+        # s^k / r^k = e^(-t / a) + (e^(-t / a) - 1) / r^k, whose distance to 1 or to 0 may be small
+        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+            inverse, change = r**-k, np.expm1(-t / a)
+            near, far = (1 + inverse) * change, np.exp(-t / a) + inverse * change
+            return np.where(near > -0.5, np.log1p(np.maximum(near, -0.5)), np.log(np.maximum(far, 0.0))) / k
 
     def log_density_spread(r: np.ndarray, rho: np.ndarray) -> np.ndarray:
         # dim u - a ln(1 + e^(k u)): by the change of e^(k u), of e^(-k u), or the second derivative, that of a logistic

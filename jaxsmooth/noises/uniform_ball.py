@@ -13,6 +13,7 @@ from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii.checked_inverse import beta_quantile_below
 
 
 @frozen_pytree
@@ -48,7 +49,7 @@ class UniformBall(AbstractNoise):
 def _distance(noise: UniformBall, lost: np.ndarray, dim: int) -> np.ndarray:
     # Two balls at distance e share the mass beyond e / 2 along the line of centres, twice; the squared
     # coordinate along a line is Beta(1/2, (d + 1) / 2).
-    return (1 - 1e-13) * 2 * noise.scale(dim) * np.sqrt(special.betaincinv(0.5, (dim + 1) / 2, lost))
+    return (1 - 1e-13) * 2 * noise.scale(dim) * np.sqrt(beta_quantile_below(0.5, (dim + 1) / 2, lost))
 
 
 def _inverse(noise: UniformBall, radius: np.ndarray, dim: int) -> np.ndarray:

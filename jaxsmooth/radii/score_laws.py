@@ -138,10 +138,11 @@ def sign_sum_product(dim: int, k: float) -> ScoreLaw:
     value, mass = value[mass > 0], mass[mass > 0]
     shape = dim / k
     y = np.sort([special.gammaincinv(shape, 1e-80), special.gammainccinv(shape, 1e-80)])
-    low, high = np.sort(k * y ** ((k - 1) / k))
+    low, high = np.maximum(np.sort(k * y ** ((k - 1) / k)), 1e-150)
     evaluate = functools.partial(_product_law, value, mass, dim, k, low, high)
     # A coarse pass finds where the probability falls, a fine one follows it evenly in the logit.
-    coarse = np.geomspace(1e-4 * low, value[-1] * high, 2000)
+    # For large k, s(r) is a power of r below what double precision holds: smaller levels are one tangent.
+    coarse = np.geomspace(max(1e-4 * low, 1e-10 * value[-1] * high if k > 1 else 0.0), value[-1] * high, 2000)
     probability, _ = evaluate(coarse)
     good = probability > 1e-60
     ratio = np.minimum(2 * probability[good], 1 - 1e-16)

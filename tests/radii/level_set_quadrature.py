@@ -23,7 +23,12 @@ def law(family: str, dim: int, k: float, parameter: float) -> tuple[Function, Fu
         a = parameter
         norm = np.log(k) - special.betaln(dim / k, a - dim / k)
         density = lambda u: np.exp(norm + dim * u - a * np.logaddexp(0, k * u))
-        ratio = lambda u, t: np.log1p(np.maximum((1 + np.exp(-k * u)) * np.expm1(-t / a), -1.0)) / k
+
+        def ratio(u: np.ndarray, t: float) -> np.ndarray:
+            power = np.exp(-t / a) + np.exp(-k * u) * np.expm1(-t / a)  # s^k / r^k
+            near = np.log1p((1 + np.exp(-k * u)) * np.expm1(-t / a))
+            return np.where(power > 0.5, near, np.log(np.maximum(power, 0.0))) / k
+
         return density, ratio
     j, shape = parameter, (dim - parameter) / k
     norm = np.log(k) - special.gammaln(shape)

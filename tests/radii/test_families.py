@@ -35,6 +35,13 @@ def test_order_units_and_norms(noise: Any, norm: float, dim: int) -> None:
 
 
 @every_noise
+def test_linf_radii_fall_with_the_dimension(noise: Any) -> None:
+    # for the other norms they need not: those of ExpInf in l1 rise
+    radius = [js.certified_radius(noise, [0.6, 0.9, 0.99], norm=np.inf, dim=dim) for dim in (8, 16, 64)]
+    assert np.all(np.diff(radius, axis=0) < 0)
+
+
+@every_noise
 @every_norm
 def test_required_probability_certifies(noise: Any, norm: float) -> None:
     radius = js.certified_radius(noise, 1 - TAILS[:-1], norm=norm, dim=64)
@@ -168,6 +175,14 @@ def test_gaussian_by_the_level_set_in_two_dimensions_is_never_above() -> None:
         )
         assert np.all(radius <= exact)
         assert np.all(radius >= exact * (1 - 2e-3))
+
+
+@pytest.mark.parametrize("dim", [2, 8, 64])
+def test_exp1_against_linf_for_large_k(dim: int) -> None:
+    # the noise becomes uniform on the cross-polytope, and its score a rare and large number
+    radius = [js.certified_radius(js.noises.Exp1(1.0, k=k), 0.6, norm=np.inf, dim=dim) for k in (300.0, 1000.0)]
+    np.testing.assert_allclose(*radius, rtol=1e-3)
+    assert 0 < radius[0] < js.radii.chebyshev_cap(0.6, sigma=1.0, norm=np.inf, dim=dim)
 
 
 def test_limit_scale_is_labelled_and_known() -> None:
