@@ -48,7 +48,7 @@ def run_array(
         raise TypeError("x must be an array (images, *event); for a stream of batches use certify_stream")
     x = inputs.images(x)
     ids = inputs.image_ids(image_ids, len(x))
-    with sampler(key, classify, noise, x, draws=design.usual_draws, batch_size=batch_size, mesh=mesh) as sampling:
+    with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh) as sampling:
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
         at_images = frozen(noise, x)
@@ -57,7 +57,7 @@ def run_array(
         memory.add(len(x), labels, at_images)
         arrivals = map(Arrival, inputs.on_host(x), inputs.on_host(ids).tolist())
         with _recording(ledger, sampling) as recording:
-            passed = _sampled(sampling, memory, arrivals, recording, images=len(x))
+            passed = _sampled(sampling, memory, arrivals, recording)
             for _ in progress_bar(progress, verb, len(x), passed, memory.progress):
                 pass
         return memory.take(len(x))
@@ -84,13 +84,13 @@ def run_stream(
 
     def results() -> Iterator[Any]:
         x = source.peek()
-        with sampler(key, classify, noise, x, draws=design.usual_draws, batch_size=batch_size, mesh=mesh) as sampling:
+        with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh) as sampling:
             at_images = None if depends_on_input(noise) else noise
             bound = design.bind(Setting(noise, at_images, sampling.dim, sampling.classes, source.labelled))
             memory = _Memory(bound, sampling.classes)
             with _recording(ledger, sampling) as recording:
                 arrivals = source.arrivals(memory, sampling.classes)
-                for _ in _sampled(sampling, memory, arrivals, recording, images=None):
+                for _ in _sampled(sampling, memory, arrivals, recording):
                     while source.sizes and memory.is_finished(source.sizes[0]):
                         yield memory.take(source.sizes.popleft())
 
@@ -264,13 +264,11 @@ class _Stream:
 
 
 def _sampled(
-    sampling: Sampler, memory: _Memory, arrivals: Iterator[Arrival], recording: Recording | None, *, images: int | None
+    sampling: Sampler, memory: _Memory, arrivals: Iterator[Arrival], recording: Recording | None
 ) -> Iterator[Passed]:
     design = memory.design
     checkpoints = design.checkpoints if recording is not None else np.zeros(0, np.int64)
-    for passed in sample_until_decided(
-        sampling, arrivals, design.looks, checkpoints, memory.look, recording, images=images
-    ):
+    for passed in sample_until_decided(sampling, arrivals, design.looks, checkpoints, memory.look, recording):
         memory.finish(passed)
         yield passed
 

@@ -81,11 +81,6 @@ class Adaptive(AbstractDesign):
         estimating = adaptive_tests(self.n_max, self.alpha).looks
         return np.concatenate([[self._selecting], self._selecting + estimating]) if self._selecting else estimating
 
-    @property
-    def usual_draws(self) -> int:
-        """See ``AbstractDesign.usual_draws``."""
-        return self.n_max
-
     def init(self, images: int) -> Rows:
         """See ``AbstractDesign.init``."""
         return {

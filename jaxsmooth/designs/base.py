@@ -105,11 +105,6 @@ class AbstractDesign(abc.ABC):
         """int64: further numbers of draws at which votes are written to a ledger, so that they can be asked for."""
         return np.zeros(0, np.int64)
 
-    @property
-    def usual_draws(self) -> int:
-        """About how many draws an image takes; asked for before ``bind``, to choose the size of a batch."""
-        return int(self.looks[-1])
-
     @abc.abstractmethod
     def init(self, images: int) -> Rows:
         """What is remembered of images that have not been looked at.

@@ -13,8 +13,6 @@ from jaxsmooth.bounds import CurvePlan, GroupSequential
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.radii import explain_radius, required_probability, rules_for
 
-# What an image takes on average, about, for choosing a batch size.
-_USUAL_DRAWS = 5000
 # Plans for noise that depends on the image; each holds for the images of a narrow range of sigma.
 _GROUPS = 32
 
@@ -116,11 +114,6 @@ class Curve(AbstractDesign):
     def looks(self) -> np.ndarray:
         """See ``AbstractDesign.looks``."""
         return GroupSequential(self.n_max, self.alpha).looks
-
-    @property
-    def usual_draws(self) -> int:
-        """See ``AbstractDesign.usual_draws``."""
-        return min(self.n_max, _USUAL_DRAWS)
 
     def init(self, images: int) -> Rows:
         """See ``AbstractDesign.init``."""

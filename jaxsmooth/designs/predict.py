@@ -58,11 +58,6 @@ class Predict(AbstractDesign):
         """See ``AbstractDesign.looks``."""
         return self._plan.looks
 
-    @property
-    def usual_draws(self) -> int:
-        """See ``AbstractDesign.usual_draws``."""
-        return min(self.n, 8 * _FIRST_LOOK)
-
     def init(self, images: int) -> Rows:
         """See ``AbstractDesign.init``."""
         return {"label": np.full(images, ABSTAIN, np.int32)}

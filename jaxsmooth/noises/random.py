@@ -31,7 +31,21 @@ def word_pairs(key: Array, size: int) -> tuple[Array, Array]:
 
 def words(key: Array, size: int) -> Array:
     """``size`` random uint32 words, a pure function of the key."""
-    return jnp.concatenate(word_pairs(key, (size + 1) // 2))[:size]
+    return jnp.concatenate(_once(*word_pairs(key, (size + 1) // 2)))[:size]
+
+
+def _once(a: Array, b: Array) -> tuple[Array, Array]:
+    """The same two arrays, from one loop: XLA would compute what they share once for each half of a concatenation.
+
+    A reduction of both over an axis of length two, the other entry being neutral; it changes no bit.
+    """
+    floating = jnp.issubdtype(a.dtype, jnp.floating)
+    neutral = np.asarray(-0.0 if floating else 0, a.dtype)  # x + -0.0 is x, signed zeros included
+    join = (lambda u, v: u + v) if floating else (lambda u, v: u | v)
+    padded = tuple(jnp.stack([part, jnp.full_like(part, neutral)]) for part in (a, b))
+    both = lambda p, q: (join(p[0], q[0]), join(p[1], q[1]))
+    first, second = jax.lax.reduce(padded, (neutral, neutral), both, (0,))
+    return first, second
 
 
 def open_uniform(word: Array) -> Array:
@@ -50,7 +64,7 @@ def normal(key: Array, shape: Sequence[int]) -> Array:
     first, second = word_pairs(key, (size + 1) // 2)
     length = jnp.sqrt(-2.0 * jnp.log(open_uniform(first)))
     sine, cosine = _sine_cosine(second)
-    return jnp.concatenate([length * cosine, length * sine])[:size].reshape(shape)
+    return jnp.concatenate(_once(length * cosine, length * sine))[:size].reshape(shape)
 
 
 def signed_uniform(key: Array, shape: Sequence[int]) -> Array:

@@ -1,76 +1,109 @@
-"""The batch size: measured where it matters, a plain default elsewhere. It cannot change the counts."""
+"""The batch size: from the operations of one sample, without a compilation. It cannot change the counts."""
 
+import math
 import time
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxsmooth import _check
 from jaxsmooth._program import program_of
 from jaxsmooth._types import Array, Classify
-from jaxsmooth.interop.failures import behind, out_of_memory
-from jaxsmooth.sampling.kernel import count_images, spans
+from jaxsmooth.interop.failures import add_note, out_of_memory
+from jaxsmooth.sampling.kernel import call
 
-# Throughput is flat to about 10% inside these ranges and falls off outside; the best size in them depends on
-# the network: caches on a CPU, occupancy on an accelerator.
-_CANDIDATES = {"cpu": (16, 32, 64, 128, 256, 512)}
-_ACCELERATOR = (256, 512, 1024, 2048, 4096)
-_DEFAULT = {"cpu": 64}
-_ACCELERATOR_DEFAULT = 512
-# Timing costs a compilation per candidate: worth it only if the work itself takes longer than this.
-_WORTH_SECONDS = 20.0
-_PROBE_SECONDS = 0.1
+# A batch is to take long beside what starting it costs, and not much longer: a step may end with a batch that is
+# nearly empty. Operations of a batch, of all devices of a CPU together and of one accelerator.
+_CPU_OPERATIONS, _ACCELERATOR_OPERATIONS = 2**31, 2**37
+# Bytes that a batch of inputs may take; those of the layers in between are some ten times as many.
+_BYTES = 2**25
+_SMALLEST, _LARGEST = {"cpu": 64}, {"cpu": 1024}
+_ACCELERATOR_SMALLEST, _ACCELERATOR_LARGEST = 256, 4096
+# Python functions are timed instead: what they cost is not in the program.
+_TIMED = (64, 256, 1024, 4096)
+_TIMED_SECONDS = 0.3
 
-_measured: dict[Any, int] = {}
+_known: dict[Any, int] = {}
 
 
-def pick_batch_size(key: Array, classify: Classify, noise: Any, x: Array, n: int, mesh: Mesh | None) -> int:
+def pick_batch_size(classify: Classify, x: Array, mesh: Mesh | None, pairs: int | None = None) -> int:
     """A batch size that is fast for this classifier on this kind of device.
 
-    Long jobs are preceded by a measurement of the voting loop itself at a few sizes, remembered for the
-    classifier's program and the shape of an event. Short jobs, and calls inside a trace, where nothing can
-    be timed, use a default.
+    The power of two at which a batch of the classifier takes about two billion operations on a CPU, a hundred
+    billion on an accelerator, between 64 and 1024 (256 and 4096): long beside the cost of starting a batch, short beside a
+    run. The operations of one sample are those of its lowered program, which is not compiled. A Python function
+    that is called back is timed at four sizes instead, once. The number of images and of draws do not enter, so
+    that all runs of a classifier share a program.
+
+    Args:
+        classify: the classifier, a pytree.
+        x: the checked images; their shape counts.
+        mesh: the mesh, or None.
+        pairs: how many there are in all, where no other run is to share the program; a batch holds no more.
+
+    Returns:
+        Pairs in a batch of one device.
     """
     device = jax.devices()[0] if mesh is None else mesh.devices.flat[0]
-    default = _DEFAULT.get(device.platform, _ACCELERATOR_DEFAULT)
-    pairs = x.shape[0] * n / (1 if mesh is None else mesh.size)
-    if pairs <= default or _check.is_traced(key, classify, noise, x) or jax.process_count() > 1:
-        return default
-    signature = (
-        jax.tree.structure((classify, noise)),
-        tuple((np.shape(leaf), str(getattr(leaf, "dtype", None))) for leaf in jax.tree.leaves(classify)),
-        x.shape[1:],
-        device.device_kind,
-    )
-    if signature not in _measured:
-        rate = _pairs_per_second(key, classify, noise, x, default)
-        if rate and pairs / rate < _WORTH_SECONDS:
-            return default
-        sizes = [size for size in _CANDIDATES.get(device.platform, _ACCELERATOR) if size <= pairs]
-        rates = {size: _pairs_per_second(key, classify, noise, x, size) for size in sizes}
-        _measured[signature] = max(rates, key=lambda size: rates[size])
-    return _measured[signature]
+    smallest = _SMALLEST.get(device.platform, _ACCELERATOR_SMALLEST)
+    event = x.shape[1:]
+    leaves, structure = jax.tree.flatten(classify)
+    shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
+    devices = 1 if mesh is None or device.platform != "cpu" else mesh.size
+    known_by = (program_of(classify), structure, shapes, event, device.device_kind, devices)
+    if known_by not in _known:
+        largest = _LARGEST.get(device.platform, _ACCELERATOR_LARGEST)
+        most = max(smallest, min(largest, _power_of_two(_BYTES / (4 * int(np.prod(event))))))
+        if getattr(classify, "runs_on_host", False):
+            _known[known_by] = _fastest(classify, event)
+        else:
+            wanted = _CPU_OPERATIONS if device.platform == "cpu" else _ACCELERATOR_OPERATIONS
+            size = _power_of_two(wanted / devices / max(_operations(classify, event), 1.0))
+            _known[known_by] = min(max(size, smallest), most)
+    share = math.inf if pairs is None else pairs / (1 if mesh is None else mesh.size)
+    return min(_known[known_by], 2 * _power_of_two(share)) if share < _known[known_by] else _known[known_by]
 
 
-def _pairs_per_second(key: Array, classify: Classify, noise: Any, x: Array, size: int) -> float:
-    """Measured throughput of the voting loop at one batch size; 0 if the batch does not fit in memory."""
-    program, data, ids = program_of((classify, noise)), jax.random.key_data(key), np.zeros(1, np.int32)
-
-    def seconds(batches: int) -> float:
-        one = jax.tree.map(lambda leaf: leaf[0], spans(1, batches * size, first=0, batch_size=size, devices=1))
-        start = time.perf_counter()
-        jax.block_until_ready(count_images(data, classify, noise, x[:1], ids, one, program=program, batch_size=size))
-        return time.perf_counter() - start
-
+def _operations(classify: Classify, event: tuple[int, ...]) -> float:
+    """Floating-point operations of one sample, as XLA counts them before it compiles."""
+    rows = 8
+    batch = jax.ShapeDtypeStruct((rows, *event), jnp.float32)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf)), classify)
+    lowered = jax.jit(lambda classify, batch: call(classify, batch)).lower(shapes, batch)
     try:
-        seconds(1)
-        once = seconds(1)
-        batches = max(2, min(64, int(_PROBE_SECONDS / max(once, 1e-6))))
-        return batches * size / min(seconds(batches) for _ in range(2))
-    except Exception as error:  # which JAX does not always make a JaxRuntimeError
-        failure = None if out_of_memory(error) else behind(error)
-    if failure is not None:
-        raise failure
-    return 0.0
+        analysis = lowered.cost_analysis()
+    except Exception:  # not on every backend
+        return 0.0
+    return float((analysis or {}).get("flops", 0.0)) / rows
+
+
+def _fastest(classify: Any, event: tuple[int, ...]) -> int:
+    """The smallest size at which a Python function scores nearly the most samples a second."""
+    rates: dict[int, float] = {}
+    for size in _TIMED:
+        seconds = min(_seconds(classify.fn, (size, *event)) for _ in range(2))
+        rates[size] = size / seconds
+        if seconds > _TIMED_SECONDS:
+            break
+    best = max(rates.values())
+    return min(size for size, rate in rates.items() if rate > 0.95 * best)
+
+
+def _seconds(fn: Any, shape: tuple[int, ...]) -> float:
+    """How long a Python function takes for a batch; for ever if it does not fit into memory."""
+    start = time.perf_counter()
+    try:
+        fn(np.zeros(shape, np.float32))
+    except Exception as error:
+        if out_of_memory(error):
+            return math.inf
+        add_note(error, shape)
+        raise
+    return max(time.perf_counter() - start, 1e-9)
+
+
+def _power_of_two(value: float) -> int:
+    """The largest power of two that is not above this; at least 1."""
+    return 1 << max(int(np.log2(max(value, 1.0))), 0)

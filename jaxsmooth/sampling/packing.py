@@ -14,20 +14,23 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxsmooth._program import jit
-from jaxsmooth._types import Array, Votes
+from jaxsmooth._types import Array, Noise, Votes
 from jaxsmooth.ledger.recording import Identity, Recording
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
-from jaxsmooth.sampling.placement import on_mesh, spans_processes
+from jaxsmooth.sampling.placement import on_mesh, within
 from jaxsmooth.sampling.sampler import Sampler
 from jaxsmooth.sampling.schedule import Schedule, Step
 
 _BATCHES_PER_STEP = 32
 _STEPS_IN_FLIGHT = 2
-_SLOT_BYTES = 2**28
+_SLOT_BYTES = 2**27
+# Counts that travel to the host with every step, at most.
+_COUNTS = 2**20
+_USUAL_FIRST_LOOK = 16
+_IMAGES_PER_FILL = 64
 
 # (images, indices of their looks, counts (images, classes)) -> whether each image is finished
 Look = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -68,8 +71,6 @@ def sample_until_decided(
     checkpoints: np.ndarray,
     look: Look,
     recording: Recording | None,
-    *,
-    images: int | None,
 ) -> Iterator[Passed]:
     """Draw votes for every image until ``look`` is satisfied.
 
@@ -81,15 +82,12 @@ def sample_until_decided(
         look: called with the places of the images that reached a look, the indices of their looks, and their
             counts so far.
         recording: the ledger: votes that it holds are not drawn again, the others are written to it; or None.
-        images: how many images there are, if that is known.
 
     Yields:
         The images that were finished, in the order in which they were decided.
     """
     inputs.first_draw(0, int(looks[-1]))
-    pack = _Pack(
-        sampler, looks, checkpoints if recording is not None else np.zeros(0, np.int64), look, recording, images
-    )
+    pack = _Pack(sampler, looks, checkpoints, look, recording)
     running: collections.deque[tuple[Votes, np.ndarray]] = collections.deque()
     while True:
         yield from pack.place(arrivals)
@@ -136,15 +134,10 @@ class _Pack:
         checkpoints: np.ndarray,
         look: Look,
         recording: Recording | None,
-        images: int | None,
     ) -> None:
         self.sampler, self.looks, self.look, self.recording = sampler, looks, look, recording
         self.pairs = _BATCHES_PER_STEP * sampler.batch_size * sampler.devices
-        # Enough images at their first look to fill every step in flight, as far as memory goes.
-        number = min(
-            _STEPS_IN_FLIGHT * -(-self.pairs // int(looks[0])), max(_SLOT_BYTES // (4 * sampler.dim), 16), 4096
-        )
-        number = number if images is None else min(number, images)
+        number = _slots(self.pairs, sampler.dim, sampler.classes)
         self.schedule = Schedule.empty(number, looks, checkpoints)
         self.slots: Slots | None = None
         self.votes = np.zeros((number, sampler.classes + 1), np.int64)
@@ -189,29 +182,22 @@ class _Pack:
         return reached, votes, done
 
     def _fill(self, slots: np.ndarray, new: list[Arrival]) -> None:
-        """Put images into slots on the device."""
-        if not new:
-            return
-        number = len(self.schedule.image)
-        # Few shapes, hence few programs: absent images go to a slot that does not exist, which is dropped.
-        size = min(number, 1 << (len(new) - 1).bit_length())
-        x = np.zeros((size, *self.sampler.event), np.float32)
-        ids, target = np.zeros(size, np.int32), np.full(size, number, np.int32)
-        for i, arrival in enumerate(new):
-            x[i], ids[i], target[i] = arrival.x, arrival.image_id, slots[i]
-        fresh = self._slots_of(x, ids)
-        if self.slots is None:
-            empty = jax.tree.map(lambda leaf: np.zeros((number, *leaf.shape[1:]), leaf.dtype), fresh)
-            self.slots = on_mesh(empty, self.sampler.mesh)
-        self.slots = _replace(self.slots, fresh, target)
-
-    def _slots_of(self, x: np.ndarray, ids: np.ndarray) -> Slots:
-        """Slots on all devices: made on one and copied, unless other processes must have them, too."""
-        sampler = self.sampler
-        if spans_processes(sampler.mesh):
-            sharding = NamedSharding(sampler.mesh, PartitionSpec())  # pyright: ignore[reportArgumentType]
-            return _make_slots_everywhere(sharding)(sampler.key_data, sampler.noise_on_mesh, x, ids)
-        return on_mesh(_make_slots(sampler.key_data, sampler.noise, x, ids), sampler.mesh)
+        """Put images into slots on the device, a few a call: one shape, hence one program."""
+        number, sampler = len(self.schedule.image), self.sampler
+        for start in range(0, len(new), _IMAGES_PER_FILL):
+            x = np.zeros((_IMAGES_PER_FILL, *sampler.event), np.float32)
+            ids = np.zeros(_IMAGES_PER_FILL, np.int32)
+            # Absent images go to a slot that does not exist, which is dropped.
+            target = np.full(_IMAGES_PER_FILL, number, np.int32)
+            for i, arrival in enumerate(new[start : start + _IMAGES_PER_FILL]):
+                x[i], ids[i], target[i] = arrival.x, arrival.image_id, slots[start + i]
+            arguments = (sampler.key_data, sampler.noise_on_mesh, x, ids)
+            if self.slots is None:
+                made = jax.eval_shape(make_slots, *arguments)
+                empty = jax.tree.map(lambda leaf: np.zeros((number, *leaf.shape[1:]), leaf.dtype), made)
+                self.slots = on_mesh(empty, sampler.mesh)
+            with within(sampler.mesh):
+                self.slots = _replace(self.slots, target, *arguments)
 
     def start(self, step: Step) -> Votes:
         """Start a step on the device; the counts are not waited for."""
@@ -252,14 +238,17 @@ class _Pack:
         return passed
 
 
-_make_slots = jit(make_slots)
+def _slots(pairs: int, dim: int, classes: int) -> int:
+    """How many images are on the device at once: enough to fill every step in flight at their first looks.
 
-
-@functools.lru_cache(maxsize=16)
-def _make_slots_everywhere(sharding: NamedSharding) -> Callable[..., Slots]:
-    return jit(make_slots, out_shardings=sharding)
+    Neither the number of images nor the looks enter, so that all runs of a classifier share a program.
+    """
+    enough = _STEPS_IN_FLIGHT * -(-pairs // _USUAL_FIRST_LOOK)
+    return min(enough, max(_SLOT_BYTES // (4 * dim), 16), max(_COUNTS // classes, 16), 4096)
 
 
 @functools.partial(jit, donate_argnums=0)
-def _replace(slots: Slots, fresh: Slots, target: Array) -> Slots:
+def _replace(slots: Slots, target: Array, key_data: Array, noise: Noise, x: Array, image_ids: Array) -> Slots:
+    """The slots with images put where ``target`` says."""
+    fresh = make_slots(key_data, noise, x, image_ids)
     return jax.tree.map(lambda old, new: jnp.asarray(old).at[target].set(new, mode="drop"), slots, fresh)

@@ -89,7 +89,7 @@ class Sampler:
 
 @contextlib.contextmanager
 def sampler(
-    key: Any, classify: Any, noise: Any, x: Any, *, draws: int, batch_size: int | None, mesh: Mesh | None
+    key: Any, classify: Any, noise: Any, x: Any, *, batch_size: int | None, mesh: Mesh | None, most: int | None = None
 ) -> Iterator[Sampler]:
     """Check what is to be sampled.
 
@@ -100,17 +100,19 @@ def sampler(
         classify: the classifier.
         noise: the noise.
         x: checked images, the first of a stream; their shape counts.
-        draws: how many draws there are to make in all, about.
         batch_size: pairs in a batch, or None.
         mesh: the mesh, or None.
+        most: pairs that there are in all, if no other run is to share the program.
     """
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh must be a jax.sharding.Mesh (jax.make_mesh); got {type(mesh).__name__}")
     with placement.within(None if mesh is None else placement.automatic(mesh)):
-        yield _checked(key, classify, noise, x, draws, batch_size, mesh)
+        yield _checked(key, classify, noise, x, batch_size, mesh, most)
 
 
-def _checked(key: Any, classify: Any, noise: Any, x: Any, draws: int, batch_size: Any, mesh: Mesh | None) -> Sampler:
+def _checked(
+    key: Any, classify: Any, noise: Any, x: Any, batch_size: Any, mesh: Mesh | None, most: int | None
+) -> Sampler:
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     key, classify = inputs.typed_key(key), inputs.as_pytree(classify)
@@ -127,6 +129,6 @@ def _checked(key: Any, classify: Any, noise: Any, x: Any, draws: int, batch_size
     classes = inputs.check_classifier(classify, x)
     warn_of_suspicious(classify, noise, x)
     if batch_size is None:
-        batch_size = batching.pick_batch_size(key, classify, noise, x, draws, mesh)
+        batch_size = batching.pick_batch_size(classify, x, mesh, most)
     program = program_of((classify, noise))
     return Sampler(key_data, classify, noise, x.shape[1:], classes, batch_size, mesh, axes, program)

@@ -95,7 +95,7 @@ def measure_throughput(
         (True, True)
     """
     images = inputs.images(x)
-    with sampler(key, classify, noise, images, draws=100_000, batch_size=batch_size, mesh=mesh) as sampling:
+    with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh) as sampling:
         one = inputs.on_host(images[:1])
         loop = _loops(sampling)
         runs: dict[str, Callable[[int], Any]] = {

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
-from jaxsmooth.sampling import batching
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -50,27 +49,23 @@ def test_a_program_of_the_callers_raises_its_text():
     assert int(js.count_votes(KEY, failing(0), NOISE, X, 100).total.sum()) == 400  # nothing is left behind
 
 
-@pytest.mark.parametrize("at", [4, 5, 6])
-def test_an_exception_while_the_batch_size_is_measured(at, monkeypatch):
-    monkeypatch.setattr(batching, "_measured", {})
-    monkeypatch.setattr(batching, "_WORTH_SECONDS", 0.0)
-    monkeypatch.setattr(batching, "_CANDIDATES", {"cpu": (16, 32)})
+@pytest.mark.parametrize("at", [4, 5, 6, 9])
+def test_an_exception_while_the_batch_size_is_measured(at):
     with pytest.raises(ServerError, match="server went away"):
         js.count_votes(KEY, failing(at), NOISE, X, 1000)
 
 
-def test_a_batch_that_does_not_fit_is_not_chosen(monkeypatch):
-    monkeypatch.setattr(batching, "_measured", {})
-    monkeypatch.setattr(batching, "_WORTH_SECONDS", 0.0)
-    monkeypatch.setattr(batching, "_CANDIDATES", {"cpu": (16, 128)})
+def test_a_batch_that_does_not_fit_is_not_chosen():
+    seen = set()
 
     def fn(batch):
-        if len(batch) > 16 and batch.any():
+        if len(batch) > 300:
             raise MemoryError("out of memory")
+        seen.add(len(batch))
         return batch[:, :2]
 
     votes = js.count_votes(KEY, js.interop.from_callable(fn, 2), NOISE, X, 1000)
-    assert list(batching._measured.values()) == [16]
+    assert max(seen) in (64, 256)
     np.testing.assert_array_equal(votes.total, 1000)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import time
 
 import chex
 import jax
@@ -11,6 +12,7 @@ import pytest
 from jax.sharding import PartitionSpec
 
 import jaxsmooth as js
+from jaxsmooth.sampling import batching
 
 KEY = jax.random.key(7)
 NOISE = js.noises.Gaussian(0.5)
@@ -183,29 +185,22 @@ VERBS = {
             for part in js.certify_stream(*run[:3], [run[3][:4], run[3][4:]], js.designs.Fixed(n=500), **to)
         ]
     ),
-    "measured batch size": lambda *run, **to: js.count_votes(*run, N, **to).counts,
+    "default batch size": lambda *run, **to: js.count_votes(*run, N, **to).counts,
 }
 REFERENCES = jax.random.uniform(jax.random.key(5), (7, 5))
 
 
 @pytest.mark.parametrize("input_dependent", [False, True])
 @pytest.mark.parametrize("verb", VERBS)
-def test_arguments_on_any_device(verb, input_dependent, monkeypatch):
+def test_arguments_on_any_device(verb, input_dependent):
     """Key, sigma, weights and images committed to devices, inside the mesh or not, one or several."""
-    from jaxsmooth.sampling import batching
-
     noise = js.noises.Gaussian(jnp.float32(0.5))
     if input_dependent:
         noise = js.noises.InputDependentGaussian(js.scales.KNNScale(REFERENCES, sigma=0.5, rate=0.01, k=2))
     run = (KEY, CLASSIFY, noise, X)
     alone = VERBS[verb](*run, batch_size=16)
     mesh = jax.make_mesh((2,), ("draws",), devices=jax.devices()[:2])
-    options = {"mesh": mesh, "batch_size": 16}
-    if verb == "measured batch size":
-        monkeypatch.setattr(batching, "_WORTH_SECONDS", 0.0)
-        monkeypatch.setattr(batching, "_CANDIDATES", {"cpu": (16,)})
-        monkeypatch.setattr(batching, "_measured", {})
-        options = {"mesh": mesh}
+    options = {"mesh": mesh} if verb == "default batch size" else {"mesh": mesh, "batch_size": 16}
     for first, step in ((1, 0), (5, 0), (0, 1)):
         np.testing.assert_array_equal(VERBS[verb](*on_device(run, first, step), **options), alone)
 
@@ -255,15 +250,29 @@ def test_votes_are_a_monoid():
     chex.assert_trees_all_equal(a[2:4].counts, a.counts[2:4])
 
 
-def test_long_jobs_measure_the_batch_size_once(monkeypatch):
-    from jaxsmooth.sampling import batching
+def test_the_default_batch_size_follows_the_operations_of_a_sample():
+    """Small models get large batches, large ones small; no number of images or draws enters."""
+    wide = lambda size: jax.tree_util.Partial(
+        lambda w, x: jnp.tanh(x @ w) @ w.T @ jnp.ones((5, 3)), jnp.ones((5, size))
+    )
+    sizes = [batching.pick_batch_size(wide(size), X, None) for size in (4, 100_000, 10_000_000)]
+    assert sizes[0] == 1024 and 64 < sizes[1] < 1024 and sizes[2] == 64
+    assert batching.pick_batch_size(wide(4), X, None, 100) == 128
+    mesh = jax.make_mesh((2,), ("draws",))
+    assert batching.pick_batch_size(wide(100_000), X, mesh) == sizes[1] // 2
 
-    monkeypatch.setattr(batching, "_measured", {})
-    monkeypatch.setattr(batching, "_WORTH_SECONDS", 0.0)
-    monkeypatch.setattr(batching, "_CANDIDATES", {"cpu": (16, 32)})
-    votes = js.count_votes(KEY, CLASSIFY, NOISE, X, N)
-    assert next(iter(batching._measured.values())) in (16, 32) and len(batching._measured) == 1
-    np.testing.assert_array_equal(votes.counts, js.count_votes(KEY, CLASSIFY, NOISE, X, N, batch_size=64).counts)
+
+def test_the_default_batch_size_of_a_python_function_is_timed_once():
+    calls = []
+
+    def fn(batch):
+        calls.append(len(batch))
+        time.sleep(0.01)
+        return batch[:, :3]
+
+    classify = js.interop.from_callable(fn, 3)
+    assert batching.pick_batch_size(classify, X, None) == batching.pick_batch_size(classify, X, None) == 4096
+    assert len(calls) == 8
 
 
 @pytest.mark.parametrize(
