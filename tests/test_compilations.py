@@ -76,7 +76,7 @@ def test_nothing_is_compiled_for_other_images_draws_levels_or_verbs(compiled):
             verb(classify, images(number))
     js.certify(KEY, classify, js.noises.Gaussian(0.7), images(9), n=3000, n0=17, alpha=0.01, norm=np.inf)
     js.certify_curve(KEY, classify, NOISE, images(9), [0.1, 0.3, 0.4], labels=np.zeros(9, int), n_max=3000)
-    js.certify(KEY, jax.tree_util.Partial(classify.func, 2 * classify.args[0]), NOISE, images(9), n=500)
+    js.certify(KEY, jax.tree_util.Partial(classify.func, 2 * np.asarray(classify.args[0])), NOISE, images(9), n=500)
     assert compiled == []
 
 

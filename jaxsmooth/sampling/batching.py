@@ -32,10 +32,10 @@ def pick_batch_size(classify: Classify, x: Array, mesh: Mesh | None, pairs: int 
     """A batch size that is fast for this classifier on this kind of device.
 
     The power of two at which a batch of the classifier takes about two billion operations on a CPU, a hundred
-    billion on an accelerator, between 64 and 1024 (256 and 4096): long beside the cost of starting a batch, short beside a
-    run. The operations of one sample are those of its lowered program, which is not compiled. A Python function
-    that is called back is timed at four sizes instead, once. The number of images and of draws do not enter, so
-    that all runs of a classifier share a program.
+    billion on an accelerator, between 64 and 1024 (256 and 4096): long beside the cost of starting a batch, short
+    beside a run. The operations of one sample are those of its lowered program, which is not compiled. A Python
+    function that is called back is timed at four sizes instead, once. The number of images and of draws do not
+    enter, so that all runs of a classifier share a program.
 
     Args:
         classify: the classifier, a pytree.
@@ -68,7 +68,7 @@ def pick_batch_size(classify: Classify, x: Array, mesh: Mesh | None, pairs: int 
 
 def _operations(classify: Classify, event: tuple[int, ...]) -> float:
     """Floating-point operations of one sample, as XLA counts them before it compiles."""
-    rows = 8
+    rows = 2  # as for the shape of the scores, so that the network is traced once for both
     batch = jax.ShapeDtypeStruct((rows, *event), jnp.float32)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf)), classify)
     lowered = jax.jit(lambda classify, batch: call(classify, batch)).lower(shapes, batch)

@@ -67,7 +67,9 @@ def count_votes(
     n = _check.draws("n", n)
     images = inputs.images(x)
     ids = inputs.image_ids(image_ids, images.shape[0])
-    with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh, most=images.shape[0] * n) as sampling:
+    # A program of the caller's is for this n alone.
+    pairs = images.shape[0] * n if _check.is_traced(key, images) else None
+    with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh, most=pairs) as sampling:
         if mesh is None:
             return sampling.count(images, ids, n, first=first)
         # jit puts NumPy arrays where the mesh is.

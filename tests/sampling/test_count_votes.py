@@ -255,11 +255,11 @@ def test_the_default_batch_size_follows_the_operations_of_a_sample():
     wide = lambda size: jax.tree_util.Partial(
         lambda w, x: jnp.tanh(x @ w) @ w.T @ jnp.ones((5, 3)), jnp.ones((5, size))
     )
-    sizes = [batching.pick_batch_size(wide(size), X, None) for size in (4, 100_000, 10_000_000)]
+    sizes = [batching.pick_batch_size(wide(size), X, None) for size in (4, 400_000, 10_000_000)]
     assert sizes[0] == 1024 and 64 < sizes[1] < 1024 and sizes[2] == 64
     assert batching.pick_batch_size(wide(4), X, None, 100) == 128
     mesh = jax.make_mesh((2,), ("draws",))
-    assert batching.pick_batch_size(wide(100_000), X, mesh) == sizes[1] // 2
+    assert batching.pick_batch_size(wide(400_000), X, mesh) == sizes[1] // 2
 
 
 def test_the_default_batch_size_of_a_python_function_is_timed_once():
