@@ -58,10 +58,10 @@ def votes_over_sigma(
         [[[50, 0]], [[50, 0]]]
     """
     sigmas, classify = arguments.sigmas("sigmas", sigmas), inputs.as_pytree(classify)
-    x, key = arguments.events("x", x), inputs.typed_key(key)
+    x, key = arguments.events("x", x), _check.typed_key(key)
     # Without noise nothing below looks at these.
     n = _check.draws("n", n)
-    first, image_ids = inputs.first_draw(first, n), inputs.image_ids(image_ids, len(x))
+    first, image_ids = _check.first_draw(first, n), _check.image_ids(image_ids, len(x))
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     counts = []

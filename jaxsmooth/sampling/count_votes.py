@@ -65,8 +65,8 @@ def count_votes(
         ((2, 2), [100, 100])
     """
     n = _check.draws("n", n)
-    images = inputs.images(x)
-    ids = inputs.image_ids(image_ids, images.shape[0])
+    images = _check.image_batch(x)
+    ids = _check.image_ids(image_ids, images.shape[0])
     with sampler(key, classify, noise, images, draws=n, batch_size=batch_size, mesh=mesh) as sampling:
         if mesh is None:
             return sampling.count(images, ids, n, first=first)

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jaxsmooth import _check
 from jaxsmooth._program import jit
 from jaxsmooth._types import Array, Votes
 from jaxsmooth.ledger.recording import Identity, Recording
-from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
 from jaxsmooth.sampling.placement import on_mesh, spans_processes
 from jaxsmooth.sampling.sampler import Sampler
@@ -86,7 +86,7 @@ def sample_until_decided(
     Yields:
         The images that were finished, in the order in which they were decided.
     """
-    inputs.first_draw(0, int(looks[-1]))
+    _check.first_draw(0, int(looks[-1]))
     pack = _Pack(
         sampler, looks, checkpoints if recording is not None else np.zeros(0, np.int64), look, recording, images
     )
