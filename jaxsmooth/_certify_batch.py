@@ -64,7 +64,8 @@ def certify_batch(
     if depends_on_input(noise):
         raise ValueError(
             "noise must have one sigma for a table of radii; that of InputDependentGaussian depends on the image. Use "
-            "certify, or jaxsmooth.radii.semi_elastic_radius_float32 with noise.at(x).sigma"
+            "certify, or certified_radius with noise.frozen_at(x); inside jit "
+            "jaxsmooth.radii.semi_elastic_radius_float32 with noise.at(x).sigma"
         )
     radii, n0 = jnp.asarray(given), _check.draws("n0", n0)
     selection = count_votes(key, classify, noise, x, n0, batch_size=batch_size)

@@ -103,8 +103,8 @@ def check_classifier(key: Array, classify: Classify, noise: Any, x: Any) -> Clas
     """
     if _check.is_traced(key, classify, noise, x):
         raise TypeError("check_classifier works on the host and cannot be traced; use it before jit")
-    key, classify = inputs.typed_key(key), inputs.as_pytree(classify)
-    noise, x = inputs.one_sigma(inputs.checked_noise(noise)), inputs.images(x)
+    key, classify = _check.typed_key(key), inputs.as_pytree(classify)
+    noise, x = _check.one_sigma(_check.float32_noise(noise)), _check.image_batch(x)
     inputs.check_classifier(classify, x)
     x = np.asarray(x[np.unique(np.linspace(0, len(x) - 1, min(len(x), _IMAGES)).astype(int))], np.float32)
     noisy = _noisy(key, noise, x)

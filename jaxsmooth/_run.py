@@ -20,7 +20,6 @@ from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_desi
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
 from jaxsmooth.ledger.recording import Recording
 from jaxsmooth.sampling import inputs, placement
-from jaxsmooth.sampling.batches import split_batch
 from jaxsmooth.sampling.packing import Arrival, Passed, replay, sample_until_decided
 from jaxsmooth.sampling.sampler import Sampler, sampler
 from jaxsmooth.sampling.suspicious import warn_of_invalid
@@ -46,8 +45,8 @@ def run_array(
     _check_traced(verb, key, noise, x)
     if isinstance(x, Iterator):
         raise TypeError("x must be an array (images, *event); for a stream of batches use certify_stream")
-    x = inputs.images(x)
-    ids = inputs.image_ids(image_ids, len(x))
+    x = _check.image_batch(x)
+    ids = _check.image_ids(image_ids, len(x))
     with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh) as sampling:
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
@@ -221,12 +220,12 @@ class _Stream:
 
     def peek(self) -> Any:
         """The checked images of the first batch."""
-        batches = map(split_batch, self._batches)
+        batches = map(_check.split_batch, self._batches)
         first = next(batches, None)
         if first is None:
             raise ValueError("batches must hold at least one batch of images; got none")
         self._like = (first[1] is not None, first[2] is not None)
-        x = inputs.images(first[0])
+        x = _check.image_batch(first[0])
         self._event = x.shape[1:]
 
         def read() -> Iterator[tuple[Any, Any, Any]]:
@@ -255,12 +254,12 @@ class _Stream:
                 (True, True): "triples with ids",
             }
             raise ValueError(f"batches must all be of one kind; got {kinds[like]} after {kinds[self._like]}")
-        x = inputs.on_host(inputs.images(x))
+        x = inputs.on_host(_check.image_batch(x))
         if x.shape[1:] != self._event:
             raise ValueError(f"batches must have images of one shape; got {x.shape[1:]} after {self._event}")
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=classes)
-        return x, labels, None if ids is None else inputs.on_host(inputs.image_ids(ids, len(x)))
+        return x, labels, None if ids is None else inputs.on_host(_check.image_ids(ids, len(x)))
 
 
 def _sampled(
@@ -306,7 +305,7 @@ def _check_traced(verb: str, *values: Any) -> None:
 
 
 def _check_recorded_noise(recorded: ledgers.Ledger, noise: Any) -> None:
-    given = noise_header(inputs.checked_noise(noise), tuple(recorded.header["event"]))
+    given = noise_header(_check.float32_noise(noise), tuple(recorded.header["event"]))
     if any(recorded.header.get(name) != value for name, value in given.items()):
         raise ValueError(
             f"noise must be that of the ledger, {recorded.header['noise']}; got {given['noise']}, or one that differs "
@@ -318,7 +317,7 @@ def _recorded_images(recorded: ledgers.Ledger, x: Any) -> Any:
     """The images, checked to be those of the ledger."""
     if x is None:
         raise ValueError("x must hold the images, in the order of their ids, for noise that depends on the image")
-    x = inputs.images(x)
+    x = _check.image_batch(x)
     digests = [image_digest(event) for event in np.asarray(x, np.float32)]
     if digests != [recorded.pixels[image] for image in recorded.image_ids.tolist()]:
         raise ValueError("x must hold the images of the ledger in the order of their ids; it holds others")

@@ -5,10 +5,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from jax import Array as Array
-from jax.typing import ArrayLike as ArrayLike
+from jax import typing as jax_typing
+from numpy import typing as numpy_typing
 
 from jaxsmooth._pytree import frozen_pytree
 
+# Numbers, arrays of JAX, NumPy and others, and nested lists of them.
+ArrayLike = jax_typing.ArrayLike | numpy_typing.ArrayLike
 # (batch, *event) -> (batch, classes) scores; any callable, best a pytree so that weights are data.
 Classify = Callable[[Array], Array]
 

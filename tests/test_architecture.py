@@ -17,9 +17,9 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
-    {"_pytree", "_version", "_progress", "_processes", "_transfers"},
+    {"_pytree", "_version", "_progress", "_processes", "_transfers", "_keys"},
     {"_program", "_types", "_storage"},
-    {"_check", "_keys", "_certificates"},
+    {"_check", "_certificates"},
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist
     {"noises"},  # may import radii, to register rules

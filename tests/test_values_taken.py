@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
-from jaxsmooth.sampling.batches import split_batch
+from jaxsmooth._check import split_batch
 from tests.bad_input.values import GAUSSIAN, KEY, LABELS, NEW, RECORDED, SAMPLING, TABLE, X, classify
 from tests.test_bad_input import ROWS, SLOW
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array
-from jaxsmooth.sampling.inputs import typed_key
 
 
 def ball_field(key: Array, r: float, zeta: float, side: int, *, trials: int = 10_000) -> np.ndarray:
@@ -41,7 +40,7 @@ def ball_field(key: Array, r: float, zeta: float, side: int, *, trials: int = 10
     """
     r, zeta = float(_check.positives("r", r)), float(_check.nonnegative("zeta", zeta))
     side, trials = _check.integer("side", side, at_least=1), _check.integer("trials", trials, at_least=1)
-    tried = np.asarray(jax.random.randint(typed_key(key), (trials, 2), 0, side))
+    tried = np.asarray(jax.random.randint(_check.typed_key(key), (trials, 2), 0, side))
     reach = int(np.floor(2 * r + zeta))
     taken = np.zeros((side, side), bool)
     field = np.zeros((side, side), bool)

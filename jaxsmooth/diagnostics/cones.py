@@ -19,7 +19,6 @@ from jaxsmooth import _check
 from jaxsmooth._types import Array
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.radii.bracket import bracket_root
-from jaxsmooth.sampling.inputs import typed_key
 
 
 def cone_prob(depth: Any, theta: Any, sigma: Any, d: Any) -> Any:
@@ -216,7 +215,7 @@ def cone_rate_mc(
     d, n = _check.integer("d", d, at_least=2), _check.integer("n", n, at_least=1)
     confidence = _check.probability("confidence", confidence)
     cot = np.float32(1 / math.tan(angle))
-    draws = np.sort(np.asarray(_depths(typed_key(key), cot, np.float32((d - 1) / 2), n), np.float64))
+    draws = np.sort(np.asarray(_depths(_check.typed_key(key), cot, np.float32((d - 1) / 2), n), np.float64))
     miss = (1 - confidence) / 2
     lower = int(_binomial_quantile(miss, n, level))
     upper = int(_binomial_quantile(1 - miss, n, level)) + 1

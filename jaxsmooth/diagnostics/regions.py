@@ -13,7 +13,7 @@ from jaxsmooth._types import Array, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
 from jaxsmooth.sampling import count_votes
-from jaxsmooth.sampling.inputs import as_pytree, check_classifier, typed_key
+from jaxsmooth.sampling.inputs import as_pytree, check_classifier
 
 RATIO_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Halvings of the first step that leaves the region: 1 / 1024 of a step is far below what votes resolve.
@@ -111,7 +111,7 @@ def region_shrinkage(
     sigma, far = float(_check.positives("sigma", sigma)), float(_check.positives("t_max", t_max))
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)
     level = float(arguments.thresholds(threshold))
-    key = typed_key(key)
+    key = _check.typed_key(key)
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     # Every ray from every origin, in that order.

@@ -58,10 +58,10 @@ def votes_over_sigma(
         [[[50, 0]], [[50, 0]]]
     """
     sigmas, classify = arguments.sigmas("sigmas", sigmas), inputs.as_pytree(classify)
-    x, key = arguments.events("x", x), inputs.typed_key(key)
+    x, key = arguments.events("x", x), _check.typed_key(key)
     # Without noise nothing below looks at these.
     n = _check.draws("n", n)
-    first, image_ids = inputs.first_draw(first, n), inputs.image_ids(image_ids, len(x))
+    first, image_ids = _check.first_draw(first, n), _check.image_ids(image_ids, len(x))
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     counts = []
@@ -163,7 +163,8 @@ def radius_over_sigma(
     top = sweep(n0, 0).argmax(-1)
     counts = np.take_along_axis(sweep(n, n0), top[..., None], -1)[..., 0]
     p_lower = clopper_pearson_lower(counts, n, alpha)
-    r = sigmas[:, None] * certified_radius(Gaussian(1.0), p_lower)
+    drawn = sigmas.astype(np.float32).astype(np.float64)  # the noise is drawn with float32 numbers
+    r = drawn[:, None] * certified_radius(Gaussian(1.0), p_lower)
     label = np.where(r > 0, top, ABSTAIN).astype(np.int32)
     return RadiusOverSigma(r, p_lower, sigmas * sampling_cap(Gaussian(1.0), n=n, alpha=alpha), label, sigmas)
 

@@ -204,6 +204,7 @@ def sign_sum(noise: Expp, tail: np.ndarray, dim: int) -> np.ndarray:
     published=False,
     needs_dim=False,
     applies=lambda noise: noise.p == 2,
+    error=2.0**-50,
 )
 def gaussian(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """For p = 2 this is Gaussian noise of standard deviation sigma."""

@@ -52,6 +52,7 @@ def _inverse(noise: Gaussian, radius: np.ndarray, dim: int | None) -> np.ndarray
     inverse=_inverse,
     two_sided="path",
     needs_dim=False,
+    error=2.0**-50,
 )
 def cohen_2019(noise: Gaussian, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """sigma Phi^-1(p). Exact: a half-space attains it (Neyman-Pearson)."""
@@ -65,6 +66,7 @@ def cohen_2019(noise: Gaussian, tail: np.ndarray, dim: int | None) -> np.ndarray
     inverse=_inverse,
     two_sided="path",
     needs_dim=False,
+    error=2.0**-50,
 )
 def cohen_2019_l1(noise: Gaussian, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """The l1 ball touches the l2 ball of the same radius at the coordinate axes."""
@@ -77,6 +79,7 @@ def cohen_2019_l1(noise: Gaussian, tail: np.ndarray, dim: int | None) -> np.ndar
     source="Cohen et al. 2019, Theorem 1, with ||v||_2 <= sqrt(dim) ||v||_inf; exact",
     inverse=lambda noise, radius, dim: _inverse(noise, radius * np.sqrt(dim), dim),
     two_sided="path",
+    error=2.0**-50,
 )
 def cohen_2019_linf(noise: Gaussian, tail: np.ndarray, dim: int) -> np.ndarray:
     """The largest cube inside the l2 ball."""

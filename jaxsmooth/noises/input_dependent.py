@@ -15,12 +15,15 @@ from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii.checked_inverse import normal_radius
 from jaxsmooth.radii.semi_elastic import radius_of_tail, tail_of_radius
 from jaxsmooth.scales.base import AbstractScale, check_scale, rounding_on_host
 from jaxsmooth.scales.constant import Constant
 
 # No radius is larger in units of sigma: in double precision 1 - p is at least 2^-53, whose normal quantile is 8.2.
 _REACH = 9.0
+# Of the radii, relative: normal quantiles are checked, and the search of ``semi_elastic`` rounds down.
+_ERROR = 2.0**-50
 
 
 @frozen_pytree
@@ -212,7 +215,8 @@ def _semi_elastic_tail(noise: GaussianAt, radius: np.ndarray, dim: int) -> np.nd
 
 def _constant_tail(noise: GaussianAt, radius: np.ndarray, dim: int | None) -> np.ndarray:
     sigma, _, within = _leaves(noise)
-    return np.where(radius <= within, special.ndtr(-radius / sigma), 0.0)
+    # radii are asked for with the rounding of this rule on top
+    return np.where(radius * (1 - _ERROR) <= within, special.ndtr(-radius / sigma), 0.0)
 
 
 @radius_rule(
@@ -220,6 +224,7 @@ def _constant_tail(noise: GaussianAt, radius: np.ndarray, dim: int | None) -> np
     norm=2,
     source="Sukenik et al. 2022, both extreme scales; tight for what is known of the scale",
     inverse=_semi_elastic_tail,
+    error=_ERROR,
 )
 def sukenik_2022(noise: GaussianAt, tail: np.ndarray, dim: int) -> np.ndarray:
     """The largest distance at which neither extreme scale loses the majority; see ``radii.semi_elastic``."""
@@ -234,11 +239,12 @@ def sukenik_2022(noise: GaussianAt, tail: np.ndarray, dim: int) -> np.ndarray:
     source="Cohen et al. 2019, Theorem 1, within the ball on which the scale is constant",
     inverse=_constant_tail,
     needs_dim=False,
+    error=_ERROR,
 )
 def locally_constant(noise: GaussianAt, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """Inside the ball it is ordinary smoothing."""
     sigma, _, within = _leaves(noise)
-    return np.minimum(-sigma * special.ndtri(tail), within)
+    return np.minimum(sigma * normal_radius(tail), within)
 
 
 def _constant_sigma(noise: InputDependentGaussian) -> float:
@@ -256,11 +262,12 @@ def _cohen_tail(noise: InputDependentGaussian, radius: np.ndarray, dim: int | No
     source="Cohen et al. 2019, Theorem 1, for a constant scale; exact",
     inverse=_cohen_tail,
     needs_dim=False,
+    error=_ERROR,
 )
 def constant_scale(noise: InputDependentGaussian, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """A constant scale needs no image; for any other, an explanation of what does."""
     _refuse_table(noise)
-    return -_constant_sigma(noise) * special.ndtri(tail)
+    return _constant_sigma(noise) * normal_radius(tail)
 
 
 for _norm in (1, np.inf):

@@ -53,6 +53,7 @@ def _inverse_l1(noise: Laplace, radius: np.ndarray, dim: int | None) -> np.ndarr
     inverse=_inverse_l1,
     two_sided="path",
     needs_dim=False,
+    error=2.0**-50,
 )
 def teng_2019(noise: Laplace, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """-lambda ln(2(1 - p)). The score along an axis is a random sign, so growth is p; a half-space attains it."""

@@ -55,6 +55,7 @@ _ROUNDING = 2.0**-50
     inverse=lambda noise, radius, dim: 0.5 - radius / (2 * noise.scale(1)) - _ROUNDING,
     two_sided=lambda noise, tail, p_upper, dim: noise.scale(1) * (1 - tail - p_upper),
     needs_dim=False,
+    error=2.0**-50,
 )
 def lee_2019(noise: Uniform, tail: np.ndarray, dim: int | None) -> np.ndarray:
     """2 lambda (p - 1/2): the overlap is smallest along an axis, 1 - R / (2 lambda)."""
@@ -77,6 +78,7 @@ def _tail(noise: Uniform, half_width: np.ndarray, dim: int) -> np.ndarray:
     source="Yang et al. 2020; exact",
     inverse=lambda noise, radius, dim: _tail(noise, radius, dim),
     two_sided=lambda noise, tail, p_upper, dim: _half_width(noise, (1 - tail - p_upper) / 2, dim),
+    error=2.0**-50,
 )
 def yang_2020(noise: Uniform, tail: np.ndarray, dim: int) -> np.ndarray:
     """2 lambda (1 - (3/2 - p)^(1/d)): the overlap is smallest at a corner."""
@@ -90,6 +92,7 @@ def yang_2020(noise: Uniform, tail: np.ndarray, dim: int) -> np.ndarray:
     inverse=lambda noise, radius, dim: _tail(noise, radius / np.sqrt(dim), dim),
     two_sided=lambda noise, tail, p_upper, dim: np.sqrt(dim) * _half_width(noise, (1 - tail - p_upper) / 2, dim),
     published=False,
+    error=2.0**-50,
 )
 def even_spread(noise: Uniform, tail: np.ndarray, dim: int) -> np.ndarray:
     r"""Among shifts of one length the even one overlaps least, so the corner of the linf radius decides.

@@ -63,6 +63,7 @@ def _inverse(noise: UniformBall, radius: np.ndarray, dim: int) -> np.ndarray:
     source="Yang et al. 2020; exact",
     inverse=_inverse,
     two_sided=lambda noise, tail, p_upper, dim: _distance(noise, np.clip((1 - tail - p_upper) / 2, 0, 1), dim),
+    error=2.0**-50,
 )
 def yang_2020(noise: UniformBall, tail: np.ndarray, dim: int) -> np.ndarray:
     """The distance at which two balls share 3/2 - p of their volume: no probability changes by more than the rest."""

@@ -12,7 +12,6 @@ from jaxsmooth._types import Array, Classify
 from jaxsmooth.losses import soft_smoothed_nll
 from jaxsmooth.objectives import balls
 from jaxsmooth.objectives.network import check_labels, stacked_logits
-from jaxsmooth.sampling import inputs
 
 Box = tuple[float, float] | None
 
@@ -200,7 +199,7 @@ def _checked(apply: Classify, x: Any, labels: Any, delta: Any, epsilon: Any, box
     """The images and the noise as float32, checked like the rest."""
     if not callable(apply):
         raise TypeError(f"apply must be callable, (batch, *event) to (batch, classes); got {type(apply).__name__}")
-    x = jnp.asarray(inputs.images(x))
+    x = jnp.asarray(_check.image_batch(x))
     check_box(box)
     check_labels(labels, x)
     if not hasattr(delta, "dtype") or not jnp.issubdtype(delta.dtype, jnp.floating):

@@ -13,7 +13,6 @@ from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.objectives.network import Network, check_labels
-from jaxsmooth.sampling import inputs
 
 
 @frozen_pytree
@@ -125,8 +124,8 @@ class AbstractObjective(abc.ABC):
         network = Network(apply, attack_apply, has_state, share_dropout)
         if not callable(apply):
             raise TypeError(f"apply must be callable, (batch, *event) to (batch, classes); got {type(apply).__name__}")
-        noise_key, rest_key = _keys.split(inputs.typed_key(key))
-        batch = _noisy_batch(noise_key, inputs.checked_noise(noise), x, labels, targets, self.num_samples, step)
+        noise_key, rest_key = _keys.split(_check.typed_key(key))
+        batch = _noisy_batch(noise_key, _check.float32_noise(noise), x, labels, targets, self.num_samples, step)
         losses, aux = self.per_image(rest_key, network, batch)
         return losses.mean(), aux
 
@@ -177,7 +176,7 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
 
 
 def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_samples: int, step: Any) -> NoisyBatch:
-    x = inputs.images(x)
+    x = _check.image_batch(x)
     check_labels(labels, x)
     if targets is not None:
         targets = _check.float32("targets", targets)

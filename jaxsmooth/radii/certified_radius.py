@@ -9,8 +9,8 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth.radii.registry import RadiusRule, rules_for
 
-# Special functions are right to a few units in the last place; radii are moved inward by eight.
-_INWARD = 1 - 2.0**-50
+# How much more of a rule's error may be in each of two radii of which the difference is taken, from above or below.
+_OF_A_DIFFERENCE = 16
 
 
 def certified_radius(noise: Any, p_lower: Any, *, norm: float = 2, dim: int | None = None, p_upper: Any = None) -> Any:
@@ -161,12 +161,17 @@ def _radii_by_rule(
             "use a confidence bound, which is below 1 (bounds.clopper_pearson_lower)"
         )
     if p_upper is None:
-        return np.array(one_sided) * _INWARD, rules
+        return np.array(one_sided), rules
     p_upper = _check.probabilities("p_upper", p_upper)
     p_lower, p_upper = np.broadcast_arrays(p_lower, p_upper)
-    runner_up = np.minimum(p_upper, 1 - p_lower)
-    two_sided = [_two_sided(rule, noise, p_lower, runner_up, dim) for rule in rules]
-    return np.maximum(np.broadcast_arrays(*one_sided, *two_sided)[: len(rules)], two_sided) * _INWARD, rules
+    two_sided = [_two_sided(rule, noise, p_lower, np.minimum(p_upper, _tail(p_lower)), dim) for rule in rules]
+    return np.maximum(np.broadcast_arrays(*one_sided, *two_sided)[: len(rules)], two_sided), rules
+
+
+def _tail(p_lower: np.ndarray) -> np.ndarray:
+    """1 - p_lower, rounded up; exact for p_lower >= 1/2."""
+    tail = 1 - p_lower
+    return np.where(1 - tail > p_lower, np.nextafter(tail, 1), tail)
 
 
 def _one_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, dim: int | None) -> np.ndarray:
@@ -176,7 +181,7 @@ def _one_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, dim: int | Non
     above = tail < 0.5
     if above.any():
         with np.errstate(divide="ignore", over="ignore"):
-            radius[above] = np.maximum(rule.one_sided(_only(noise, above), tail[above], dim), 0.0)
+            radius[above] = np.maximum(rule.one_sided(_only(noise, above), tail[above], dim), 0.0) * (1 - rule.error)
     return radius.reshape(p_lower.shape)
 
 
@@ -185,17 +190,19 @@ def _two_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, runner_up: np.
     if rule.two_sided is None:
         return np.zeros(p_lower.shape)
     if rule.two_sided == "path":
-        return np.maximum((_odd(rule, noise, p_lower, dim) - _odd(rule, noise, runner_up, dim)) / 2, 0.0)
+        ends = [_odd(rule, noise, p, dim) for p in (p_lower, runner_up)]
+        slack = _OF_A_DIFFERENCE * rule.error * (np.abs(ends[0]) + np.abs(ends[1]))
+        return np.maximum((ends[0] - ends[1] - slack) / 2, 0.0)
     beats = p_lower > runner_up
-    tail = np.where(beats, 1 - p_lower, 0.5)
+    tail = np.where(beats, _tail(p_lower), 0.5)
     radius = rule.two_sided(noise, np.atleast_1d(tail), np.atleast_1d(np.where(beats, runner_up, 0.5)), dim)
-    return np.where(beats, np.maximum(radius.reshape(p_lower.shape), 0.0), 0.0)
+    return np.where(beats, np.maximum(radius.reshape(p_lower.shape), 0.0), 0.0) * (1 - rule.error)
 
 
 def _odd(rule: RadiusRule, noise: Any, p: np.ndarray, dim: int | None) -> np.ndarray:
     """The one-sided radius, extended to all p by tau(1 - p) = -tau(p)."""
     p = np.clip(p, np.finfo(np.float64).tiny, None)
-    tail = np.atleast_1d(np.where(p > 0.5, 1 - p, np.minimum(p, 0.5)))
+    tail = np.atleast_1d(np.where(p > 0.5, 1 - p, p))
     with np.errstate(divide="ignore", over="ignore"):
         magnitude = np.where(tail == 0.5, 0.0, rule.one_sided(noise, tail, dim)).reshape(np.shape(p))
     return np.where(p > 0.5, magnitude, -magnitude)
@@ -206,11 +213,11 @@ def _largest_tail(rule: RadiusRule, noise: Any, radius: np.ndarray, dim: int | N
     flat = np.atleast_1d(radius).ravel()
     noise = _only(noise, np.full(np.shape(np.atleast_1d(radius)), True))
     if rule.inverse is not None:
-        tail = np.asarray(rule.inverse(noise, flat, dim), np.float64)
+        tail = np.asarray(rule.inverse(noise, flat * (1 + 2 * rule.error), dim), np.float64)
     else:
         # Bisection in log tail: the lower end keeps the radius certified, so the result is on the safe side.
         low, high = np.full(flat.shape, np.log(1e-300)), np.full(flat.shape, np.log(0.5))
-        certifies = lambda t: rule.one_sided(noise, np.exp(t), dim) >= flat
+        certifies = lambda t: rule.one_sided(noise, np.exp(t), dim) * (1 - rule.error) >= flat
         attainable = certifies(low)
         for _ in range(64):
             middle = (low + high) / 2

@@ -138,7 +138,9 @@ class LevelMasses:
         evaluated = analytic & (error <= panels.tolerance)
         value[evaluated] = self._gauss(panels.only(evaluated), near, *_FINE)
         # lengths are rounded: as if each node were moved a little, which matters where the part changes fast
-        rounding = np.where(evaluated, _ROUNDING * (1 + np.abs(panels.middle)) * height * spread * (most - least), 0.0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            moved = _ROUNDING * (1 + np.abs(panels.middle)) * height * spread * (most - least)
+        rounding = np.where(evaluated, moved, 0.0)
         return value, error, np.nan_to_num(rounding, nan=np.inf)
 
     def _gauss_error(

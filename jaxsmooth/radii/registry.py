@@ -9,6 +9,9 @@ import numpy as np
 
 from jaxsmooth import _check
 
+# What special functions and moments in high dimension are wrong by, relative, with room to spare.
+_ERROR = 2.0**-41
+
 # (noise, tail, dim) -> radius, with tail = 1 - p_lower in (0, 1/2], float64 arrays.
 OneSided = Callable[[Any, np.ndarray, Any], np.ndarray]
 # (noise, tail, p_upper, dim) -> radius, valid for any tail in (0, 1) and p_upper in [0, tail].
@@ -37,6 +40,8 @@ class RadiusRule:
         published: whether this is the radius of the literature, for ``published_radius``.
         needs_dim: whether the rule depends on the dimension of the input.
         applies: whether the rule holds for a noise, where that depends on its parameters; None: always.
+        error: how far rounding may take ``one_sided`` and ``two_sided`` above the theorem, relative; radii are moved
+            inward by so much, and ``inverse`` is asked for a radius as much larger.
     """
 
     noise_type: type
@@ -50,6 +55,7 @@ class RadiusRule:
     published: bool = True
     needs_dim: bool = True
     applies: Callable[[Any], bool] | None = None
+    error: float = _ERROR
 
 
 _RULES: dict[tuple[type, float], list[RadiusRule]] = {}
@@ -66,6 +72,7 @@ def radius_rule(
     published: bool = True,
     needs_dim: bool = True,
     applies: Callable[[Any], bool] | None = None,
+    error: float = _ERROR,
 ) -> Callable[[OneSided], OneSided]:
     """Register the decorated function as a radius rule of ``noise_type`` in ``norm``.
 
@@ -79,12 +86,14 @@ def radius_rule(
         published: False for a rule that is not in the literature.
         needs_dim: False if the rule does not depend on the dimension.
         applies: ``noise -> bool``, for a rule that holds for some parameters of the family only.
+        error: how far rounding may take the rule above the theorem, relative; 5e-13 by default, which is more than
+            special functions are wrong by.
 
     Returns:
         A decorator that returns the function unchanged; the rule carries the function's name.
 
     Raises:
-        ValueError: if the norm is unknown.
+        ValueError: if the norm is unknown, or ``error`` not in (0, 1).
         TypeError: if ``noise_type`` is not a class.
 
     Example:
@@ -103,14 +112,14 @@ def radius_rule(
         >>> round(float(js.certified_radius(Timid(1.0), 0.9)), 4)
         0.6408
     """
-    norm = _check.norm(norm)
+    norm, error = _check.norm(norm), _check.probability("error", error)
     if not isinstance(noise_type, type):
         raise TypeError(f"noise_type must be a class of noises; got {noise_type!r}")
 
     def register(one_sided: OneSided) -> OneSided:
         name = getattr(one_sided, "__name__", repr(one_sided)).lstrip("_")
         rule = RadiusRule(
-            noise_type, norm, name, source, one_sided, inverse, two_sided, proved, published, needs_dim, applies
+            noise_type, norm, name, source, one_sided, inverse, two_sided, proved, published, needs_dim, applies, error
         )
         _RULES.setdefault((noise_type, norm), []).append(rule)
         return one_sided
@@ -162,6 +171,7 @@ def convert_norm(noise_type: type, name: str, *, norm: float, to: float, publish
         published=rule.published if published is None else published,
         needs_dim=rule.needs_dim or bool(exponent),
         applies=rule.applies,
+        error=max(rule.error, 2.0**-50),
     )
     converted = lambda noise, tail, dim: rule.one_sided(noise, tail, dim) * ratio(dim)
     converted.__name__ = f"{name}_from_{letter(norm)}"

@@ -26,6 +26,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth.radii import quadratic_law
 from jaxsmooth.radii.bracket import bracket_root
+from jaxsmooth.radii.checked_inverse import normal_radius
 
 # The quadrature is right to a few parts in 10^12; radii and tails are moved inward by more.
 _INWARD = 1 - 2.0**-36
@@ -158,7 +159,7 @@ def radius_of_tail(tail: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: i
     is no smaller, since what it does not certify is an up-set; elsewhere it is solved too.
     """
     tail, sigma, rate, margin = np.broadcast_arrays(tail, sigma, rate, np.asarray(margin, np.float64))
-    z = np.where(tail < 0.5, -special.ndtri(np.minimum(tail, 0.5)), 0.0)
+    z = normal_radius(np.minimum(tail, 0.5))
     radius = np.asarray(sigma * z)
     moves = (tail < 0.5) & ((rate > 0) | (margin > 0))
     if moves.any():

@@ -65,8 +65,8 @@ def count_votes(
         ((2, 2), [100, 100])
     """
     n = _check.draws("n", n)
-    images = inputs.images(x)
-    ids = inputs.image_ids(image_ids, images.shape[0])
+    images = _check.image_batch(x)
+    ids = _check.image_ids(image_ids, images.shape[0])
     # A program of the caller's is for this n alone.
     pairs = images.shape[0] * n if _check.is_traced(key, images) else None
     with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh, most=pairs) as sampling:

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsmooth import _check
 from jaxsmooth._program import jit
 from jaxsmooth._types import Array, Noise, Votes
 from jaxsmooth.ledger.recording import Identity, Recording
-from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
 from jaxsmooth.sampling.placement import on_mesh, within
 from jaxsmooth.sampling.sampler import Sampler
@@ -86,7 +86,7 @@ def sample_until_decided(
     Yields:
         The images that were finished, in the order in which they were decided.
     """
-    inputs.first_draw(0, int(looks[-1]))
+    _check.first_draw(0, int(looks[-1]))
     pack = _Pack(sampler, looks, checkpoints, look, recording)
     running: collections.deque[tuple[Votes, np.ndarray]] = collections.deque()
     while True:

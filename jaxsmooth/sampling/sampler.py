@@ -65,7 +65,7 @@ class Sampler:
 
     def count(self, x: Any, image_ids: Any, n: int, *, first: Any = 0) -> Votes:
         """Start counting ``n`` draws for every image; on a mesh the votes of each device, see ``fetch``."""
-        first = inputs.first_draw(first, n)
+        first = _check.first_draw(first, n)
         pairs = kernel.spans(x.shape[0], n, first=first, batch_size=self.batch_size, devices=self.devices)
         if self.mesh is None:
             pairs = jax.tree.map(lambda leaf: leaf[0], pairs)
@@ -115,8 +115,8 @@ def _checked(
 ) -> Sampler:
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
-    key, classify = inputs.typed_key(key), inputs.as_pytree(classify)
-    noise = inputs.one_sigma(inputs.checked_noise(noise))
+    key, classify = _check.typed_key(key), inputs.as_pytree(classify)
+    noise = _check.one_sigma(_check.float32_noise(noise))
     axes: tuple[str, ...] = ()
     if mesh is not None:
         axes = placement.draw_axes(mesh, classify)

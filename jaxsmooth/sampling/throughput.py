@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from jaxsmooth import _check
 from jaxsmooth._processes import from_first_process
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
@@ -94,7 +95,7 @@ def measure_throughput(
         >>> measured.votes > 0, str(measured).splitlines()[-1].startswith("votes / bare forward")
         (True, True)
     """
-    images = inputs.images(x)
+    images = _check.image_batch(x)
     with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh) as sampling:
         one = inputs.on_host(images[:1])
         loop = _loops(sampling)

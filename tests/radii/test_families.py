@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -110,6 +111,44 @@ def test_limit_of_a_finite_family() -> None:
     limit = noise.scale(1) * np.pi**2 / 3
     radius = js.certified_radius(noise, 1.0, norm=1)
     assert limit * (1 - 1e-6) < radius <= limit
+
+
+def test_moments_are_rounded_inward() -> None:
+    # a closed form whose only error is that of the moments of the noise
+    rng = np.random.default_rng(0)
+    for i in range(200):
+        dim, k = (
+            int(np.exp(rng.uniform(np.log(3), np.log(150528)))),
+            float(np.exp(rng.uniform(np.log(0.2), np.log(30)))),
+        )
+        noise = js.noises.ExpInf(1.0, k=k)
+        radius = float(js.radii.published_radius(noise, 0.75, norm=1, dim=dim))
+        with mpmath.workdps(40):
+            shape = mpmath.mpf(dim) / mpmath.mpf(k)
+            low, high = (mpmath.loggamma(shape + power / mpmath.mpf(k)) - mpmath.loggamma(shape) for power in (-1, 2))
+            exact = dim / ((mpmath.mpf(dim) - 1) * mpmath.exp(low) * 2)
+            exact *= mpmath.sqrt(dim / ((mpmath.mpf(dim) - 1) / 3 + 1)) * mpmath.exp(-high / 2)
+            assert exact * (1 - 2e-12) < radius <= exact, (dim, k)
+        if i < 5:
+            assert js.required_probability(noise, radius, norm=1, dim=dim) >= 0.5 + radius / float(exact) / 4
+
+
+@pytest.mark.parametrize("noise", [js.noises.Gaussian(1.0), js.noises.Uniform(1.0), js.noises.Laplace(1.0)], ids=repr)
+def test_a_small_lead_of_two_classes_is_not_made_larger_by_rounding(noise: Any) -> None:
+    rng = np.random.default_rng(1)
+    p_upper = rng.uniform(0.05, 0.45, 200)
+    p_lower = p_upper + 10 ** rng.uniform(-16, -9, 200)
+    radius = js.certified_radius(noise, p_lower, norm=1, dim=8, p_upper=p_upper)
+    with mpmath.workdps(40):
+        number = {
+            "Gaussian": lambda p: mpmath.sqrt(2) * mpmath.erfinv(2 * p - 1),
+            "Laplace": lambda p: mpmath.log(2 * p),
+        }
+        scale = {"Gaussian": mpmath.mpf(1), "Laplace": 1 / mpmath.sqrt(2), "Uniform": 2 * mpmath.sqrt(3)}
+        name = type(noise).__name__
+        for a, b, r in zip(p_lower, p_upper, radius, strict=True):
+            ends = [number.get(name, lambda p: p)(mpmath.mpf(p)) for p in (a, b)]
+            assert r <= scale[name] * (ends[0] - ends[1]) / 2
 
 
 IDENTITIES = [

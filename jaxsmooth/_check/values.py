@@ -1,4 +1,4 @@
-"""Checks of what users pass; every message names the argument, its value and the remedy."""
+"""Integers, numbers, probabilities, norms and arrays."""
 
 import math
 import operator
@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jaxsmooth._types import Array
+
 NORMS = (1.0, 2.0, math.inf)
 _NAMES_OF_NORMS = {"l1": 1.0, "l2": 2.0, "linf": math.inf, "inf": math.inf}
 # Draws are numbered in int32, with room for the batch that the last one is in.
@@ -20,7 +22,7 @@ MOST_DRAWS = 2**31 - 2**24
 SMALLEST_SIGMA, LARGEST_SIGMA = 2.0**-40, 2.0**40
 
 
-def is_traced(*trees: Any) -> bool:
+def is_traced(*trees: object) -> bool:
     """Whether any leaf is a tracer, so that its value cannot be looked at."""
     known = [tree for tree in trees if not isinstance(tree, Iterator)]
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(known))
@@ -41,20 +43,20 @@ def integer(name: str, value: Any, *, at_least: int | None = None, floats: bool 
     return result
 
 
-def keep(instance: Any, **values: Any) -> None:
+def keep(instance: object, **values: object) -> None:
     """Set fields of a frozen dataclass to what a check made of them, in ``__post_init__``."""
     for name, value in values.items():
         object.__setattr__(instance, name, value)
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: object) -> bool:
     """Whether this is one floating-point number without a fraction."""
     if is_traced(value) or not isinstance(value, float | np.floating | np.ndarray | jax.Array) or np.ndim(value):
         return False
     return bool(jax.dtypes.issubdtype(np.asarray(value).dtype, np.floating)) and float(value).is_integer()
 
 
-def draws(name: str, value: Any, *, first: int = 0) -> int:
+def draws(name: str, value: object, *, first: int = 0) -> int:
     """``value`` as a number of draws: at least 1, and few enough to be numbered from ``first`` on."""
     n = integer(name, value, at_least=1, floats=True)
     if first + n >= MOST_DRAWS:
@@ -62,7 +64,17 @@ def draws(name: str, value: Any, *, first: int = 0) -> int:
     return n
 
 
-def number(name: str, value: Any) -> float:
+def first_draw(first: Any, n: int) -> Any:
+    """The number of the first draw, int32; concrete ones must leave room for n."""
+    if is_traced(first):
+        return first.astype(jnp.int32)
+    first = integer("first", first, at_least=0)
+    if first + n >= MOST_DRAWS:
+        raise ValueError(f"first + n must stay below {MOST_DRAWS}; got first = {first}, n = {n}")
+    return np.int32(first)
+
+
+def number(name: str, value: object) -> float:
     """``value`` as a float: one concrete real number, not a text or a truth value."""
     array = as_float64(name, value)
     if array.ndim:
@@ -70,13 +82,13 @@ def number(name: str, value: Any) -> float:
     return float(array)
 
 
-def positive(name: str, value: Any) -> None:
+def positive(name: str, value: object) -> None:
     """Reject what is not one positive, finite number; leave tracers alone."""
     if not is_traced(value) and not 0 < number(name, value) < math.inf:
         raise ValueError(f"{name} must be positive and finite; got {value!r}")
 
 
-def positive_leaf(name: str, value: Any) -> None:
+def positive_leaf(name: str, value: object) -> None:
     """As ``positive``, for a leaf of a pytree, which JAX replaces by tracers, placeholders and arrays of any shape."""
     if isinstance(value, bool) or isinstance(value, str):
         raise TypeError(f"{name} must be a positive number; got {value!r}")
@@ -84,7 +96,7 @@ def positive_leaf(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be positive and finite; got {value!r}")
 
 
-def probability(name: str, value: Any) -> float:
+def probability(name: str, value: object) -> float:
     """``value`` as a float strictly between 0 and 1."""
     result = number(name, value)
     if not 0.0 < result < 1.0:
@@ -101,12 +113,12 @@ def norm(value: Any, name: str = "norm") -> float:
     raise ValueError(f"{name} must be 1, 2 or np.inf (as in numpy.linalg.norm); got {value!r}")
 
 
-def dimension(dim: Any) -> int | None:
+def dimension(dim: object) -> int | None:
     """``dim`` as a positive int, or None."""
     return None if dim is None else integer("dim", dim, at_least=1)
 
 
-def probabilities(name: str, value: Any) -> np.ndarray:
+def probabilities(name: str, value: object) -> np.ndarray:
     """``value`` as float64 in [0, 1], any shape."""
     array = as_float64(name, value)
     if not np.all((array >= 0) & (array <= 1)):
@@ -114,7 +126,7 @@ def probabilities(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def nonnegative(name: str, value: Any) -> np.ndarray:
+def nonnegative(name: str, value: object) -> np.ndarray:
     """``value`` as float64, finite and at least 0, any shape."""
     array = as_float64(name, value)
     good = (array >= 0) & np.isfinite(array)
@@ -123,7 +135,7 @@ def nonnegative(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def as_float64(name: str, value: Any) -> np.ndarray:
+def as_float64(name: str, value: object) -> np.ndarray:
     """``value`` as a float64 array; a tracer is refused, since certificates are made on the host."""
     if is_traced(value):
         raise TypeError(
@@ -141,17 +153,17 @@ def as_float64(name: str, value: Any) -> np.ndarray:
         raise TypeError(f"{name} must be a number or an array of numbers; got {kind} {reprlib.repr(value)}") from None
 
 
-def float32(name: str, value: Any) -> jax.Array:
+def float32(name: str, value: object) -> jax.Array:
     """``value`` as a float32 array; it may be traced."""
     return jnp.asarray(value if is_traced(value) else as_float64(name, value), jnp.float32)
 
 
-def is_real(dtype: Any) -> bool:
+def is_real(dtype: np.dtype) -> bool:
     """Whether numbers of this type are integers or floating point, of JAX's types or NumPy's."""
     return jax.dtypes.issubdtype(dtype, np.integer) or jax.dtypes.issubdtype(dtype, np.floating)
 
 
-def positives(name: str, value: Any) -> np.ndarray:
+def positives(name: str, value: object) -> np.ndarray:
     """``value`` as float64, positive and finite, any shape."""
     array = as_float64(name, value)
     good = (array > 0) & np.isfinite(array)
@@ -170,18 +182,7 @@ def refuse_masked(name: str, value: Any) -> None:
         )
 
 
-def noise(value: Any, name: str = "noise") -> Any:
-    """``value`` as it is: an instance of a noise, whatever rules there are for it."""
-    methods = ("sample", "scale", "at")
-    if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
-        sigma = value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0.25
-        raise TypeError(
-            f"{name} must be an instance of a noise, for example jaxsmooth.noises.Gaussian({sigma}); got {value!r}"
-        )
-    return value
-
-
-def sigma(name: str, value: Any) -> None:
+def sigma(name: str, value: object) -> None:
     """Refuse a sigma that is not positive, or so small or large that float32 draws would lose their law."""
     array = positives(name, value)
     good = (array >= SMALLEST_SIGMA) & (array <= LARGEST_SIGMA)
@@ -192,14 +193,14 @@ def sigma(name: str, value: Any) -> None:
         )
 
 
-def sampled_sigma(name: str, value: Any) -> Any:
+def sampled_sigma(name: str, value: object) -> Any:
     """A checked sigma as sampling sees it, the nearest float32, in double precision: a float, or an array of them."""
     sigma(name, value)
     array = np.asarray(value, np.float64).astype(np.float32).astype(np.float64)
     return array if array.ndim else float(array)
 
 
-def as_array(name: str, value: Any) -> np.ndarray:
+def as_array(name: str, value: object) -> np.ndarray:
     """``value`` as an array of any type; lists of unequal length are none."""
     refuse_masked(name, value)
     try:
@@ -211,7 +212,7 @@ def as_array(name: str, value: Any) -> np.ndarray:
         raise TypeError(_unreadable(name, value, error)) from None
 
 
-def numpy_or_jax(name: str, value: Any) -> Any:
+def numpy_or_jax(name: str, value: Any) -> Array | np.ndarray:
     """``value`` as a NumPy or JAX array: what is one, lists, and whatever has ``__array__`` or ``__dlpack__``."""
     if isinstance(value, jax.Array):
         return value
@@ -231,31 +232,14 @@ def numpy_or_jax(name: str, value: Any) -> Any:
             raise TypeError(_unreadable(name, value, error)) from None
 
 
-def _unreadable(name: str, value: Any, error: Exception) -> str:
+def _unreadable(name: str, value: object, error: Exception) -> str:
     return (
         f"{name} must be an array; {type(value).__name__} cannot be read as one: {error}. "
         "Pass a NumPy array; of a PyTorch tensor x.detach().cpu().numpy()"
     )
 
 
-def class_labels(
-    value: Any, name: str = "labels", *, images: int | None = None, classes: int | None = None
-) -> np.ndarray:
-    """``value`` as int64 ``(images,)``: classes, below ``classes`` where their number is known."""
-    array = as_array(name, value)
-    if array.dtype.kind not in "iu" and (array.size or array.dtype.kind != "f"):  # an empty list is float to NumPy
-        raise TypeError(f"{name} must be integers, the true classes; got dtype {array.dtype}")
-    if array.ndim != 1 or (images is not None and len(array) != images):
-        wanted = "(images,)" if images is None else f"({images},), one for each image"
-        raise ValueError(f"{name} must have shape {wanted}; got {array.shape}")
-    good = array >= 0 if classes is None else (array >= 0) & (array < classes)
-    if not good.all():
-        wanted = "at least 0" if classes is None else f"between 0 and {classes - 1}, the classes of the classifier"
-        raise ValueError(f"{name} must be {wanted}; got {array[~good][0]}")
-    return array.astype(np.int64)
-
-
-def path(name: str, value: Any) -> str | os.PathLike[str]:
+def path(name: str, value: object) -> str | os.PathLike[str]:
     """``value`` as it is: the path of a file."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be the path of a file; got {value!r}")

@@ -1,0 +1,40 @@
+"""Noises, and the form in which programs take them."""
+
+from typing import cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth._check.values import is_traced, sigma
+from jaxsmooth._types import Noise, sigma_per_image
+
+
+def noise(value: object, name: str = "noise") -> Noise:
+    """``value`` as it is: an instance of a noise, whatever rules there are for it."""
+    methods = ("sample", "scale", "at")
+    if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
+        shown = value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0.25
+        raise TypeError(
+            f"{name} must be an instance of a noise, for example jaxsmooth.noises.Gaussian({shown}); got {value!r}"
+        )
+    return cast(Noise, value)
+
+
+def float32_noise(value: object) -> Noise:
+    """The noise with float32 leaves, so that 1, 1.0 and np.float64(1) are one program."""
+    checked = noise(value)
+    of_noise = getattr(value, "sigma", 1.0)
+    if not is_traced(of_noise):
+        sigma("noise.sigma", of_noise)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), checked)
+
+
+def one_sigma(value: Noise) -> Noise:
+    """The noise; refuse one with a sigma for each image, which is not the noise of any other image."""
+    if sigma_per_image(value):
+        raise ValueError(
+            f"noise.sigma must be one number for all images; got shape {np.shape(value.sigma)}. For several sigmas use "
+            "jax.vmap or a loop, for a sigma that depends on the image jaxsmooth.noises.InputDependentGaussian"
+        )
+    return value
