@@ -142,7 +142,7 @@ def test_sigma_is_data():
 def test_radius_over_sigma_is_certify_at_every_sigma():
     x = np.zeros((2, 10), np.float32)
     x[1, 0] = 0.3
-    sigmas, key = [0.05, 0.2, 0.3], jax.random.key(4)
+    sigmas, key = [0.0625, 0.1875, 0.3125], jax.random.key(4)  # float32 numbers, as those that are drawn
     found = diagnostics.radius_over_sigma(ball(), x, sigmas, 2000, 0.001, key)
     for i, sigma in enumerate(sigmas):
         one = js.certify(key, ball(), js.noises.Gaussian(sigma), x, n=2000, alpha=0.001)
