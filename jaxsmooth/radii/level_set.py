@@ -99,7 +99,7 @@ class LevelSet:
         """The certified radius of tails 1 - p, rounded down: to 1e-8 or so where the score has a mean.
 
         Beyond 2,048 different tails (512 below 16 dimensions) the radii of some are continued to the others by the
-        growth of probabilities near 1/2, which loses 1e-3 at most, below 16 dimensions 4e-3, for very wide laws 3e-2.
+        growth of probabilities near 1/2, which loses 1e-3 at most, below 16 dimensions 4e-3, for very wide laws 4e-2.
 
         Args:
             tail: one minus the probability, float64, 1-D, in [0, 1/2].
@@ -222,8 +222,9 @@ class LevelSet:
 
     def _many(self, tail: np.ndarray) -> np.ndarray:
         """The same for more tails than are answered one by one; they increase."""
-        # even in the logarithms of the tail and of the distance
-        distance = np.maximum(self._guess.radius(tail)[0], 1e-300)
+        # even in the logarithms of the tail and of the distance, where one is known
+        distance = self._guess.radius(tail)[0]
+        distance = np.maximum(distance, np.min(distance, where=distance > 0, initial=self._density.rms))
         place = np.log(tail) - np.log(np.minimum.accumulate(distance))
         count = _CONTINUED_FROM[self._density.dim >= _HIGH_DIM]
         chosen = np.unique(np.searchsorted(place, np.linspace(place[0], place[-1], count)))

@@ -110,3 +110,14 @@ def test_two_classes_by_another_quadrature(seed: int) -> None:
     with np.errstate(all="ignore"):
         others = [largest_mass((family, dim, k, parameter), radius, mass) for mass in (1 - p_lower, p_upper)]
     assert 0 < radius and sum(others) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(("k", "lost"), [(0.2, 0.05), (1.0, 5e-3)])
+def test_what_a_large_request_loses(k: float, lost: float) -> None:
+    noise, p = (
+        js.noises.Exp2(1.0, k=k),
+        np.concatenate([np.linspace(0.5005, 0.999, 500), 1 - np.geomspace(1e-9, 9e-4, 200)]),
+    )
+    few = slice(0, None, 70)
+    many, exact = js.certified_radius(noise, p, dim=2)[few], js.certified_radius(noise, p[few], dim=2)
+    assert np.all(many <= exact * (1 + 1e-8)) and np.all(many >= exact * (1 - lost))
