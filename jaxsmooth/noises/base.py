@@ -99,6 +99,12 @@ class AbstractNoise(abc.ABC):
         return jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), x.shape[:1]), self)
 
 
+def is_additive(noise: Any) -> bool:
+    """Whether a draw adds a ``sample``: the noise has no ``perturb`` of its own."""
+    own = getattr(noise, "perturb", None)
+    return own is None or getattr(own, "__func__", None) is AbstractNoise.perturb
+
+
 def check_order(j: Any, dim: int | None = None) -> None:
     """Refuse an order j of the pole at the origin for which the density has no finite mass."""
     if not 0 <= _check.number("j", j) < math.inf:
