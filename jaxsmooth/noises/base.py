@@ -60,6 +60,8 @@ class AbstractNoise(abc.ABC):
     def perturb(self, key: Array, x: Array) -> Array:
         """What a draw makes of one event: ``x`` plus a ``sample``; what certification and training call.
 
+        Attacks in training differentiate through it, and through the identity if it has no derivative, as after rounding.
+
         Args:
             key: a JAX random key.
             x: float32, one event.

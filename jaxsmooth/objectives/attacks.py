@@ -222,7 +222,8 @@ def _checked(
     if not _check.is_traced(epsilon):
         _check.nonnegative("epsilon", epsilon)
     if callable(delta):
-        return x, with_slope(delta, x)
+        around: Callable[[Array], Array] = delta  # pyright: ignore[reportAssignmentType]
+        return x, with_slope(around, x)
     if not hasattr(delta, "dtype") or not jnp.issubdtype(delta.dtype, jnp.floating):
         raise TypeError(f"delta must be floating point; got {getattr(delta, 'dtype', type(delta).__name__)}")
     if delta.ndim != x.ndim + 1 or (delta.shape[0], *delta.shape[2:]) != x.shape:

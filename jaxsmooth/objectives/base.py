@@ -52,7 +52,7 @@ class NoisyBatch:
     """
 
     x: Array
-    delta: Array | None
+    delta: Any
     labels: Array
     sigma: Array
     targets: Array | None
