@@ -60,7 +60,7 @@ class AbstractNoise(abc.ABC):
     def perturb(self, key: Array, x: Array) -> Array:
         """What a draw makes of one event: ``x`` plus a ``sample``; what certification and training call.
 
-        Attacks in training differentiate through it, and through the identity if it has no derivative, as after rounding.
+        Attacks in training differentiate through it, and through the identity if it has none, as after rounding.
 
         Args:
             key: a JAX random key.
