@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsmooth import _check
+from jaxsmooth import _check, _keys
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, Classify, perturbed
 from jaxsmooth.sampling import inputs, suspicious
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
@@ -127,8 +127,8 @@ def _noisy(key: Array, noise: Any, x: np.ndarray) -> np.ndarray:
 
     @jax.jit
     def draw(noise: Any, x: Array, key: Array) -> Array:
-        keys = jax.random.split(key, (len(x), _DRAWS))
-        one = lambda noise, image, key: image + noise.sample(key, image.shape)
+        keys = _keys.split(key, (len(x), _DRAWS))
+        one = lambda noise, image, key: perturbed(noise, key, image)
         return jax.vmap(jax.vmap(one, (None, None, 0)))(noise.at(x), x, keys)
 
     return np.asarray(draw(noise, x, key))

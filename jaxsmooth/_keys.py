@@ -63,11 +63,11 @@ def uniform(key: Array, shape: tuple[int, ...]) -> Array:
     return jax.lax.bitcast_convert_type(one, jnp.float32) - np.float32(1)
 
 
-@functools.partial(jax.jit, static_argnames=("number",), inline=True)
-def index(key: Array, number: int) -> Array:
-    """One of 0, ..., ``number - 1``, int32: that of ``jax.random.randint``."""
+@functools.partial(jax.jit, static_argnames=("number", "shape"), inline=True)
+def index(key: Array, number: int, shape: tuple[int, ...] = ()) -> Array:
+    """Numbers among 0, ..., ``number - 1``, int32: those of ``jax.random.randint``."""
     span, power = np.uint32(number), 2**16 % number
-    high, low = jax.vmap(lambda k: bits(k, ()))(split(key))
+    high, low = jax.vmap(lambda k: bits(k, shape))(split(key))
     offset = (high % span) * np.uint32(power * power % 2**32 % number) + low % span
     return (offset % span).astype(jnp.int32)
 

@@ -1,14 +1,34 @@
 """What several processes of one run agree on: bytes of the first one, errors of any."""
 
 import hashlib
+import itertools
 
 import jax
 import numpy as np
+from jax._src import distributed  # the coordination service is not public
 from jax.experimental import multihost_utils
+
+# A week: a process that has died is noticed by its heartbeat.
+_LONGEST_WAIT = 7 * 24 * 3600 * 1000
+_meetings = itertools.count()
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here: collectives give up after half a minute."""
+    client = distributed.global_state.client
+    if client is not None:
+        client.wait_at_barrier(f"jaxsmooth {next(_meetings)}", _LONGEST_WAIT)
+
+
+def gathered(value: np.ndarray) -> np.ndarray:
+    """The arrays of all processes, ``(processes, ...)``, on all of them, however late one is."""
+    wait_for_all()
+    return np.asarray(multihost_utils.process_allgather(value))
 
 
 def from_first_process(value: bytes) -> bytes:
     """The bytes of the first process, on all processes."""
+    wait_for_all()
     high, low = divmod(len(value), 2**30)
     high, low = np.asarray(multihost_utils.broadcast_one_to_all(np.array([high, low], np.int32))).tolist()
     padded = np.zeros(2**30 * high + low, np.uint8)
@@ -20,4 +40,4 @@ def from_first_process(value: bytes) -> bytes:
 def same_everywhere(value: bytes) -> bool:
     """Whether all processes have the same bytes; all of them get the same answer."""
     digest = np.frombuffer(hashlib.blake2b(value, digest_size=8).digest(), np.uint8)
-    return bool((np.asarray(multihost_utils.process_allgather(digest)) == digest).all())
+    return bool((gathered(digest) == digest).all())

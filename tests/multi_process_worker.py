@@ -1,6 +1,8 @@
 """One process of several: makes the calls of ``test_processes`` and saves what it got."""
 
+import os
 import sys
+import time
 
 import jax
 import numpy as np
@@ -46,4 +48,14 @@ if __name__ == "__main__":
     import jaxsmooth as js
 
     mesh = jax.make_mesh((jax.device_count(),), ("draws",))
+    if rank == 0 and "JAXSMOOTH_TEST_DISK" in os.environ:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["JAXSMOOTH_TEST_DISK"]), resource.RLIM_INFINITY))
+    if "JAXSMOOTH_TEST_LATE" in os.environ:
+        for _ in range(2):  # before the first collective, and before a later one
+            if rank == 1:
+                time.sleep(float(os.environ["JAXSMOOTH_TEST_LATE"]))
+            classify = jax.tree_util.Partial(linear, np.eye(4, 8, dtype=np.float32))
+            js.count_votes(jax.random.key(0), classify, js.noises.Gaussian(0.5), np.ones((2, 4)), 100, mesh=mesh)
     np.savez(f"{folder}/{rank}.npz", **results(js, mesh, f"{folder}/votes.jsonl"))

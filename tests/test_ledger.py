@@ -182,6 +182,28 @@ def test_merge(tmp_path):
         js.ledger.merge([], tmp_path / "none")
 
 
+def test_parts_that_number_their_images_alike_do_not_merge(tmp_path):
+    parts = [tmp_path / name for name in "ab"]
+    for part, images in zip(parts, (X[:3], X[3:6]), strict=True):
+        js.certify(KEY, CLASSIFY, NOISE, images, n=500, ledger=part)
+    with pytest.raises(ValueError, match=f"image 0 of {parts[1]} is not image 0 of {parts[0]}.*image_ids=np.arange"):
+        js.ledger.merge(parts, tmp_path / "all")
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path):
+    """In a process of its own: the limit stays."""
+    path = tmp_path / "votes.jsonl"
+    code = f"""
+import resource, jax, numpy as np, jaxsmooth as js
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+classify = lambda batch: jax.numpy.stack([batch.sum(-1), -batch.sum(-1)], -1)
+js.predict(jax.random.key(0), classify, js.noises.Gaussian(0.5), np.ones((30, 2)), n=100, ledger={str(path)!r})
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"OSError: [Errno 27] File too large: '{path}'" in run.stderr, run.stderr
+
+
 def test_recertify_at_another_alpha_norm_and_rule(tmp_path):
     path = tmp_path / "votes.jsonl"
     js.certify(KEY, CLASSIFY, NOISE, X, n=500, ledger=path)

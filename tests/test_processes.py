@@ -5,6 +5,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
@@ -51,13 +52,33 @@ def test_an_error_of_the_first_process_is_an_error_of_all(tmp_path):
     assert "IsADirectoryError" in errors[0] and "the first process cannot use" in errors[1], errors
 
 
-def start(folder, *, processes, devices, check=True):
+def test_a_full_disk_ends_all(one_device, tmp_path):
+    room = len(one_device[1]) // 3
+    started = time.monotonic()
+    errors = start(tmp_path, processes=2, devices=1, check=False, JAXSMOOTH_TEST_DISK=room)
+    path = tmp_path / "votes.jsonl"
+    assert 0 < path.stat().st_size <= room and not list(tmp_path.glob("*.npz"))
+    assert f"OSError: [Errno 27] File too large: '{path}'" in errors[0], errors
+    assert f"OSError: the first process cannot use ledger {path}: [Errno 27]" in errors[1], errors
+    assert time.monotonic() - started < 120  # an error, not a timeout of several minutes
+
+
+@pytest.mark.slow
+def test_a_process_may_be_late(one_device, tmp_path):
+    """By more than the half minute that collectives wait."""
+    start(tmp_path, processes=2, devices=1, JAXSMOOTH_TEST_LATE=40)
+    found = np.load(tmp_path / "1.npz")
+    np.testing.assert_array_equal(found["counts"], one_device[0]["counts"])
+
+
+def start(folder, *, processes, devices, check=True, **variables):
     """Run the worker in several processes; what each wrote to stderr."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)}
+    environment |= {name: str(value) for name, value in variables.items()}
     worker = str(ROOT / "tests/multi_process_worker.py")
     running = [
         subprocess.Popen(

@@ -233,6 +233,20 @@ def test_a_mesh_goes_on_with_the_ledger_of_one_device(written, tmp_path):
         assert_same(VERBS[verb](ledger=tmp_path / str(i), batch_size=8, mesh=jax.make_mesh((8,), ("draws",))), right)
 
 
+SIMULATIONS = {
+    "cone_rate_mc": lambda: np.append(*js.diagnostics.cone_rate_mc(KEY, 0.8, 6, 200)[::-1]),
+    "ball_field": lambda: js.diagnostics.ball_field(KEY, 3, 1, 40, trials=100),
+}
+
+
+@pytest.mark.parametrize("name", ["rbg", "not partitionable", "strict promotion", "x64"])
+@pytest.mark.parametrize("simulation", SIMULATIONS)
+def test_simulations(simulation, name):
+    usual = SIMULATIONS[simulation]()
+    with settings(SETTINGS[name][0]):
+        np.testing.assert_array_equal(SIMULATIONS[simulation](), usual)
+
+
 OBJECTIVES = {
     "GaussianAugmentation": js.objectives.GaussianAugmentation(),
     "Stability": js.objectives.Stability(),

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
-from jaxsmooth import _check
+from jaxsmooth import _check, _keys
 from jaxsmooth._types import Array
 
 
@@ -40,7 +39,7 @@ def ball_field(key: Array, r: float, zeta: float, side: int, *, trials: int = 10
     """
     r, zeta = float(_check.positives("r", r)), float(_check.nonnegative("zeta", zeta))
     side, trials = _check.integer("side", side, at_least=1), _check.integer("trials", trials, at_least=1)
-    tried = np.asarray(jax.random.randint(_check.typed_key(key), (trials, 2), 0, side))
+    tried = np.asarray(_keys.index(_check.typed_key(key), side, (trials, 2)))
     reach = int(np.floor(2 * r + zeta))
     taken = np.zeros((side, side), bool)
     field = np.zeros((side, side), bool)

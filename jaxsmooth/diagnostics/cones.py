@@ -18,6 +18,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._types import Array
 from jaxsmooth.diagnostics import arguments
+from jaxsmooth.noises import random
 from jaxsmooth.radii.bracket import bracket_root
 
 
@@ -215,7 +216,7 @@ def cone_rate_mc(
     d, n = _check.integer("d", d, at_least=2), _check.integer("n", n, at_least=1)
     confidence = _check.probability("confidence", confidence)
     cot = np.float32(1 / math.tan(angle))
-    draws = np.sort(np.asarray(_depths(_check.typed_key(key), cot, np.float32((d - 1) / 2), n), np.float64))
+    draws = np.sort(np.asarray(_depths(_check.typed_key(key), cot, n=n, shape=(d - 1) / 2), np.float64))
     miss = (1 - confidence) / 2
     lower = int(_binomial_quantile(miss, n, level))
     upper = int(_binomial_quantile(1 - miss, n, level)) + 1
@@ -236,9 +237,9 @@ def _binomial_quantile(p: float, n: int, level: float) -> float:
     return float(stats.binom.ppf(p, n, level))
 
 
-@functools.partial(jax.jit, static_argnames=("n",))
-def _depths(key: Array, cot: Array, half: Array, n: int) -> Array:
-    """n draws of C cot - Z; C squared is twice a Gamma((d - 1) / 2) number."""
-    chi_key, normal_key = jax.random.split(key)
-    chi = jnp.sqrt(2 * jax.random.gamma(chi_key, half, (n,)))
-    return chi * cot - jax.random.normal(normal_key, (n,))
+@functools.partial(jax.jit, static_argnames=("n", "shape"))
+def _depths(key: Array, cot: Array, *, n: int, shape: float) -> Array:
+    """n draws of C cot - Z; C squared is twice a Gamma(``shape``) number."""
+    chi_key, normal_key = random.split(key)
+    chi = jnp.sqrt(2 * jnp.exp(jax.vmap(lambda key: random.log_gamma(key, shape))(random.split(chi_key, n))))
+    return chi * cot - random.normal(normal_key, (n,))

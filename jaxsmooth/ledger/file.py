@@ -190,7 +190,8 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
 
     Raises:
         FileExistsError: if ``into`` exists.
-        ValueError: if there is none, or they are of different runs or contradict each other.
+        ValueError: if there is none, or they are of different runs or contradict each other, as parts do that number
+            their images 0, 1, ... each.
         TypeError: if something is not a path.
 
     Example:
@@ -210,10 +211,18 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
         raise ValueError("paths must name at least one ledger; got none")
     _check.path("into", into)
     merged = read(paths[0])
+    source = dict.fromkeys(merged.pixels, paths[0])
     for path in paths[1:]:
         part = read(path)
         check_header(part.header, merged.header, path)
         for image, by_first in part.segments.items():
+            if merged.pixels.get(image, part.pixels[image]) != part.pixels[image]:
+                raise ValueError(
+                    f"image {image} of {path} is not image {image} of {source[image]}: their pixels differ. Number the "
+                    "images of all parts in one way and sample again, with image_ids=np.arange(start, start + "
+                    "len(x)) for each part, its own start"
+                )
+            source.setdefault(image, path)
             for first, by_end in by_first.items():
                 for end, counts in by_end.items():
                     merged.add(image, part.pixels[image], first, [(end - first, counts)])

@@ -158,9 +158,10 @@ class Recording:
                     rest = rest[self._file.write(rest) :]
                 os.fsync(self._file.fileno())
         except OSError as raised:
+            # Of a file that is open Python does not say which it is.
+            error = OSError(raised.errno, raised.strerror, str(self.path))
             if not self._shared:
-                raise
-            error = raised
+                raise error from raised
         # The others must not go on to wait for a process that has ended.
         if self._shared:
             self._agreed(b"", error)

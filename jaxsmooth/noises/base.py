@@ -60,6 +60,8 @@ class AbstractNoise(abc.ABC):
     def perturb(self, key: Array, x: Array) -> Array:
         """What a draw makes of one event: ``x`` plus a ``sample``; what certification and training call.
 
+        Attacks in training differentiate through it, and through the identity if it has none, as after rounding.
+
         Args:
             key: a JAX random key.
             x: float32, one event.
@@ -97,6 +99,12 @@ class AbstractNoise(abc.ABC):
             This noise, repeated; input-dependent noises override it.
         """
         return jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), x.shape[:1]), self)
+
+
+def is_additive(noise: Any) -> bool:
+    """Whether a draw adds a ``sample``: the noise has no ``perturb`` of its own."""
+    own = getattr(noise, "perturb", None)
+    return own is None or getattr(own, "__func__", None) is AbstractNoise.perturb
 
 
 def check_order(j: Any, dim: int | None = None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
@@ -20,7 +21,7 @@ def smooth_pgd(
     apply: Classify,
     x: Array,
     labels: Array,
-    delta: Array,
+    delta: Array | Callable[[Array], Array],
     *,
     epsilon: Any,
     steps: int = 10,
@@ -37,7 +38,7 @@ def smooth_pgd(
         apply: the network in evaluation mode, ``(batch, *event) -> (batch, classes)``.
         x: float ``(batch, *event)``.
         labels: integers ``(batch,)``.
-        delta: the noise, float ``(batch, num_samples, *event)``.
+        delta: the noise, float ``(batch, num_samples, *event)``, or what makes such copies of ``(batch, *event)``.
         epsilon: radius of the ball, a number or ``(batch,)``; 0 returns x.
         steps: how many; static.
         norm: 1, 2 or ``np.inf``.
@@ -63,12 +64,12 @@ def smooth_pgd(
         [[0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]]
     """
     steps, norm = _check.integer("steps", steps, at_least=1), _check.norm(norm)
-    x, delta = _checked(apply, x, labels, delta, epsilon, box)
+    x, around = _checked(apply, x, labels, delta, epsilon, box)
     flat = x.reshape(len(x), -1)
     low, high = _bounds(flat, box)
     epsilon = _column(epsilon)
     size = 2 * epsilon / steps if step_size is None else _column(step_size)
-    gradient = smooth_gradient(apply, x.shape, labels, delta)
+    gradient = smooth_gradient(apply, x.shape, labels, around)
 
     def step(_: Any, point: Array) -> Array:
         slope = gradient(point)
@@ -85,7 +86,7 @@ def smooth_ddn(
     apply: Classify,
     x: Array,
     labels: Array,
-    delta: Array,
+    delta: Array | Callable[[Array], Array],
     *,
     epsilon: Any,
     steps: int = 2,
@@ -103,7 +104,7 @@ def smooth_ddn(
         apply: the network in evaluation mode, ``(batch, *event) -> (batch, classes)``.
         x: float ``(batch, *event)``.
         labels: integers ``(batch,)``.
-        delta: the noise, float ``(batch, num_samples, *event)``.
+        delta: the noise, float ``(batch, num_samples, *event)``, or what makes such copies of ``(batch, *event)``.
         epsilon: largest length, a number or ``(batch,)``; 0 returns x.
         steps: how many; static. The point reached by the last one is not tried.
         gamma: relative change of the length in a step.
@@ -132,12 +133,12 @@ def smooth_ddn(
     steps = _check.integer("steps", steps, at_least=1)
     if levels is not None:
         levels = _check.integer("levels", levels, at_least=2)
-    x, delta = _checked(apply, x, labels, delta, epsilon, box)
+    x, around = _checked(apply, x, labels, delta, epsilon, box)
     flat = x.reshape(len(x), -1)
     low, high = _bounds(flat, box)
     epsilon = jnp.broadcast_to(_column(epsilon), (len(x), 1))
     farthest = balls.length(jnp.maximum(high - flat, flat - low), 2)
-    gradient = smooth_gradient(apply, x.shape, labels, delta, with_votes=True)
+    gradient = smooth_gradient(apply, x.shape, labels, around, with_votes=True)
     shrink, grow = (jnp.asarray(factor, jnp.float32) for factor in (1 - gamma, 1 + gamma))
     least = float(box[0])
     grid = None if levels is None else (levels - 1) / (float(box[1]) - least)
@@ -162,12 +163,17 @@ def smooth_ddn(
 
 
 def smooth_gradient(
-    apply: Classify, shape: tuple[int, ...], labels: Array, delta: Array, *, with_votes: bool = False
+    apply: Classify,
+    shape: tuple[int, ...],
+    labels: Array,
+    around: Callable[[Array], Array],
+    *,
+    with_votes: bool = False,
 ) -> Callable[[Array], Any]:
     """The gradient of the soft-smoothed loss in flattened images, ``(batch, dim)``, and the copies' vote."""
 
     def loss(flat: Array) -> tuple[Array, Array]:
-        logits = stacked_logits(apply, flat.reshape(shape)[:, None] + delta)
+        logits = stacked_logits(apply, around(flat.reshape(shape)))
         return soft_smoothed_nll(logits, labels).sum(), logits
 
     def gradient(flat: Array) -> Any:
@@ -178,6 +184,15 @@ def smooth_gradient(
         return slope, jnp.argmax(votes, -1).astype(labels.dtype)
 
     return gradient
+
+
+def with_slope(around: Callable[[Array], Array], x: Array) -> Callable[[Array], Array]:
+    """The same copies of points such as x; where they have no derivative, as after rounding, that of the identity."""
+    tangent = jax.make_jaxpr(lambda t: jax.jvp(around, (x,), (t,))[1])(jnp.zeros_like(x))
+    _, (depends,) = dce_jaxpr(tangent.jaxpr, [True])
+    if depends or tangent.out_avals[0].ndim != x.ndim + 1:
+        return around
+    return lambda points: around(points) + (points - jax.lax.stop_gradient(points))[:, None]
 
 
 def repeat(steps: int, step: Callable[[Any, Any], Any], start: Any) -> Any:
@@ -195,22 +210,28 @@ def check_box(box: Box) -> None:
         raise ValueError(f"box must be (least, largest) value of a coordinate, or None; got {box!r}")
 
 
-def _checked(apply: Classify, x: Any, labels: Any, delta: Any, epsilon: Any, box: Box) -> tuple[Array, Array]:
-    """The images and the noise as float32, checked like the rest."""
+def _checked(
+    apply: Classify, x: Any, labels: Any, delta: Any, epsilon: Any, box: Box
+) -> tuple[Array, Callable[[Array], Array]]:
+    """The images as float32 and what makes noisy copies of points, checked like the rest."""
     if not callable(apply):
         raise TypeError(f"apply must be callable, (batch, *event) to (batch, classes); got {type(apply).__name__}")
     x = jnp.asarray(_check.image_batch(x))
     check_box(box)
     check_labels(labels, x)
+    if not _check.is_traced(epsilon):
+        _check.nonnegative("epsilon", epsilon)
+    if callable(delta):
+        around: Callable[[Array], Array] = delta  # pyright: ignore[reportAssignmentType]
+        return x, with_slope(around, x)
     if not hasattr(delta, "dtype") or not jnp.issubdtype(delta.dtype, jnp.floating):
         raise TypeError(f"delta must be floating point; got {getattr(delta, 'dtype', type(delta).__name__)}")
     if delta.ndim != x.ndim + 1 or (delta.shape[0], *delta.shape[2:]) != x.shape:
         raise ValueError(
             f"delta must have shape (batch, num_samples, *event) for x of shape {x.shape}; got {delta.shape}"
         )
-    if not _check.is_traced(epsilon):
-        _check.nonnegative("epsilon", epsilon)
-    return x, jnp.asarray(delta, jnp.float32)
+    delta = jnp.asarray(delta, jnp.float32)
+    return x, lambda points: points[:, None] + delta
 
 
 def _column(value: Any) -> Array:

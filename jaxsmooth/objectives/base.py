@@ -12,6 +12,7 @@ from jaxsmooth import _check, _keys
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Classify
+from jaxsmooth.noises.base import is_additive
 from jaxsmooth.objectives.network import Network, check_labels
 
 
@@ -42,24 +43,30 @@ class NoisyBatch:
 
     Attributes:
         x: float32 ``(batch, *event)``, the points the noise is added to.
-        delta: float32 ``(batch, num_samples, *event)``.
+        delta: float32 ``(batch, num_samples, *event)``; None of a noise with a ``perturb`` of its own.
         labels: integers ``(batch,)``.
         sigma: float32 ``(batch,)``, the sigma of the noise at each image.
         targets: float32 ``(batch, classes)`` or None.
         step: the training step.
+        perturb: ``around`` of a noise with a ``perturb`` of its own, else None.
     """
 
     x: Array
-    delta: Array
+    delta: Any
     labels: Array
     sigma: Array
     targets: Array | None
     step: Any
+    perturb: Callable[[Array], Array] | None = None
 
     @property
     def copies(self) -> Array:
         """The noisy copies ``(batch, num_samples, *event)``; never clipped."""
-        return self.x[:, None] + self.delta
+        return self.around(self.x)
+
+    def around(self, points: Array) -> Array:
+        """The noisy copies of other points ``(batch, *event)`` under the same draws."""
+        return points[:, None] + self.delta if self.perturb is None else self.perturb(points)
 
 
 class AbstractObjective(abc.ABC):
@@ -184,6 +191,11 @@ def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_
             raise ValueError(f"targets must have shape ({x.shape[0]}, classes); got {targets.shape}")
     at_images, event = noise.at(x), x.shape[1:]
     keys = _keys.split(key, (x.shape[0], num_samples))
-    draw = lambda noise, keys: jax.vmap(lambda key: noise.sample(key, event))(keys)
-    delta = jax.vmap(draw)(at_images, keys)
-    return NoisyBatch(x, delta, jnp.asarray(labels).astype(jnp.int32), at_images.sigma, targets, step)
+    if is_additive(at_images):
+        # The noise by itself, which objectives may move.
+        draw = lambda noise, keys: jax.vmap(lambda key: noise.sample(key, event))(keys)
+        delta, perturb = jax.vmap(draw)(at_images, keys), None
+    else:
+        change = lambda noise, keys, x: jax.vmap(lambda key: noise.perturb(key, x))(keys)
+        delta, perturb = None, lambda points: jax.vmap(change)(at_images, keys, points)
+    return NoisyBatch(x, delta, jnp.asarray(labels).astype(jnp.int32), at_images.sigma, targets, step, perturb)

@@ -96,10 +96,21 @@ class CatRS(AbstractObjective):
         terms = {"low": low, "worst": worst, "kept": kept.astype(jnp.float32)}
         return total, measure(logits, batch.labels, terms, {"noisy": state, "adversarial": moved_state})
 
+    @staticmethod
+    def _added(batch: NoisyBatch) -> Array:
+        """The noise that the attack moves."""
+        if batch.delta is None:
+            raise ValueError(
+                "noise must add a sample for CatRS, which moves what is added; this one has a perturb of its own. "
+                "Use another objective, such as SmoothMix"
+            )
+        return batch.delta
+
     def _moved_noise(self, network: Network, batch: NoisyBatch, targets: Array) -> Array:
         """The noise of every copy after the attack, ``(batch, num_samples, *event)``, without a gradient."""
-        apply, shape = network.frozen(batch.copies), batch.delta.shape
-        rows = batch.delta.reshape(shape[0] * shape[1], -1)
+        delta = self._added(batch)
+        apply, shape = network.frozen(batch.copies), delta.shape
+        rows = delta.reshape(shape[0] * shape[1], -1)
         mean, spread = rows.mean(-1, keepdims=True), rows.std(-1, keepdims=True)
         epsilon = at_step(self.epsilon, batch.step)
 

@@ -80,7 +80,7 @@ class SmoothAdv(AbstractObjective):
 
     def _attack(self, network: Network, batch: NoisyBatch) -> Array:
         apply, epsilon = network.frozen(batch.copies), at_step(self.epsilon, batch.step)
-        problem = (apply, batch.x, batch.labels, batch.delta)
+        problem = (apply, batch.x, batch.labels, batch.around if batch.delta is None else batch.delta)
         if self.attack == "ddn":
             return smooth_ddn(*problem, epsilon=epsilon, steps=self.steps, box=self.box or (0.0, 1.0))
         return smooth_pgd(*problem, epsilon=epsilon, steps=self.steps, norm=self.norm, box=self.box)

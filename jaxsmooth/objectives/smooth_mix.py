@@ -9,7 +9,7 @@ from jaxsmooth import _check, _keys, losses
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.objectives import balls
-from jaxsmooth.objectives.attacks import Box, check_box, repeat, smooth_gradient
+from jaxsmooth.objectives.attacks import Box, check_box, repeat, smooth_gradient, with_slope
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
@@ -77,9 +77,9 @@ class SmoothMix(AbstractObjective):
         warmup = at_step(self.warmup, batch.step)
         start, adversarial = self._pair(network, batch, warmup)
         share = _keys.uniform(key, (len(start), *(1,) * (start.ndim - 1))) / 2
-        logits, state = network.train(start[:, None] + batch.delta)
+        logits, state = network.train(batch.around(start))
         mixed = (1 - share) * start + share * adversarial
-        mixed_logits, mixed_state = network.train(mixed[:, None] + batch.delta)
+        mixed_logits, mixed_state = network.train(batch.around(mixed))
         mean = jnp.exp(losses.log_mean_softmax(logits))
         weight = share.reshape(-1, 1)
         target = (1 - weight) * mean + weight / mean.shape[-1]
@@ -96,7 +96,7 @@ class SmoothMix(AbstractObjective):
         apply, size = network.frozen(batch.copies), at_step(self.step_size, batch.step)
         norm, shape = _check.norm(self.norm), batch.x.shape
         flat = batch.x.reshape(len(batch.x), -1)
-        gradient = smooth_gradient(apply, shape, batch.labels, batch.delta)
+        gradient = smooth_gradient(apply, shape, batch.labels, with_slope(batch.around, batch.x))
 
         def step(_: Any, point: Array) -> Array:
             moved = point + size * balls.ascent(gradient(point), norm)

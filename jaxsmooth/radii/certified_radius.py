@@ -19,6 +19,11 @@ def certified_radius(noise: Any, p_lower: Any, *, norm: float = 2, dim: int | No
     The largest radius that any proved rule of (noise, norm) gives. For Gaussian noise and norm 2,
     :math:`\frac{\sigma}{2}(\Phi^{-1}(p_A) - \Phi^{-1}(p_B))` with :math:`p_B = 1 - p_A` by default.
 
+    Radii of ``Exp2`` and ``Pow2`` take 1 to 10 ms each. Above 2,048 different ``p_lower`` in one call (512 below 16
+    dimensions) they are continued from 1,024 (384) of them and come out smaller: measured, by at most 1e-3
+    (median 2e-5), below 16 dimensions by 4e-3, and by 4e-2 for very wide laws in two (k = 0.2). Ask in smaller calls
+    for all digits.
+
     Args:
         noise: the noise, with a concrete ``sigma``; the radius is in its units.
         p_lower: lower bound of the probability of the top class, any shape, in [0, 1].

@@ -162,6 +162,27 @@ class ScoreLaw:
         return (odd(tail) + odd(np.maximum(p_upper, np.finfo(np.float64).tiny))) / 2
 
 
+def log_gain(law: ScoreLaw, probability: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """The log of what a little more of a probability becomes at a distance: of the growth there over that here.
+
+    Args:
+        law: the law of the score.
+        probability: in (0, 1).
+        distance: of the shift, at least 0.
+
+    Returns:
+        float64 of the broadcast shape; an estimate, as thresholds of the level-set method need.
+    """
+
+    def growth(p: np.ndarray) -> np.ndarray:
+        piece = np.clip(np.searchsorted(-law._bounds, -p, side="left") - 1, 0, len(law.level) - 1)
+        return np.maximum(law.growth[piece] + law.level[piece] * (p - law.probability[piece]), 1e-300)
+
+    here = np.minimum(probability, 1 - probability)
+    left = np.where(probability < 0.5, 1, -1) * law.radius(here) - distance
+    return np.log(growth(law.tail(np.abs(left))) / growth(here))
+
+
 def _check_law(level: np.ndarray, probability: np.ndarray, growth: np.ndarray, variation: float | None) -> None:
     """Refuse what cannot be the law of one score, and a density that jumps; the columns are in order."""
     if np.any(level < 0) or np.any(probability < 0) or np.any(probability > 0.5 * (1 + 1e-9)):

@@ -196,7 +196,7 @@ def spherical(dim: int, weight: np.ndarray, score: np.ndarray, mean: float, leve
     probability, growth = np.empty_like(level), np.empty_like(level)
     for i, c in enumerate(level):
         # 1 - x^2 for x = c / s, the cosine above which the score exceeds the level
-        sine_squared = np.maximum(1 - (c / score) ** 2, 0.0)
+        sine_squared = 1 - np.minimum(c / score, 1.0) ** 2
         probability[i] = special.betainc(half, 0.5, sine_squared) @ weight / 2
         growth[i] = (score * sine_squared**half) @ weight * constant
     missing = max(mean - typical, 0.0) * constant

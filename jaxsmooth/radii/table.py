@@ -15,6 +15,7 @@ def radius_table(noise: Any, *, n: int, alpha: float, norm: float = 2, dim: int 
 
     A count has only ``n + 1`` values, so all of certification is a table: made once on the host in
     float64, gathered on the device by ``certify_batch``, inside any ``jit``, ``vmap`` or ``shard_map``.
+    For ``Exp2`` and ``Pow2``, entries of large tables are a little lower, as ``certified_radius`` says.
 
     Args:
         noise: the noise, with a concrete ``sigma``.

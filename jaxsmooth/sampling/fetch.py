@@ -4,9 +4,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from jaxsmooth._processes import gathered
 from jaxsmooth._types import Votes
 from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling.placement import spans_processes
@@ -48,7 +48,7 @@ def _over_processes(votes: Votes, failure: BaseException | None) -> Votes:
     if failure is None:
         mine = np.column_stack([_here(votes.counts), _here(votes.invalid)])
     sent = np.concatenate([[failure is not None], mine.ravel()]).astype(np.int32)
-    received = np.asarray(multihost_utils.process_allgather(sent)).astype(np.int64)
+    received = gathered(sent).astype(np.int64)
     if failure is not None:
         raise failure
     if received[:, 0].any():

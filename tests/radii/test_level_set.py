@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import optimize, special
 
 import jaxsmooth as js
-from tests.radii.level_set_quadrature import needed_tail
+from tests.radii.level_set_quadrature import masses, needed_tail
 
 # The quadrature is right to about 1e-10 relative; in 3,072 dimensions to 1e-9.
 _REFERENCE = 1e-8
@@ -71,3 +71,53 @@ def test_gaussian_noise_to_the_last_digits(dim: int) -> None:
     exact = -special.ndtri(1 - p)
     radius = js.radii.published_radius(js.noises.Exp2(1.0, k=2.0), p, dim=dim)
     assert np.all(radius <= exact) and np.all(radius >= exact * (1 - 2e-8))
+
+
+P_LOWER, P_UPPER = np.array([0.3, 0.5, 0.6, 0.9, 0.999, 0.4]), np.array([0.1, 0.3, 0.02, 0.05, 1e-5, 0.4 - 1e-7])
+
+
+@pytest.mark.parametrize("dim", [2, 64, 3072])
+@pytest.mark.parametrize("too_far", [1.0, 1.001])
+def test_two_classes_under_gaussian_noise(dim: int, too_far: float, monkeypatch) -> None:
+    # whatever distance the differential method proposes
+    between = js.radii.ScoreLaw.between
+    monkeypatch.setattr(js.radii.ScoreLaw, "between", lambda *args: between(*args) * too_far)
+    exact = (special.ndtri(P_LOWER) - special.ndtri(P_UPPER)) / 2
+    radius = js.certified_radius(js.noises.Exp2(1.0, k=2.0), P_LOWER, dim=dim, p_upper=P_UPPER)
+    assert np.all(radius <= exact) and np.all(radius >= exact * (1 - (2e-5 if too_far == 1 else 2e-2)) - 1e-9)
+
+
+def largest_mass(parameters: tuple[str, int, float, float], distance: float, mass: float) -> float:
+    """After a shift, of any set that has this mass before it."""
+    over = lambda t: masses(*parameters, distance, t)[0] - mass
+    low, high = -1e-3, 1e-3
+    while over(high) > 0:
+        high *= 2
+    while over(low) < 0:
+        low *= 2
+    t = optimize.brentq(over, low, high, xtol=1e-12)
+    before, after = masses(*parameters, distance, t)
+    return after + np.exp(t) * (mass - before)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_two_classes_by_another_quadrature(seed: int) -> None:
+    family, dim, k, parameter, _ = case(1000 + seed)
+    dim = max(dim, int(parameter) + 3) if family == "Exp2" else dim
+    noise = js.noises.Pow2(1.0, k=k, a=parameter) if family == "Pow2" else js.noises.Exp2(1.0, k=k, j=parameter)
+    p_lower, p_upper = P_LOWER[seed % 4], P_UPPER[seed % 4]
+    radius = float(js.certified_radius(noise, p_lower, dim=dim, p_upper=p_upper)) / float(noise.scale(dim))
+    with np.errstate(all="ignore"):
+        others = [largest_mass((family, dim, k, parameter), radius, mass) for mass in (1 - p_lower, p_upper)]
+    assert 0 < radius and sum(others) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(("k", "lost"), [(0.2, 0.05), (1.0, 5e-3)])
+def test_what_a_large_request_loses(k: float, lost: float) -> None:
+    noise, p = (
+        js.noises.Exp2(1.0, k=k),
+        np.concatenate([np.linspace(0.5005, 0.999, 500), 1 - np.geomspace(1e-9, 9e-4, 200)]),
+    )
+    few = slice(0, None, 70)
+    many, exact = js.certified_radius(noise, p, dim=2)[few], js.certified_radius(noise, p[few], dim=2)
+    assert np.all(many <= exact * (1 + 1e-8)) and np.all(many >= exact * (1 - lost))
