@@ -101,7 +101,10 @@ def test_which_noises_add():
     assert not any(is_additive(noise(0.25)) for noise in (Same, Scaled, Rounded, Masked))
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+LONG = ("stability", "smoothadv ddn", "smoothmix")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in OBJECTIVES])
 def test_a_sum_by_another_way_is_the_same(name):
     """Attacks through ``perturb`` find what attacks through the sum find."""
     call = jax.jit(lambda noise: OBJECTIVES[name](KEY, APPLY, noise, X, LABELS))
@@ -111,7 +114,9 @@ def test_a_sum_by_another_way_is_the_same(name):
         np.testing.assert_allclose(value, other_aux.terms[term], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "stability", "consistency", "macer"])
+@pytest.mark.parametrize(
+    "name", ["gaussian", "consistency", *(pytest.param(n, marks=pytest.mark.slow) for n in ("stability", "macer"))]
+)
 def test_a_perturb_of_its_own_is_what_is_trained_on(name):
     keys = _keys.split(_keys.split(KEY)[0], (len(X), OBJECTIVES[name].num_samples))
     around = jax.vmap(jax.vmap(Scaled(0.25).perturb, (0, None)))
@@ -120,7 +125,7 @@ def test_a_perturb_of_its_own_is_what_is_trained_on(name):
 
 
 @pytest.mark.parametrize("noise", [Scaled(0.25), Rounded(0.25)], ids=["scaled", "rounded"])
-@pytest.mark.parametrize("attack", ["pgd", "ddn"])
+@pytest.mark.parametrize("attack", ["pgd", pytest.param("ddn", marks=pytest.mark.slow)])
 def test_attacks_see_the_perturb(noise, attack):
     """Where it is rounded they would stand still if they did not look through it."""
     objective = objectives.SmoothAdv(0.3, 4, attack=attack)
