@@ -58,7 +58,7 @@ def calibrated_thresholds(tests: GroupSequential, p: Any, *, any_class: bool = F
     Example:
         >>> tests = GroupSequential(1000, 0.001)
         >>> calibrated_thresholds(tests, [0.5, 0.84])[:, -1].tolist(), tests.thresholds([0.5, 0.84])[:, -1].tolist()
-        ([551, 876], [553, 878])
+        ([552, 877], [553, 878])
     """
     check_tests(tests)
     return _calibrated(tests, tuple(checked_nulls(p, any_class).tolist()), any_class)

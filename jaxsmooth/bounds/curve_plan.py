@@ -14,11 +14,11 @@ from jaxsmooth.bounds.optimal_futility import OptimalFutility
 
 # Chosen on populations of published logs, with the price of OptimalFutility (benchmarks/samples_saved.py). An early
 # look costs little once the shares are calibrated; later ones share most of alpha.
-_RATIO, _LAST_SHARE = 1.15, 0.12
+_RATIO, _LAST_SHARE = 1.12, 0.1
 
 
 def curve_tests(n_max: int, alpha: float) -> GroupSequential:
-    """The looks that ``CurvePlan`` does best with, at 64, 74, 85, ... draws, and their shares of alpha.
+    """The looks that ``CurvePlan`` does best with, at 64, 72, 81, ... draws, and their shares of alpha.
 
     Args:
         n_max: the most draws an image may take.
@@ -33,7 +33,7 @@ def curve_tests(n_max: int, alpha: float) -> GroupSequential:
 
     Example:
         >>> curve_tests(100_000, 0.001).looks[:5].tolist()
-        [64, 74, 85, 98, 112]
+        [64, 72, 81, 90, 101]
     """
     return GroupSequential(n_max, alpha, ratio=_RATIO, last_share=_LAST_SHARE)
 

@@ -55,7 +55,7 @@ class OptimalFutility(AbstractFutility):
     Example:
         >>> looks, thresholds = np.array([100, 1000]), np.array([[70, 550]])
         >>> OptimalFutility(0.05).minimal_counts(looks, np.array([0.5]), thresholds).tolist()
-        [[48], [1001]]
+        [[47], [1001]]
     """
 
     min_gain: float = 0.065
@@ -84,9 +84,10 @@ def _plan(looks: tuple[int, ...], thresholds: tuple[tuple[int, ...], ...], min_g
     value = np.zeros((levels + 1, 2**finest))
     for k in range(len(n) - 2, -1, -1):
         after = _worth(np.array(thresholds)[:, k + 1], int(n[k + 1]), value)
-        goes_on = _smooth(after, 0.5 * math.sqrt(1 / n[k] - 1 / n[k + 1]))
-        for _ in range(coarser[k] - coarser[k + 1]):
-            goes_on = (goes_on[:, ::2] + goes_on[:, 1::2]) / 2
+        spread, halvings = 0.5 * math.sqrt(1 / n[k] - 1 / n[k + 1]), coarser[k] - coarser[k + 1]
+        # What is smoothed over many cells needs no small ones; otherwise the coarser grid comes after.
+        first = min(max(int(math.log2(spread * after.shape[1] / 10)), 0), halvings)
+        goes_on = _coarser(_smooth(_coarser(after, first), spread), halvings - first)
         goes_on -= min_gain * (n[k + 1] - n[k]) / n[-1]
         counts[k] = _first_count(goes_on[:-1], int(n[k]))
         value = np.maximum(goes_on, 0.0)
@@ -117,6 +118,11 @@ def _smooth(values: np.ndarray, spread: float) -> np.ndarray:
     half = int(6 * spread / cell) + 1
     kernel = np.diff(special.ndtr((np.arange(-half, half + 2) - 0.5) * cell / spread))
     return ndimage.convolve1d(values, kernel, axis=1, mode="reflect")
+
+
+def _coarser(values: np.ndarray, halvings: int) -> np.ndarray:
+    """Means of 2 ** halvings neighbouring cells."""
+    return values.reshape(len(values), -1, 2**halvings).mean(axis=2)
 
 
 def _first_count(goes_on: np.ndarray, n: int) -> np.ndarray:
