@@ -32,7 +32,7 @@ class GroupSequential:
     *Proof.* If the true proportion is at most tau, the count reaches the threshold at look k with
     probability at most alpha_k, so at any look with at most alpha. Stopping early for any other reason
     only removes looks: whatever rule gives up an image (futility is non-binding), the error stays below
-    alpha. ``crossing_probability`` computes the error exactly.
+    alpha. ``crossing_probability`` computes the error exactly, and ``calibrated_thresholds`` spends what is left.
 
     *Many radii at once.* Thresholds increase with tau, so the counts that certify tau_j certify every
     smaller one. The largest certified radius of an image is wrong only if some tau_j > p was rejected;
@@ -161,8 +161,9 @@ class GroupSequential:
 
         The Clopper-Pearson bound at level alpha_k. It exceeds the true proportion with probability at most
         alpha_k, so the maximum over all looks does with at most alpha: a radius of any value, not only of a
-        grid, and any rule may decide when to stop. It is at least tau exactly when the threshold of tau is
-        reached: both may be reported at one alpha.
+        grid, and any rule may decide when to stop. It is at least tau exactly when the threshold of tau that
+        ``thresholds`` gives is reached: both may be reported at one alpha. ``calibrated_thresholds`` are lower: with
+        those, radii and this bound are two claims, each at alpha.
 
         Args:
             look: index of the look.
