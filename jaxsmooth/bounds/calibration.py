@@ -15,8 +15,8 @@ _ENOUGH, _AIM = 0.98, 0.992
 _TRIALS, _ALL_TRIALS = 6, 80
 # What walks cut off counts as crossed: less than this share of alpha. Errors of Fourier transforms are absolute.
 _CUT_SHARE, _FOURIER_FROM = 1e-5, 1e-7
-# More than the rounding of a difference.
-_INWARD = 1 - 2.0**-50
+# More than the roundings of a difference, and of a power.
+_INWARD, _OUTWARD = 1 - 2.0**-50, 1 + 1e-10
 
 
 def calibrated_thresholds(tests: GroupSequential, p: Any, *, any_class: bool = False) -> np.ndarray:
@@ -25,7 +25,8 @@ def calibrated_thresholds(tests: GroupSequential, p: Any, *, any_class: bool = F
     The union bound over the looks overstates the error, because looks share votes. Let :math:`C_\tau(p) =
     P(\exists k: S_k \ge c_k(\tau))` be the probability itself (``crossing_probability``). All shares of alpha are
     multiplied by one factor for each null tau: the largest that was found with :math:`C_\tau(\tau) \le \alpha`, and
-    at least 1.
+    at least 1. A null that no look can reject so is rejected by :math:`n_\max` unanimous votes if :math:`\tau^{n_\max}
+    \le \alpha`, as by one look.
 
     *Proof.* C increases in p, so for a true proportion below tau the error is smaller still. Thresholds are made
     nondecreasing in tau by raising some, which lowers C. The argument of ``GroupSequential`` for many radii needs no
@@ -41,7 +42,7 @@ def calibrated_thresholds(tests: GroupSequential, p: Any, *, any_class: bool = F
 
     Args:
         tests: the looks and their shares of alpha.
-        p: null proportions in [0, 1], any order; inf is never rejected. Beyond 80 of them nothing is calibrated.
+        p: null proportions in [0, 1], any order; inf is never rejected. Beyond 80 of them factors are 1.
         any_class: accept any class, not one chosen before the draws. Then every ``p`` >= 1/2.
 
     Returns:
@@ -70,7 +71,7 @@ def _calibrated(tests: GroupSequential, p: tuple[float, ...], any_class: bool) -
     thresholds = tests.thresholds(nulls, any_class=any_class)
     order = np.argsort(nulls, kind="stable")
     order = order[nulls[order] < 1]
-    if 0 < len(order) <= _ALL_TRIALS:
+    if len(order):
         rows = (_any_class if any_class else _one_class)(tests, nulls[order])
         thresholds[order] = np.maximum.accumulate(rows, axis=0)
     thresholds.flags.writeable = False
@@ -104,8 +105,8 @@ def _scaled(
     """
     least = 0.5 if others else 1.0  # always valid
     rows, factor = plain.copy(), 1.5 * least
-    trials = min(max(_ALL_TRIALS // len(p), 1), _TRIALS)
-    for i, (null, most) in enumerate(zip(p.tolist(), allowed.tolist(), strict=True)):
+    trials = min(_ALL_TRIALS // len(p), _TRIALS)
+    for i, (null, most) in enumerate(zip(p.tolist(), allowed.tolist(), strict=True) if trials else ()):
         walks = _walks(tests.looks, (null, 1 - null) if others else (null,), most)
         low, high = least, math.inf
         for _ in range(trials):
@@ -120,6 +121,8 @@ def _scaled(
             aim = factor * _AIM * most / max(error, most / 4)
             factor = aim if low < aim < high else math.sqrt(low * min(high, 4 * low))
         factor = low  # about right for the next null
+    unanimous = np.all(rows > tests.looks, axis=1) & (p ** float(tests.n_max) * _OUTWARD <= allowed)
+    rows[unanimous, -1] = tests.n_max
     return rows
 
 

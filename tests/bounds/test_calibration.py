@@ -13,6 +13,7 @@ from jaxsmooth.bounds import (
     CurvePlan,
     GroupSequential,
     calibrated_thresholds,
+    clopper_pearson_lower,
     crossing_probability,
     curve_tests,
 )
@@ -107,8 +108,20 @@ def test_what_a_walk_cuts_off_only_adds(p):
 
 
 def test_too_many_nulls_keep_their_shares():
-    nulls = np.linspace(0.5, 0.99, 81)
-    np.testing.assert_array_equal(calibrated_thresholds(PLANS["tiny"], nulls), PLANS["tiny"].thresholds(nulls))
+    nulls, tests = np.linspace(0.5, 0.9, 81), PLANS["sparse"]
+    np.testing.assert_array_equal(calibrated_thresholds(tests, nulls), tests.thresholds(nulls))
+
+
+@pytest.mark.parametrize("any_class", [False, True])
+@pytest.mark.parametrize("levels", [1, 100])
+def test_unanimous_votes_reject_what_one_look_at_all_of_alpha_does(levels, any_class):
+    tests = curve_tests(1000, 1e-3)
+    largest = float(clopper_pearson_lower(1000, 1000, 1e-3))
+    nulls = np.append(np.linspace(0.5, 0.9, levels), [largest - 1e-9, largest + 1e-6])
+    thresholds = calibrated_thresholds(tests, nulls, any_class=any_class)
+    assert tests.thresholds(nulls)[-2, -1] == 1001
+    assert thresholds[-2:, -1].tolist() == [1000, 1001]
+    assert crossing_probability(nulls[-2], tests.looks, thresholds[-2]) <= 1e-3
 
 
 @pytest.mark.parametrize("any_class", [False, True])
