@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy import fft
 
 from jaxsmooth import _check
 
@@ -92,7 +91,7 @@ class Walk:
             return np.convolve(alive, weights), 0.0
         size = len(alive) + len(weights) - 1
         length = 1 << (size - 1).bit_length()
-        both = fft.irfft(fft.rfft(alive, length) * fft.rfft(weights, length), length)[:size]
+        both = np.fft.irfft(np.fft.rfft(alive, length) * np.fft.rfft(weights, length), length)[:size]
         # A transform of length L errs by at most 16 eps log2(L) of its 2-norm (Higham, "Accuracy and Stability of
         # Numerical Algorithms", Theorem 24.2, gives 4 or so); by Cauchy and Schwarz this is an entry's error from
         # the two factors, and the sum's from the transform back.

@@ -89,7 +89,7 @@ def _any_class(tests: GroupSequential, p: np.ndarray) -> np.ndarray:
     lowest = np.maximum(lowest, convex[:1])
     rows, later = np.repeat(lowest, len(p), axis=0), p > p[0]
     if np.any(later):
-        # Another class than tau_1's needs at most half of alpha: C at 1 - p is below that at 1 - tau_1, the smaller of two.
+        # At most half of alpha, since C at 1 - p is below C at 1 - tau_1, the smaller of two that sum to alpha.
         others = np.minimum(union_bound(tests.looks, lowest[0], 1 - p[later]), tests.alpha / 2)
         left = (tests.alpha - others) * _INWARD
         rows[later] = _scaled(tests, p[later], left, thresholds_at(tests, p[later], left))

@@ -16,9 +16,9 @@ from jaxsmooth.bounds import (
     clopper_pearson_lower,
     crossing_probability,
     curve_tests,
+    optimal_futility,
 )
 from jaxsmooth.bounds import calibration as module
-from jaxsmooth.bounds import optimal_futility
 from jaxsmooth.bounds.boundary_crossing import Walk
 
 PLANS = {

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxsmooth.bounds import ConditionalPower, ConfidentlyBelow, CurvePlan, GroupSequential, OptimalFutility, Unreachable
+from jaxsmooth.bounds import (
+    ConditionalPower,
+    ConfidentlyBelow,
+    CurvePlan,
+    GroupSequential,
+    OptimalFutility,
+    Unreachable,
+)
 
 NULLS = special.ndtr(np.array([0, 0.5, 1, 1.5]))
 TESTS = GroupSequential(600, 0.01, first_look=20, ratio=1.5, last_share=0.3)
@@ -27,9 +34,11 @@ def value(looks: np.ndarray, thresholds: np.ndarray, minimal: np.ndarray | None)
         step = stats.betabinom.pmf(to, n - before, s + 0.5, before - s + 0.5)
         expected = np.array([[row @ part[i : i + len(row)] for i, row in enumerate(step)] for part in worth])
         after = expected - PRICE * (n - before) / looks[-1]
-        if k and minimal is None:
+        if k == 0:
+            continue
+        if minimal is None:
             after = np.maximum(after, 0.0)
-        elif k:
+        else:
             ahead = np.append(minimal[k - 1], before + 1)
             after = np.where(np.arange(before + 1) >= ahead[:, None], after, 0.0)
     return float(after[0, 0])
