@@ -64,13 +64,13 @@ def from_log(path: Path, sigma: float, radii: np.ndarray, *, n: int = 100_000, a
 
 
 def synthetic(name: str, images: int = 1000) -> Population:
-    """A population that resembles a published model; see ``SYNTHETIC`` for its parameters.
+    """A population that resembles a published model (``SYNTHETIC``), or one that nothing was tuned for (``UNSEEN``).
 
     The top probability is Phi(z), where z is unanimous for a share of the images and otherwise half-normal,
     ``lowest + spread * |N(0, 1)|``; the prediction is right with probability Phi(a + b z). Stratified and
     seeded, so the same for every run.
     """
-    sigma, radii, unanimous, lowest, spread, a, b = SYNTHETIC[name]
+    sigma, radii, unanimous, lowest, spread, a, b = (SYNTHETIC | UNSEEN)[name]
     strata = (np.arange(images) + 0.5) / images
     share = np.minimum(strata / (1 - unanimous), 1 - 1e-9)
     z = np.where(strata < 1 - unanimous, lowest + spread * special.ndtri((1 + share) / 2), np.inf)
@@ -83,4 +83,9 @@ def synthetic(name: str, images: int = 1000) -> Population:
 SYNTHETIC = {
     "cifar10-0.5": (0.5, (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5), 0.02, -0.35, 1.95, 0.1, 0.65),
     "imagenet-0.5": (0.5, (0.0, 0.5, 1.0, 1.5), 0.18, -0.5, 2.45, -0.1, 0.4),
+}
+UNSEEN = {
+    "digits": (0.25, (0.0, 0.25, 0.5, 0.75), 0.3, 0.5, 1.3, 1.0, 1.0),
+    "easy": (0.25, (0.0, 0.25, 0.5, 0.75), 0.8, 2.0, 1.0, 2.5, 0.5),
+    "hopeless": (1.0, (0.0, 0.5, 1.0, 1.5, 2.0), 0.0, -1.2, 0.6, -0.2, 0.3),
 }

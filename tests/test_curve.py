@@ -18,7 +18,7 @@ RADII = np.array([0.0, 0.1, 0.25, 0.5, 0.75])
 
 def by_hand(labels, n_max, alpha):
     """The same decisions, from prefixes of all votes of all images."""
-    tests = js.bounds.GroupSequential(n_max, alpha)
+    tests = js.bounds.curve_tests(n_max, alpha)
     plan = js.bounds.CurvePlan(tests, js.required_probability(NOISE, RADII), any_class=labels is None)
     label, certified = np.full(60, js.ABSTAIN), np.zeros(60, int)
     going, samples = np.ones(60, bool), np.zeros(60, int)
@@ -35,12 +35,12 @@ def by_hand(labels, n_max, alpha):
 @pytest.fixture(scope="module", params=["labels", "no labels"])
 def case(request):
     labels = LABELS if request.param == "labels" else None
-    return labels, js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=labels, n_max=3000, alpha=0.01)
+    return labels, js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=labels, n_max=1500, alpha=0.01)
 
 
 def test_decisions_are_those_of_the_plan(case):
     labels, certificates = case
-    label, radius, samples = by_hand(labels, 3000, 0.01)
+    label, radius, samples = by_hand(labels, 1500, 0.01)
     np.testing.assert_array_equal(certificates.label, label)
     np.testing.assert_array_equal(certificates.radius, radius)
     np.testing.assert_array_equal(certificates.samples, samples)
@@ -77,7 +77,7 @@ def test_packing_changes_nothing(case, options):
     labels, certificates = case
     if "mesh" in options:
         options = options | {"mesh": jax.make_mesh(options["mesh"], tuple("ab"[: len(options["mesh"])]))}
-    other = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=labels, n_max=3000, alpha=0.01, **options)
+    other = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=labels, n_max=1500, alpha=0.01, **options)
     np.testing.assert_array_equal(other.votes.counts, certificates.votes.counts)
     np.testing.assert_array_equal(other.radius, certificates.radius)
 
@@ -88,7 +88,7 @@ def test_few_slots_change_nothing(case, monkeypatch):
     labels, certificates = case
     monkeypatch.setattr(packing, "_SLOT_BYTES", 0)  # 16 slots for 60 images
     monkeypatch.setattr(packing, "_BATCHES_PER_STEP", 2)
-    other = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=labels, n_max=3000, alpha=0.01, batch_size=16)
+    other = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=labels, n_max=1500, alpha=0.01, batch_size=16)
     np.testing.assert_array_equal(other.votes.counts, certificates.votes.counts)
 
 
@@ -102,7 +102,7 @@ def test_image_ids_travel_with_their_images(case):
     order = np.random.default_rng(0).permutation(60)
     other = js.certify_curve(
         KEY, CLASSIFY, NOISE, X[order], RADII,
-        labels=None if labels is None else labels[order], image_ids=order, n_max=3000, alpha=0.01,
+        labels=None if labels is None else labels[order], image_ids=order, n_max=1500, alpha=0.01,
     )  # fmt: skip
     np.testing.assert_array_equal(other.votes.counts, certificates.votes.counts[order])
 
@@ -124,8 +124,8 @@ def test_simultaneous_alpha_is_shared_by_the_images():
 
 
 def test_other_norms_and_scores_that_are_not_finite():
-    linf = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII / 2, norm=np.inf, labels=LABELS, n_max=3000, alpha=0.01)
-    euclidean = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=LABELS, n_max=3000, alpha=0.01)
+    linf = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII / 2, norm=np.inf, labels=LABELS, n_max=1500, alpha=0.01)
+    euclidean = js.certify_curve(KEY, CLASSIFY, NOISE, X, RADII, labels=LABELS, n_max=1500, alpha=0.01)
     np.testing.assert_array_equal(linf.radius, euclidean.radius / 2)
     nan = lambda batch: CLASSIFY(batch) * np.float32(np.nan)
     with pytest.warns(UserWarning, match="NaN or infinite, which vote for nobody"):
@@ -142,7 +142,7 @@ def test_other_norms_and_scores_that_are_not_finite():
         ({"radii": [np.nan]}, ValueError, "radii must be finite"),
         ({"radii": []}, ValueError, "at least one radius"),
         ({"radii": 0.5}, ValueError, "vector"),
-        ({"radii": [0.5, 1.5], "n_max": 1000}, ValueError, "n_max >= 5627"),
+        ({"radii": [0.5, 1.5], "n_max": 1000}, ValueError, "n_max >= 5114"),
         ({"labels": LABELS[:5]}, ValueError, r"shape \(60,\), one for each image; got \(5,\)"),
         ({"labels": LABELS * 0 + 3}, ValueError, "labels must be between 0 and 2"),
         ({"labels": LABELS - 1}, ValueError, "labels must be between 0 and 2"),

@@ -28,10 +28,10 @@ def test_a_constant_scale_is_the_gaussian(labels):
 
 def test_every_radius_is_one_that_its_votes_certify():
     curve = js.certify_curve(KEY, CLASSIFY, VARYING, X, RADII, labels=LABELS, n_max=3000, alpha=0.01)
-    tests = js.bounds.GroupSequential(3000, 0.01)
     votes = curve.votes.counts[np.arange(50), LABELS]
-    last = np.array([list(tests.looks).index(draws) for draws in curve.samples])
-    bound = np.array([tests.lower_bound(int(k), int(c)) for k, c in zip(last, votes, strict=True)])
+    assert set(curve.samples) <= set(js.bounds.curve_tests(3000, 0.01).looks)
+    # A look spends at most all of alpha; that all looks together do not spend more is tested with the thresholds.
+    bound = js.bounds.clopper_pearson_lower(votes, curve.samples, 0.01)
     radius = js.certified_radius(VARYING.frozen_at(X), bound, dim=4)
     full = curve.reason == "all radii certified"
     assert full.any() and (curve.radius[full] <= radius[full] + 1e-9).all()

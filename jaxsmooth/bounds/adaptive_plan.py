@@ -70,7 +70,7 @@ class AdaptivePlan:
     @functools.cached_property
     def levels(self) -> CurvePlan:
         """The plan that would certify the levels; it predicts what further votes gain."""
-        return CurvePlan(self.tests, self.p, futility=ConditionalPower(self.min_gain))
+        return CurvePlan(self.tests, self.p, futility=ConditionalPower(self.min_gain), calibrated=False)
 
     @property
     def looks(self) -> np.ndarray:

@@ -8,6 +8,8 @@ from jaxsmooth import _check
 
 # Tails of less than exp(-60) = 9e-27 are cut off and counted as crossings.
 _CUT = 60.0
+# From this length on a fast Fourier transform is faster.
+_LONG = 200
 _EPS, _EXTENDED = float(np.finfo(np.float64).eps), float(np.finfo(np.longdouble).eps)
 
 
@@ -42,36 +44,69 @@ def crossing_probability(p: float, looks: Any, upper: Any, lower: Any | None = N
     p = float(_check.probabilities("p", _check.number("p", p)))
     looks = _integers("looks", looks)
     upper = _integers("upper", upper, len(looks))
-    lower = np.full(len(looks), -1) if lower is None else _integers("lower", lower, len(looks))
+    lower = None if lower is None else _integers("lower", lower, len(looks))
     draws = np.diff(looks, prepend=0)
     if len(looks) == 0 or np.any(draws < 1):
         raise ValueError(f"looks must be positive and increasing; got {looks.tolist()}")
-    increments = {int(m): _binomial(int(m), p) for m in np.unique(draws)}
-    crossed, roundings, first, alive = 0.0, 0.0, 0, np.ones(1)
-    for m, u, l in zip(draws.tolist(), upper.tolist(), lower.tolist(), strict=True):
-        offset, weights = increments[m]
-        # In units of two roundings: half a term of each sum of the convolution, and 32 for the sums below; weights
-        # are right to 5 units of extended precision a step from the mode and one rounding.
-        roundings += 0.5 * min(len(alive), len(weights)) + 32 + 5 * len(weights) * _EXTENDED / _EPS
-        alive, first = np.convolve(alive, weights), first + offset
-        above, below = _cut(u - first, len(alive)), _cut(l + 1 - first, len(alive))
-        below = min(below, above)
-        crossed += alive[above:].sum() + alive[:below].sum() + 2 * np.exp(-_CUT)
-        alive, first = alive[below:above], first + below
-        alive, first, dropped = _trim(alive, first)
-        crossed += dropped
-        if not len(alive):
-            break
-    return min(float(crossed) * (1 + 1.01 * roundings * _EPS), 1.0)
+    return Walk(p, looks).crossing(upper, lower)
 
 
-def _binomial(m: int, p: float) -> tuple[int, np.ndarray]:
-    """``(first count, probabilities)`` of Bin(m, p) but for tails of at most exp(-60) on either side."""
+class Walk:
+    """A binomial walk seen at ``looks``, for crossing probabilities of several boundaries.
+
+    ``cut``: tails of less than exp(-cut) are cut off at each look and count as crossings. ``fourier``: long
+    convolutions by fast Fourier transforms, whose errors are absolute, about 1e-10, and counted as crossings, too.
+    The probabilities are upper bounds whatever these are.
+    """
+
+    def __init__(self, p: float, looks: np.ndarray, *, cut: float = _CUT, fourier: bool = False) -> None:
+        self._draws = np.diff(looks, prepend=0).tolist()
+        self._increments = {m: _binomial(m, p, cut) for m in set(self._draws)}
+        self._tail, self._fourier = np.exp(-cut), fourier
+
+    def crossing(self, upper: np.ndarray, lower: np.ndarray | None = None) -> float:
+        """``crossing_probability`` of checked boundaries."""
+        lower = np.full(len(upper), -1) if lower is None else lower
+        crossed, roundings, first, alive = 0.0, 0.0, 0, np.ones(1)
+        for m, u, l in zip(self._draws, upper.tolist(), lower.tolist(), strict=True):
+            offset, weights = self._increments[m]
+            # In units of two roundings: half a term of each sum of the convolution, and 32 for the sums below; weights
+            # are right to 5 units of extended precision a step from the mode and one rounding.
+            roundings += 0.5 * min(len(alive), len(weights)) + 32 + 5 * len(weights) * _EXTENDED / _EPS
+            alive, error = self._convolve(alive, weights)
+            first, crossed = first + offset, crossed + error
+            above, below = _cut(u - first, len(alive)), _cut(l + 1 - first, len(alive))
+            below = min(below, above)
+            crossed += alive[above:].sum() + alive[:below].sum() + 2 * self._tail
+            alive, first = alive[below:above], first + below
+            alive, first, dropped = _trim(alive, first, self._tail)
+            crossed += dropped
+            if not len(alive):
+                break
+        return min(float(crossed) * (1 + 1.01 * roundings * _EPS), 1.0)
+
+    def _convolve(self, alive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
+        """The convolution and a bound of its absolute errors, summed over the counts."""
+        if not self._fourier or min(len(alive), len(weights)) < _LONG:
+            return np.convolve(alive, weights), 0.0
+        size = len(alive) + len(weights) - 1
+        length = 1 << (size - 1).bit_length()
+        both = np.fft.irfft(np.fft.rfft(alive, length) * np.fft.rfft(weights, length), length)[:size]
+        # A transform of length L errs by at most 16 eps log2(L) of its 2-norm (Higham, "Accuracy and Stability of
+        # Numerical Algorithms", Theorem 24.2, gives 4 or so); by Cauchy and Schwarz this is an entry's error from
+        # the two factors, and the sum's from the transform back.
+        norms = [float(np.sqrt(np.square(part).sum())) for part in (alive, weights, both)]
+        error = 16 * _EPS * length.bit_length() * (2 * size * norms[0] * norms[1] + 2 * np.sqrt(size) * norms[2])
+        return np.maximum(both, 0.0), error
+
+
+def _binomial(m: int, p: float, cut: float) -> tuple[int, np.ndarray]:
+    """``(first count, probabilities)`` of Bin(m, p) but for tails of at most exp(-cut) on either side."""
     if p in (0.0, 1.0):
         return int(m * p), np.ones(1)
     # Bernstein's inequality gives the half-width; ratios of neighbours, multiplied outward from the
     # mode, are right to five roundings per step whatever m is, ten once they are normalised.
-    half = _CUT / 3 + np.sqrt((_CUT / 3) ** 2 + 2 * m * p * (1 - p) * _CUT) + 2
+    half = cut / 3 + np.sqrt((cut / 3) ** 2 + 2 * m * p * (1 - p) * cut) + 2
     mode = min(int((m + 1) * p), m)
     up = np.arange(mode, min(m, int(mode + half)), dtype=np.longdouble)
     down = np.arange(mode, max(0, int(mode - half)), -1, dtype=np.longdouble)
@@ -86,12 +121,12 @@ def _cut(index: int, size: int) -> int:
     return min(max(index, 0), size)
 
 
-def _trim(alive: np.ndarray, first: int) -> tuple[np.ndarray, int, float]:
-    """Drop the outermost counts that are less likely than exp(-60) together, on either side."""
+def _trim(alive: np.ndarray, first: int, tail: float) -> tuple[np.ndarray, int, float]:
+    """Drop the outermost counts that are less likely than ``tail`` together, on either side."""
     if not len(alive):
         return alive, first, 0.0
-    low = int(np.searchsorted(np.cumsum(alive), np.exp(-_CUT)))
-    high = len(alive) - int(np.searchsorted(np.cumsum(alive[::-1]), np.exp(-_CUT)))
+    low = int(np.searchsorted(np.cumsum(alive), tail))
+    high = len(alive) - int(np.searchsorted(np.cumsum(alive[::-1]), tail))
     high = max(low, high)
     return alive[low:high], first + low, float(alive[:low].sum() + alive[high:].sum())
 

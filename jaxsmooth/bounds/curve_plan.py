@@ -7,8 +7,35 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth.bounds.futility import AbstractFutility, ConditionalPower
+from jaxsmooth.bounds.calibration import calibrated_thresholds
+from jaxsmooth.bounds.futility import AbstractFutility
 from jaxsmooth.bounds.group_sequential import GroupSequential, check_tests
+from jaxsmooth.bounds.optimal_futility import OptimalFutility
+
+# Chosen on populations of published logs, with the price of OptimalFutility (benchmarks/samples_saved.py). An early
+# look costs little once the shares are calibrated; later ones share most of alpha.
+_RATIO, _LAST_SHARE = 1.12, 0.1
+
+
+def curve_tests(n_max: int, alpha: float) -> GroupSequential:
+    """The looks that ``CurvePlan`` does best with, at 64, 72, 81, ... draws, and their shares of alpha.
+
+    Args:
+        n_max: the most draws an image may take.
+        alpha: the probability, per image, of certifying too much.
+
+    Returns:
+        A ``GroupSequential``.
+
+    Raises:
+        ValueError: as ``GroupSequential``.
+        TypeError: as ``GroupSequential``.
+
+    Example:
+        >>> curve_tests(100_000, 0.001).looks[:5].tolist()
+        [64, 72, 81, 90, 101]
+    """
+    return GroupSequential(n_max, alpha, ratio=_RATIO, last_share=_LAST_SHARE)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,18 +47,20 @@ class CurvePlan:
     wrong with probability at most ``tests.alpha`` (see ``GroupSequential``).
 
     Args:
-        tests: the looks and how they spend alpha.
+        tests: the looks and how they spend alpha; ``curve_tests`` makes good ones.
         p: null proportions, one per level, nondecreasing: ``required_probability`` of increasing radii.
         any_class: without labels. The count of an image is then that of its most voted class, which may
             change from look to look; the certified class is the one that reached the level.
         futility: when to give up an image; never affects the error rate.
+        calibrated: lower the thresholds until the exact error is alpha (``calibrated_thresholds``), not its bound by
+            the sum over the looks.
 
     Raises:
         ValueError: if ``p`` is empty, decreases or is out of range, or if no look can certify any level.
         TypeError: if ``tests`` is not a ``GroupSequential``.
 
     References:
-        Ours, with the proofs in ``GroupSequential``.
+        Ours, with the proofs in ``GroupSequential`` and ``calibrated_thresholds``.
 
     Example:
         >>> plan = CurvePlan(GroupSequential(1000, 0.001), [0.5, 0.84])
@@ -46,7 +75,8 @@ class CurvePlan:
     p: Any
     _: dataclasses.KW_ONLY
     any_class: bool = False
-    futility: AbstractFutility = dataclasses.field(default_factory=ConditionalPower)
+    futility: AbstractFutility = dataclasses.field(default_factory=OptimalFutility)
+    calibrated: bool = True
 
     def __post_init__(self) -> None:
         check_tests(self.tests)
@@ -69,6 +99,8 @@ class CurvePlan:
     @functools.cached_property
     def thresholds(self) -> np.ndarray:
         """int64 ``(levels, looks)``: counts of at least this certify the level."""
+        if self.calibrated:
+            return calibrated_thresholds(self.tests, self.p, any_class=self.any_class)
         return self.tests.thresholds(self.p, any_class=self.any_class)
 
     @functools.cached_property

@@ -32,7 +32,7 @@ class GroupSequential:
     *Proof.* If the true proportion is at most tau, the count reaches the threshold at look k with
     probability at most alpha_k, so at any look with at most alpha. Stopping early for any other reason
     only removes looks: whatever rule gives up an image (futility is non-binding), the error stays below
-    alpha. ``crossing_probability`` computes the error exactly.
+    alpha. ``crossing_probability`` computes the error exactly, and ``calibrated_thresholds`` spends what is left.
 
     *Many radii at once.* Thresholds increase with tau, so the counts that certify tau_j certify every
     smaller one. The largest certified radius of an image is wrong only if some tau_j > p was rejected;
@@ -144,11 +144,11 @@ class GroupSequential:
             >>> GroupSequential(100, 0.01, first_look=50).thresholds([0.5, 0.9]).tolist()
             [[36, 51, 64], [51, 75, 98]]
         """
-        p = _nulls(p, any_class)
+        p = checked_nulls(p, any_class)
         order = np.argsort(p, kind="stable")
         ascending = p[order]
         if not any_class or len(p) == 0:
-            rows = self._thresholds_at(ascending, np.full(len(p), self.alpha))
+            rows = thresholds_at(self, ascending, np.full(len(p), self.alpha))
         else:
             rows = self._thresholds_any_class(ascending)
         # Equal up to rounding where they are equal in theory: never let a larger null need fewer votes.
@@ -161,8 +161,9 @@ class GroupSequential:
 
         The Clopper-Pearson bound at level alpha_k. It exceeds the true proportion with probability at most
         alpha_k, so the maximum over all looks does with at most alpha: a radius of any value, not only of a
-        grid, and any rule may decide when to stop. It is at least tau exactly when the threshold of tau is
-        reached: both may be reported at one alpha.
+        grid, and any rule may decide when to stop. It is at least tau exactly when the threshold of tau that
+        ``thresholds`` gives is reached: both may be reported at one alpha. ``calibrated_thresholds`` are lower: with
+        those, radii and this bound are two claims, each at alpha.
 
         Args:
             look: index of the look.
@@ -243,35 +244,38 @@ class GroupSequential:
     def _thresholds_any_class(self, p: np.ndarray) -> np.ndarray:
         smallest = p[:1]
         if not np.isfinite(smallest[0]):
-            return self._thresholds_at(p, np.full(len(p), self.alpha))
+            return thresholds_at(self, p, np.full(len(p), self.alpha))
         # The thresholds at full alpha are the lowest, so they overstate what the other classes need.
-        loosest = self._thresholds_at(smallest, np.array([self.alpha]))[0]
-        first = max(self.alpha / 2, self.alpha - self._union_bound(loosest, 1 - smallest)[0])
-        lowest = self._thresholds_at(smallest, np.array([first]))[0]
-        other = self._union_bound(lowest, 1 - np.minimum(p, 1.0))
+        loosest = thresholds_at(self, smallest, np.array([self.alpha]))[0]
+        first = max(self.alpha / 2, self.alpha - union_bound(self.looks, loosest, 1 - smallest)[0])
+        lowest = thresholds_at(self, smallest, np.array([first]))[0]
+        other = union_bound(self.looks, lowest, 1 - np.minimum(p, 1.0))
         spent = np.where(p == smallest, first, self.alpha - other)
-        return np.maximum(self._thresholds_at(p, spent), lowest)
+        return np.maximum(thresholds_at(self, p, spent), lowest)
 
-    def _union_bound(self, thresholds: np.ndarray, p: np.ndarray) -> np.ndarray:
-        return _tail(thresholds, self.looks, p[:, None]).sum(-1) * _OUTWARD
 
-    def _thresholds_at(self, p: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """``(len(p), looks)`` thresholds when null i spends ``alpha[i]``: looked for, then checked."""
-        n, p = self.looks, p[:, None]
-        allowed = alpha[:, None] * (self.alphas / self.alpha)
-        low = np.zeros((len(p), len(n)), np.int64)  # not enough votes: the tail of 0 is 1
-        high = np.broadcast_to(n + 1, low.shape)  # enough: cannot occur
-        for _ in range(int(n[-1] + 1).bit_length()):
-            middle = (low + high) // 2
-            enough = _approximate_tail(middle, n, p) <= allowed
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        while np.any(wrong := _tail(high, n, p) > allowed):
-            high = high + wrong
-        while np.any(enough := _tail(high - 1, n, p) <= allowed):
-            high = high - enough
-        # The proof for any class needs (c - 1) / (n - 1) >= p; for alpha below 1/2 this changes nothing.
-        convex = 1 + np.ceil((n - 1) * np.minimum(p, 1.0)).astype(np.int64)
-        return np.maximum(high, np.minimum(convex, n + 1))
+def union_bound(looks: np.ndarray, thresholds: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The sum over the looks of P(count >= threshold) for each of the proportions ``p``, rounded up."""
+    return _tail(thresholds, looks, p[:, None]).sum(-1) * _OUTWARD
+
+
+def thresholds_at(tests: GroupSequential, p: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """``(len(p), looks)`` thresholds when null i spends ``alpha[i]``: looked for, then checked."""
+    n, p = tests.looks, p[:, None]
+    allowed = alpha[:, None] * (tests.alphas / tests.alpha)
+    low = np.zeros((len(p), len(n)), np.int64)  # not enough votes: the tail of 0 is 1
+    high = np.broadcast_to(n + 1, low.shape)  # enough: cannot occur
+    for _ in range(int(n[-1] + 1).bit_length()):
+        middle = (low + high) // 2
+        enough = _approximate_tail(middle, n, p) <= allowed
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    while np.any(wrong := _tail(high, n, p) > allowed):
+        high = high + wrong
+    while np.any(enough := _tail(high - 1, n, p) <= allowed):
+        high = high - enough
+    # The proof for any class needs (c - 1) / (n - 1) >= p; for alpha below 1/2 this changes nothing.
+    convex = 1 + np.ceil((n - 1) * np.minimum(p, 1.0)).astype(np.int64)
+    return np.maximum(high, np.minimum(convex, n + 1))
 
 
 def check_tests(tests: Any) -> None:
@@ -299,7 +303,8 @@ def _unanimous(alpha: float, p: float) -> int:
     return n
 
 
-def _nulls(p: Any, any_class: bool) -> np.ndarray:
+def checked_nulls(p: Any, any_class: bool) -> np.ndarray:
+    """``p`` as a float64 vector, if it is one of null proportions."""
     p = np.atleast_1d(_check.as_float64("p", p))
     if p.ndim != 1:
         raise ValueError(f"p must be a vector of null proportions; got shape {p.shape}")

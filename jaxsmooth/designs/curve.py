@@ -9,7 +9,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
 from jaxsmooth._types import ABSTAIN, sigma_per_image
-from jaxsmooth.bounds import CurvePlan, GroupSequential
+from jaxsmooth.bounds import CurvePlan, GroupSequential, curve_tests
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.radii import explain_radius, required_probability, rules_for
 
@@ -32,7 +32,8 @@ class Curve(AbstractDesign):
         TypeError: for arguments of the wrong kind.
 
     References:
-        The sequential test: ours, proved at ``bounds.GroupSequential``.
+        The sequential test: ours, proved at ``bounds.GroupSequential`` and
+        ``bounds.calibrated_thresholds``.
 
     Example:
         >>> import jaxsmooth as js
@@ -89,7 +90,7 @@ class Curve(AbstractDesign):
         return group, plans
 
     def _plan_of(self, required: np.ndarray) -> CurvePlan:
-        return CurvePlan(GroupSequential(self.n_max, self.alpha), required, any_class=not self.run.labelled)
+        return CurvePlan(curve_tests(self.n_max, self.alpha), required, any_class=not self.run.labelled)
 
     def _plan(self, required: np.ndarray) -> CurvePlan:
         """The thresholds; refuse radii that not even unanimous votes can certify."""
@@ -100,8 +101,8 @@ class Curve(AbstractDesign):
         plan = self._plan_of(required)
         out_of_reach = plan.thresholds[:, -1] > self.n_max
         if out_of_reach.any():
-            # Another class may need a share of alpha, hence the slightly larger p.
-            tests = GroupSequential(self.n_max, self.alpha * (1 - 1e-9))
+            # One look with all of alpha but for what another class may need.
+            tests = GroupSequential(self.n_max, self.alpha * (1 - 1e-9), first_look=2**40)
             needed = tests.required_n_max(required[out_of_reach].max())
             raise ValueError(
                 f"radii must be certifiable by n_max = {self.n_max} votes at alpha = {self.alpha:g}; "
@@ -113,7 +114,7 @@ class Curve(AbstractDesign):
     @property
     def looks(self) -> np.ndarray:
         """See ``AbstractDesign.looks``."""
-        return GroupSequential(self.n_max, self.alpha).looks
+        return curve_tests(self.n_max, self.alpha).looks
 
     def init(self, images: int) -> Rows:
         """See ``AbstractDesign.init``."""

@@ -12,7 +12,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail, sub_gaussian_radius, sub_gaussian_tail
 from jaxsmooth.radii.score_laws import exponential_radial, sign_sum_product
@@ -75,25 +75,21 @@ class Exp1(AbstractNoise):
     Exp1,
     norm=1,
     source="Yang et al. 2020, differential method",
-    inverse=lambda noise, radius, dim: exponential_radial(dim, noise.k, 0.0).tail(radius / noise.scale(dim)),
-    two_sided="path",
 )
-def yang_2020(noise: Exp1, tail: np.ndarray, dim: int) -> np.ndarray:
+def yang_2020(noise: Exp1, dim: int) -> ScoreLaw:
     """Along an axis the score is s(r) = k r^(k-1) with a random sign."""
-    return noise.scale(dim) * exponential_radial(dim, noise.k, 0.0).radius(tail)
+    return exponential_radial(dim, noise.k, 0.0)
 
 
 @radius_rule(
     Exp1,
     norm=np.inf,
     source="ours: differential method with the law of the score, s(r) times a sum of random signs",
-    inverse=lambda noise, radius, dim: sign_sum_product(dim, noise.k).tail(radius / noise.scale(dim)),
-    two_sided="path",
     published=False,
 )
-def sign_sum(noise: Exp1, tail: np.ndarray, dim: int) -> np.ndarray:
+def sign_sum(noise: Exp1, dim: int) -> ScoreLaw:
     """Along a vector of signs the score is s(r) times the sum of the signs of all coordinates, independent of r."""
-    return noise.scale(dim) * sign_sum_product(dim, noise.k).radius(tail)
+    return sign_sum_product(dim, noise.k)
 
 
 def _information(noise: Exp1, dim: int) -> float:

@@ -153,34 +153,26 @@ def _spread_of_level(
     Exp2,
     norm=2,
     source="Yang et al. 2020, level-set method; exact",
-    inverse=lambda noise, radius, dim: _level_set(dim, noise.k, noise.j).tail(radius / noise.scale(dim)),
-    two_sided=lambda noise, tail, p_upper, dim: (
-        noise.scale(dim) * _level_set(dim, noise.k, noise.j).between(tail, p_upper)
-    ),
     applies=lambda noise: (noise.k, noise.j) != (1, 0),
 )
-def yang_2020(noise: Exp2, tail: np.ndarray, dim: int) -> np.ndarray:
+def yang_2020(noise: Exp2, dim: int) -> LevelSet:
     """The worst classifier answers on a level set of the likelihood ratio (Neyman-Pearson), found by its mass.
 
     A bound of the runner-up enters through the differential method for the same noise.
     """
-    return noise.scale(dim) * _level_set(dim, noise.k, noise.j).radius(tail)
+    return _level_set(dim, noise.k, noise.j)
 
 
 @radius_rule(
     Exp2,
     norm=2,
     source="ours: level-set method also for k = 1, j = 0; exact",
-    inverse=lambda noise, radius, dim: _level_set(dim, noise.k, noise.j).tail(radius / noise.scale(dim)),
-    two_sided=lambda noise, tail, p_upper, dim: (
-        noise.scale(dim) * _level_set(dim, noise.k, noise.j).between(tail, p_upper)
-    ),
     published=False,
     applies=lambda noise: (noise.k, noise.j) == (1, 0),
 )
-def level_set(noise: Exp2, tail: np.ndarray, dim: int) -> np.ndarray:
+def level_set(noise: Exp2, dim: int) -> LevelSet:
     """The level-set radius where the literature has a closed form by the differential method, up to 1 % smaller."""
-    return yang_2020(noise, tail, dim)
+    return _level_set(dim, noise.k, noise.j)
 
 
 @radius_rule(
@@ -202,6 +194,5 @@ def yang_2020_closed(noise: Exp2, tail: np.ndarray, dim: int) -> np.ndarray:
     return (1 - 1e-12) * noise.scale(dim) * half * (np.log1p(-q) - np.log(q))
 
 
-for _rule in ("yang_2020", "level_set", "yang_2020_closed"):
-    convert_norm(Exp2, _rule, norm=2, to=1)
-    convert_norm(Exp2, _rule, norm=2, to=np.inf)
+convert_norm(Exp2, norm=2, to=1)
+convert_norm(Exp2, norm=2, to=np.inf)

@@ -12,7 +12,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise, check_order
-from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
 from jaxsmooth.radii.score_laws import exponential_radial, one_coordinate
@@ -91,10 +91,6 @@ def _information(noise: ExpInf, dim: int) -> float:
     return square / dim
 
 
-def _axis_law(noise: ExpInf, dim: int) -> Any:
-    return one_coordinate(exponential_radial(dim, noise.k, noise.j), dim)
-
-
 def _axis_rate(noise: ExpInf, dim: int) -> float:
     """dim / E[s(r)], with E[s(r)] = (dim - 1) E[1 / r] by parts."""
     if dim == 1 and noise.j == 0:
@@ -120,44 +116,34 @@ def yang_2020(noise: ExpInf, tail: np.ndarray, dim: int) -> np.ndarray:
     ExpInf,
     norm=1,
     source="ours: differential method with the whole law of the score, which matters above p = 1 - 1 / (2 dim)",
-    inverse=lambda noise, radius, dim: _axis_law(noise, dim).tail(radius / noise.scale(dim)),
-    two_sided="path",
     published=False,
 )
-def one_coordinate_score(noise: ExpInf, tail: np.ndarray, dim: int) -> np.ndarray:
+def one_coordinate_score(noise: ExpInf, dim: int) -> ScoreLaw:
     """The score along an axis is s(r), -s(r) or 0 with probabilities 1/(2d), 1/(2d) and the rest."""
-    return noise.scale(dim) * _axis_law(noise, dim).radius(tail)
-
-
-def _corner_tail(noise: ExpInf, radius: np.ndarray, dim: int) -> np.ndarray:
-    return exponential_radial(dim, noise.k, noise.j).tail(radius / noise.scale(dim))
+    return one_coordinate(exponential_radial(dim, noise.k, noise.j), dim)
 
 
 @radius_rule(
     ExpInf,
     norm=np.inf,
     source="Yang et al. 2020, differential method",
-    inverse=_corner_tail,
-    two_sided="path",
     applies=lambda noise: noise.j == 0,
 )
-def yang_2020_linf(noise: ExpInf, tail: np.ndarray, dim: int) -> np.ndarray:
+def yang_2020_linf(noise: ExpInf, dim: int) -> ScoreLaw:
     """Along a vector of signs the score is s(r) with a random sign; s falls in r for k < 1, so small radii lead."""
-    return noise.scale(dim) * exponential_radial(dim, noise.k, noise.j).radius(tail)
+    return exponential_radial(dim, noise.k, noise.j)
 
 
 @radius_rule(
     ExpInf,
     norm=np.inf,
     source="ours: differential method; s(r) = k r^(k-1) + j / r, large at both ends if k > 1",
-    inverse=_corner_tail,
-    two_sided="path",
     published=False,
     applies=lambda noise: noise.j > 0,
 )
-def pole(noise: ExpInf, tail: np.ndarray, dim: int) -> np.ndarray:
+def pole(noise: ExpInf, dim: int) -> ScoreLaw:
     """As for j = 0, with the score s(r) of the density with a pole and its top sets."""
-    return yang_2020_linf(noise, tail, dim)
+    return exponential_radial(dim, noise.k, noise.j)
 
 
 @radius_rule(
@@ -173,8 +159,6 @@ def fisher(noise: ExpInf, tail: np.ndarray, dim: int) -> np.ndarray:
     return noise.scale(dim) * fisher_radius(_information(noise, dim), tail)
 
 
-convert_norm(ExpInf, "yang_2020", norm=1, to=2)
-convert_norm(ExpInf, "one_coordinate_score", norm=1, to=2)
-convert_norm(ExpInf, "yang_2020_linf", norm=np.inf, to=2)
-convert_norm(ExpInf, "pole", norm=np.inf, to=2)
-convert_norm(ExpInf, "fisher", norm=2, to=np.inf)
+convert_norm(ExpInf, norm=1, to=2)
+convert_norm(ExpInf, norm=np.inf, to=2)
+convert_norm(ExpInf, norm=2, to=np.inf)

@@ -14,7 +14,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.checked_inverse import inward, normal_radius
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail, sub_gaussian_radius, sub_gaussian_tail
@@ -136,14 +136,12 @@ def yang_2020(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
     Expp,
     norm=1,
     source="Yang et al. 2020, differential method, p < 1",
-    inverse=lambda noise, radius, dim: exponential_radial(1, noise.p, 0.0).tail(radius / noise.scale(1)),
-    two_sided="path",
     needs_dim=False,
     applies=lambda noise: noise.p < 1,
 )
-def yang_2020_convex(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
+def yang_2020_convex(noise: Expp, dim: int | None) -> ScoreLaw:
     """Along an axis the score is p |x_i|^(p-1) with a random sign: coordinates near 0 lead. Finite at p = 1."""
-    return noise.scale(1) * exponential_radial(1, noise.p, 0.0).radius(tail)
+    return exponential_radial(1, noise.p, 0.0)
 
 
 def _information(noise: Expp) -> float:
@@ -185,14 +183,12 @@ def sub_gaussian(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
     Expp,
     norm=np.inf,
     source="ours: Laplace noise, differential method with the exact binomial law of the score",
-    inverse=lambda noise, radius, dim: sign_sum_law(dim).tail(radius / noise.scale(dim)),
-    two_sided="path",
     published=False,
     applies=lambda noise: noise.p == 1,
 )
-def sign_sum(noise: Expp, tail: np.ndarray, dim: int) -> np.ndarray:
+def sign_sum(noise: Expp, dim: int) -> ScoreLaw:
     """For p = 1 the score along a vector of signs is a sum of dim random signs."""
-    return noise.scale(dim) * sign_sum_law(dim).radius(tail)
+    return sign_sum_law(dim)
 
 
 @radius_rule(
@@ -211,9 +207,7 @@ def gaussian(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
     return noise.sigma * normal_radius(tail)
 
 
-convert_norm(Expp, "yang_2020", norm=1, to=2)
-convert_norm(Expp, "yang_2020", norm=1, to=np.inf)
-convert_norm(Expp, "yang_2020_convex", norm=1, to=2)
-convert_norm(Expp, "yang_2020_convex", norm=1, to=np.inf)
+convert_norm(Expp, norm=1, to=2)
+convert_norm(Expp, norm=1, to=np.inf)
 convert_norm(Expp, "fisher", norm=2, to=np.inf)
 convert_norm(Expp, "gaussian", norm=2, to=np.inf)

@@ -271,6 +271,5 @@ def constant_scale(noise: InputDependentGaussian, tail: np.ndarray, dim: int | N
 
 
 for _norm in (1, np.inf):
-    convert_norm(GaussianAt, "sukenik_2022", norm=2, to=_norm)
-    convert_norm(GaussianAt, "locally_constant", norm=2, to=_norm)
-    convert_norm(InputDependentGaussian, "constant_scale", norm=2, to=_norm)
+    convert_norm(GaussianAt, norm=2, to=_norm)
+    convert_norm(InputDependentGaussian, norm=2, to=_norm)

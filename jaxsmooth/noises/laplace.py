@@ -10,7 +10,7 @@ from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import sub_gaussian_radius, sub_gaussian_tail
 from jaxsmooth.radii.score_laws import sign_sum_law
 
@@ -64,12 +64,10 @@ def teng_2019(noise: Laplace, tail: np.ndarray, dim: int | None) -> np.ndarray:
     Laplace,
     norm=np.inf,
     source="Yang et al. 2020, differential method with the exact binomial law of the score",
-    inverse=lambda noise, radius, dim: sign_sum_law(dim).tail(radius / noise.scale(dim)),
-    two_sided="path",
 )
-def yang_2020(noise: Laplace, tail: np.ndarray, dim: int) -> np.ndarray:
+def yang_2020(noise: Laplace, dim: int) -> ScoreLaw:
     """Along a vector of signs the score is a sum of dim random signs: growth is a polygon, integrated exactly."""
-    return noise.scale(dim) * sign_sum_law(dim).radius(tail)
+    return sign_sum_law(dim)
 
 
 @radius_rule(

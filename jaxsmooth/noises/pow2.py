@@ -141,23 +141,17 @@ def _level_set(dim: int, k: float, a: float) -> LevelSet:
     )
 
 
-def _engine(noise: Pow2, dim: int) -> LevelSet:
-    return _level_set(dim, float(noise.k), noise.power(dim))
-
-
 @radius_rule(
     Pow2,
     norm=2,
     source="Yang et al. 2020, level-set method; exact",
-    inverse=lambda noise, radius, dim: _engine(noise, dim).tail(radius / noise.scale(dim)),
-    two_sided=lambda noise, tail, p_upper, dim: noise.scale(dim) * _engine(noise, dim).between(tail, p_upper),
 )
-def yang_2020(noise: Pow2, tail: np.ndarray, dim: int) -> np.ndarray:
+def yang_2020(noise: Pow2, dim: int) -> LevelSet:
     """The worst classifier answers on a level set of the likelihood ratio (Neyman-Pearson), found by its mass.
 
     A bound of the runner-up enters through the differential method for the same noise.
     """
-    return noise.scale(dim) * _engine(noise, dim).radius(tail)
+    return _level_set(dim, float(noise.k), noise.power(dim))
 
 
 convert_norm(Pow2, "yang_2020", norm=2, to=1)

@@ -12,7 +12,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.radii import convert_norm, radius_rule
+from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
 from jaxsmooth.radii.score_laws import one_coordinate, power_radial
 
@@ -105,33 +105,25 @@ def yang_2020(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
     return noise.scale(dim) * _axis_rate(noise, dim) * (1 - 2 * tail)
 
 
-def _axis_law(noise: PowInf, dim: int) -> Any:
-    return one_coordinate(power_radial(dim, noise.power(dim)), dim)
-
-
 @radius_rule(
     PowInf,
     norm=1,
     source="ours: differential method with the whole law of the score, which matters above p = 1 - 1 / (2 dim)",
-    inverse=lambda noise, radius, dim: _axis_law(noise, dim).tail(radius / noise.scale(dim)),
-    two_sided="path",
     published=False,
 )
-def one_coordinate_score(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
+def one_coordinate_score(noise: PowInf, dim: int) -> ScoreLaw:
     """The score along an axis is s(r), -s(r) or 0 with probabilities 1/(2d), 1/(2d) and the rest."""
-    return noise.scale(dim) * _axis_law(noise, dim).radius(tail)
+    return one_coordinate(power_radial(dim, noise.power(dim)), dim)
 
 
 @radius_rule(
     PowInf,
     norm=np.inf,
     source="Yang et al. 2020, differential method",
-    inverse=lambda noise, radius, dim: power_radial(dim, noise.power(dim)).tail(radius / noise.scale(dim)),
-    two_sided="path",
 )
-def yang_2020_linf(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
+def yang_2020_linf(noise: PowInf, dim: int) -> ScoreLaw:
     """Along a vector of signs the score is s(r) = a / (1 + r) with a random sign: small radii lead."""
-    return noise.scale(dim) * power_radial(dim, noise.power(dim)).radius(tail)
+    return power_radial(dim, noise.power(dim))
 
 
 @radius_rule(
@@ -147,7 +139,6 @@ def fisher(noise: PowInf, tail: np.ndarray, dim: int) -> np.ndarray:
     return noise.scale(dim) * fisher_radius(_information(noise, dim), tail)
 
 
-convert_norm(PowInf, "yang_2020", norm=1, to=2)
-convert_norm(PowInf, "one_coordinate_score", norm=1, to=2)
-convert_norm(PowInf, "yang_2020_linf", norm=np.inf, to=2)
-convert_norm(PowInf, "fisher", norm=2, to=np.inf)
+convert_norm(PowInf, norm=1, to=2)
+convert_norm(PowInf, norm=np.inf, to=2)
+convert_norm(PowInf, norm=2, to=np.inf)

@@ -200,7 +200,8 @@ def _two_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, runner_up: np.
         return np.maximum((ends[0] - ends[1] - slack) / 2, 0.0)
     beats = p_lower > runner_up
     tail = np.where(beats, _tail(p_lower), 0.5)
-    radius = rule.two_sided(noise, np.atleast_1d(tail), np.atleast_1d(np.where(beats, runner_up, 0.5)), dim)
+    with np.errstate(divide="ignore", over="ignore"):
+        radius = rule.two_sided(noise, np.atleast_1d(tail), np.atleast_1d(np.where(beats, runner_up, 0.5)), dim)
     return np.where(beats, np.maximum(radius.reshape(p_lower.shape), 0.0), 0.0) * (1 - rule.error)
 
 

@@ -26,6 +26,7 @@ from jaxsmooth import _check
 
 # SciPy's incomplete gamma and beta functions are right to about 1e-13 relative; growths are raised by more.
 _OUTWARD = 1 + 1e-12
+_DIFFERENCE = 2.0**-40
 
 
 class ScoreLaw:
@@ -159,7 +160,9 @@ class ScoreLaw:
             float64, negative where the bound lies above the probability.
         """
         odd = lambda below: np.where(below < 0.5, 1, -1) * self.radius(np.minimum(below, 1 - below))
-        return (odd(tail) + odd(np.maximum(p_upper, np.finfo(np.float64).tiny))) / 2
+        ends = odd(tail), odd(np.maximum(p_upper, np.finfo(np.float64).tiny))
+        # a difference of two that are rounded
+        return (ends[0] + ends[1] - _DIFFERENCE * (np.abs(ends[0]) + np.abs(ends[1]))) / 2
 
 
 def log_gain(law: ScoreLaw, probability: np.ndarray, distance: np.ndarray) -> np.ndarray:

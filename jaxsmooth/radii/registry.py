@@ -1,7 +1,9 @@
 """The registry of radius rules: for a noise and a norm, every theorem that turns a probability into a radius."""
 
 import dataclasses
+import inspect
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -58,6 +60,8 @@ class RadiusRule:
     error: float = _ERROR
 
 
+# Names of rules that were made by ``convert_norm``.
+_CONVERTED = re.compile(r"_from_l(1|2|inf)$")
 _RULES: dict[tuple[type, float], list[RadiusRule]] = {}
 
 
@@ -73,15 +77,19 @@ def radius_rule(
     needs_dim: bool = True,
     applies: Callable[[Any], bool] | None = None,
     error: float = _ERROR,
-) -> Callable[[OneSided], OneSided]:
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function as a radius rule of ``noise_type`` in ``norm``.
+
+    The function is ``(noise, tail, dim) -> radius``, or ``(noise, dim) -> law``: an object with ``radius(tail)``,
+    ``tail(radius)`` and ``between(tail, p_upper)`` at unit scale, such as a ``ScoreLaw`` or a ``LevelSet``, which
+    ``noise.scale(dim)`` multiplies. A second rule of a name replaces the first if its source is the same.
 
     Args:
         noise_type: the class of the noise the rule is for.
         norm: 1, 2 or ``np.inf``.
         source: theorem and paper, or "ours" with where the proof stands.
         inverse: the inverse of the rule, if it has a closed form.
-        two_sided: how a bound of the runner-up enters; see ``RadiusRule``.
+        two_sided: how a bound of the runner-up enters; see ``RadiusRule``. A law needs neither this nor ``inverse``.
         proved: False for a rule that is kept only to reproduce a table.
         published: False for a rule that is not in the literature.
         needs_dim: False if the rule does not depend on the dimension.
@@ -93,7 +101,7 @@ def radius_rule(
         A decorator that returns the function unchanged; the rule carries the function's name.
 
     Raises:
-        ValueError: if the norm is unknown, or ``error`` not in (0, 1).
+        ValueError: if the norm is unknown, ``error`` not in (0, 1), or a rule of this name has another source.
         TypeError: if ``noise_type`` is not a class.
 
     Example:
@@ -116,26 +124,52 @@ def radius_rule(
     if not isinstance(noise_type, type):
         raise TypeError(f"noise_type must be a class of noises; got {noise_type!r}")
 
-    def register(one_sided: OneSided) -> OneSided:
-        name = getattr(one_sided, "__name__", repr(one_sided)).lstrip("_")
-        rule = RadiusRule(
-            noise_type, norm, name, source, one_sided, inverse, two_sided, proved, published, needs_dim, applies, error
-        )
-        _RULES.setdefault((noise_type, norm), []).append(rule)
-        return one_sided
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = getattr(function, "__name__", repr(function)).lstrip("_")
+        forms = (function, inverse, two_sided)
+        if len(inspect.signature(function).parameters) == 2:
+            forms = _forms_of_law(function, *forms[1:])
+        rules = _RULES.setdefault((noise_type, norm), [])
+        rule = RadiusRule(noise_type, norm, name, source, *forms, proved, published, needs_dim, applies, error)
+        same = [i for i, other in enumerate(rules) if other.name == name]
+        if not same:
+            rules.append(rule)
+        elif rules[same[0]].source == source:
+            rules[same[0]] = rule
+        else:
+            raise ValueError(
+                f"{noise_type.__name__} has a rule {name!r} for norm {norm:g} from {rules[same[0]].source!r}; "
+                "name the function differently, or give the same source to replace the rule"
+            )
+        return function
 
     return register
 
 
-def convert_norm(noise_type: type, name: str, *, norm: float, to: float, published: bool | None = None) -> None:
-    r"""Register what a rule of one norm implies in another, by :math:`\|v\|_a \le d^{1/a - 1/q} \|v\|_q`.
+def _forms_of_law(
+    law_of: Callable[[Any, Any], Any], inverse: OneSided | None, two_sided: Literal["path"] | TwoSided | None
+) -> tuple[OneSided, OneSided, Literal["path"] | TwoSided | None]:
+    """The three functions of a rule from its law at unit scale."""
+    scale = lambda noise, dim: noise.scale(1 if dim is None else dim)
+    between = lambda law, *bounds: law.between(*bounds) if hasattr(law, "between") else np.zeros_like(bounds[0])
+    return (
+        lambda noise, tail, dim: scale(noise, dim) * law_of(noise, dim).radius(tail),
+        inverse or (lambda noise, radius, dim: law_of(noise, dim).tail(radius / scale(noise, dim))),
+        two_sided or (lambda noise, tail, p_upper, dim: scale(noise, dim) * between(law_of(noise, dim), tail, p_upper)),
+    )
+
+
+def convert_norm(
+    noise_type: type, name: str | None = None, *, norm: float, to: float, published: bool | None = None
+) -> None:
+    r"""Register what the rules of one norm imply in another, by :math:`\|v\|_a \le d^{1/a - 1/q} \|v\|_q`.
 
     A radius R in the a-norm is one of R in the q-norm for q <= a, and of :math:`R / d^{1/a - 1/q}` for q > a.
     For noise that is invariant under rotations nothing is lost from a = 2.
 
     Args:
         noise_type: the class of the noise.
-        name: the name of a rule registered for it.
+        name: the name of a rule registered for it; all that are no conversions themselves by default.
         norm: the norm a of that rule.
         to: the norm q of the new rule, which is named after the old one.
         published: whether the conversion is in the literature; as the rule it converts by default.
@@ -152,17 +186,23 @@ def convert_norm(noise_type: type, name: str, *, norm: float, to: float, publish
     norm, to = _check.norm(norm), _check.norm(to, "to")
     if not isinstance(noise_type, type):
         raise TypeError(f"noise_type must be a class of noises; got {noise_type!r}")
-    found = [rule for rule in _RULES.get((noise_type, norm), []) if rule.name == name]
+    rules = _RULES.get((noise_type, norm), [])
+    found = [rule for rule in rules if rule.name == name or (name is None and not _CONVERTED.search(rule.name))]
     if not found:
-        names = [rule.name for rule in _RULES.get((noise_type, norm), [])]
+        names = [rule.name for rule in rules]
         raise ValueError(f"name must be a rule of {noise_type.__name__} in norm {norm:g}, {names}; got {name!r}")
-    rule, exponent = found[0], min(0.0, 1 / to - 1 / norm)
+    for rule in found:
+        _convert(rule, to, published)
+
+
+def _convert(rule: RadiusRule, to: float, published: bool | None) -> None:
+    exponent = min(0.0, 1 / to - 1 / rule.norm)
     ratio = lambda dim: float(dim) ** exponent if exponent else 1.0
     two_sided, inverse = rule.two_sided, rule.inverse
     letter = lambda norm: "linf" if math.isinf(norm) else f"l{norm:g}"
     factor = f"R / dim^{-exponent:g}" if exponent else "the same R"
     register = radius_rule(
-        noise_type,
+        rule.noise_type,
         norm=to,
         source=f"{rule.source}; as an {letter(to)} radius: {factor}",
         inverse=None if inverse is None else lambda noise, radius, dim: inverse(noise, radius / ratio(dim), dim),
@@ -174,7 +214,7 @@ def convert_norm(noise_type: type, name: str, *, norm: float, to: float, publish
         error=max(rule.error, 2.0**-50),
     )
     converted = lambda noise, tail, dim: rule.one_sided(noise, tail, dim) * ratio(dim)
-    converted.__name__ = f"{name}_from_{letter(norm)}"
+    converted.__name__ = f"{rule.name}_from_{letter(rule.norm)}"
     register(converted)
 
 

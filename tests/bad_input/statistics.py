@@ -174,6 +174,12 @@ BOUNDS = {
         {"look": 0, "counts": [60], "certified": [0]},
         {**LOOKS, "counts": ([0.5], [-1], [99], "a", None), "certified": ([0.5], [-1], [9])},
     ),
+    "curve_tests": Row(js.bounds.curve_tests, {"n_max": 200, "alpha": 0.01}, {"n_max": (*INTEGER, 5), **A}),
+    "calibrated_thresholds": Row(
+        js.bounds.calibrated_thresholds,
+        {"tests": TESTS, "p": [0.5]},
+        {"tests": (None, 3), "p": (-0.1, 1.1, NAN, "0.5", None, [[0.5]])},
+    ),
     "adaptive_tests": Row(js.bounds.adaptive_tests, {"n_max": 200, "alpha": 0.01}, {"n_max": (*INTEGER, 5), **A}),
     "AdaptivePlan.decide": Row(
         js.bounds.AdaptivePlan(TESTS, [0.5, 0.6]).decide,
@@ -188,4 +194,5 @@ BOUNDS = {
     ),
     "ConfidentlyBelow": Row(js.bounds.ConfidentlyBelow, {"beta": 0.01}, {"beta": SHARE}),
     "ConditionalPower": Row(js.bounds.ConditionalPower, {"min_gain": 0.01}, {"min_gain": POSITIVE}),
+    "OptimalFutility": Row(js.bounds.OptimalFutility, {"min_gain": 0.01}, {"min_gain": POSITIVE}),
 }

@@ -12,13 +12,16 @@ from jaxsmooth.bounds import (
     ConfidentlyBelow,
     CurvePlan,
     GroupSequential,
+    OptimalFutility,
     Unreachable,
+    calibrated_thresholds,
     clopper_pearson_upper,
 )
 
 NULLS = special.ndtr(np.arange(0, 3.1, 0.5))
 TESTS = GroupSequential(100_000, 1e-3)
 RULES = [Unreachable(), ConfidentlyBelow(), ConfidentlyBelow(1e-4), ConditionalPower(), ConditionalPower(0.2)]
+RULES += [OptimalFutility(), OptimalFutility(0.5)]
 rules = pytest.mark.parametrize("rule", RULES, ids=repr)
 
 
@@ -39,9 +42,13 @@ def run(plan: CurvePlan, p: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarr
 
 @rules
 @pytest.mark.parametrize("any_class", [False, True])
-def test_decisions_follow_the_definition(rule, any_class):
-    plan = CurvePlan(TESTS, NULLS, any_class=any_class, futility=rule)
-    thresholds = TESTS.thresholds(NULLS, any_class=any_class)
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_decisions_follow_the_definition(rule, any_class, calibrated):
+    plan = CurvePlan(TESTS, NULLS, any_class=any_class, futility=rule, calibrated=calibrated)
+    if calibrated:
+        thresholds = calibrated_thresholds(TESTS, NULLS, any_class=any_class)
+    else:
+        thresholds = TESTS.thresholds(NULLS, any_class=any_class)
     for look, n in enumerate(plan.looks):
         counts = np.unique(np.concatenate([np.linspace(0, n, 50).astype(int), np.clip(thresholds[:, look], 0, n)]))
         for before in range(len(NULLS) + 1):
@@ -95,9 +102,10 @@ def test_giving_up_what_is_unreachable_loses_nothing():
     np.testing.assert_array_equal(*results)
 
 
-def test_conditional_power_saves_draws_at_little_loss():
+@pytest.mark.parametrize("rule", [ConditionalPower(), OptimalFutility()], ids=repr)
+def test_a_price_per_draw_saves_draws_at_little_loss(rule):
     p = np.random.default_rng(0).beta(0.7, 0.5, 20_000)
-    certified, draws = run(CurvePlan(TESTS, NULLS), p, seed=1)
+    certified, draws = run(CurvePlan(TESTS, NULLS, futility=rule), p, seed=1)
     patient, patient_draws = run(CurvePlan(TESTS, NULLS, futility=ConfidentlyBelow(1e-3)), p, seed=2)
     assert draws.mean() < 0.75 * patient_draws.mean()
     assert certified.mean() > patient.mean() - 0.002 * len(NULLS)
@@ -117,7 +125,7 @@ def test_minimal_counts_increase_with_the_certified_levels(nulls, n_max, min_gai
     tests = GroupSequential(n_max, 1e-3)
     if tests.required_n_max(min(nulls)) > n_max:
         return
-    for rule in (Unreachable(), ConfidentlyBelow(), ConditionalPower(min_gain)):
+    for rule in (Unreachable(), ConfidentlyBelow(), ConditionalPower(min_gain), OptimalFutility(min_gain)):
         minimal = CurvePlan(tests, sorted(nulls), futility=rule).minimal_counts
         assert minimal.shape == (len(tests.looks), len(nulls) + 1)
         assert np.all(np.diff(minimal, axis=1) >= 0)

@@ -257,3 +257,36 @@ def test_explain_names_the_rule_that_won() -> None:
     assert rule(js.noises.Uniform(1.0), 0.9, norm=2, dim=64) == "even_spread"
     assert rule(js.noises.ExpInf(1.0), 0.9999, norm=1, dim=64) == "one_coordinate_score"
     assert rule(js.noises.Exp2(1.0), 0.9, norm=np.inf, dim=64) == "level_set_from_l2"
+
+
+def test_a_second_rule_of_one_name_replaces_the_first_or_is_refused() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Own(js.noises.AbstractNoise):
+        sigma: float = 1.0
+        sample = scale = lambda self, *args: self.sigma
+
+    class Law:
+        radius, tail = staticmethod(lambda tail: 1 - 2 * tail), staticmethod(lambda radius: 0.5 - radius / 2)
+
+    def register(source: str, factor: float) -> None:
+        def rule(noise, dim):
+            return Law()
+
+        rule.__name__ = "rule" if factor == 1 else "closed"
+        closed = lambda noise, tail, dim: factor * noise.sigma * (1 - 2 * tail)
+        closed.__name__ = "closed"
+        decorate = js.radii.radius_rule(Own, norm=2, source=source, needs_dim=False)
+        decorate(rule if factor == 1 else closed)
+
+    register("a law", 1.0)
+    np.testing.assert_allclose(js.certified_radius(Own(2.0), 0.75), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(js.required_probability(Own(2.0), 1.0), 0.75, rtol=1e-11)
+    assert js.certified_radius(Own(2.0), 0.4, p_upper=0.1) == 0  # a law without ``between``
+    for factor in (2.0, 3.0):
+        register("a paper", factor)
+        assert [rule.name for rule in js.radii.rules_for(Own, 2)] == ["rule", "closed"]
+        np.testing.assert_allclose(js.certified_radius(Own(1.0), 0.75), factor / 2, rtol=1e-12)
+    with pytest.raises(ValueError, match="has a rule 'closed' for norm 2 from 'a paper'"):
+        register("another paper", 4.0)
+    js.radii.convert_norm(Own, norm=2, to=1)
+    assert [rule.name for rule in js.radii.rules_for(Own, 1)] == ["rule_from_l2", "closed_from_l2"]

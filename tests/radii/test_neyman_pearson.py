@@ -15,7 +15,7 @@ import pytest
 import jaxsmooth as js
 from tests.noises.families import FAMILIES, NAMES, Family
 
-SAMPLES = {8: 10_000, 64: 20_000}
+SAMPLES = {2: 40_000, 3: 40_000, 8: 10_000, 64: 20_000}
 NORMS = [1, 2, np.inf]
 
 
@@ -96,6 +96,44 @@ def test_no_two_sided_radius_is_refuted(index: int) -> None:
     for norm in NORMS:
         for p_lower, p_upper in ((0.4, 0.1), (0.7, 0.05)):
             assert excess(index, 8, norm, p_lower, p_upper) < 5, (norm, p_lower)
+
+
+def between_axis_and_diagonal(dim: int) -> list[np.ndarray]:
+    """Unit vectors of l2 from a coordinate axis to the diagonal, through vectors of fewer ones as well."""
+    sparse = [
+        np.repeat([1.0, t, 0.0], [ones, 1, dim - ones - 1]) for ones in range(1, dim) for t in np.linspace(0, 1, 5)
+    ]
+    even = [np.append(1.0, np.full(dim - 1, t)) for t in np.linspace(0.1, 0.9, 5)]
+    return [v / np.linalg.norm(v) for v in sparse + even]
+
+
+CUBICAL = [
+    i for i, f in enumerate(FAMILIES) if isinstance(f.noise, js.noises.ExpInf | js.noises.PowInf | js.noises.Exp1)
+]
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("index", CUBICAL, ids=lambda index: NAMES[index])
+def test_no_direction_refutes_an_l2_radius(index: int, dim: int) -> None:
+    family, p_lower = FAMILIES[index], np.array([0.55, 0.75, 0.95])
+    if getattr(family.noise, "j", 0) >= dim - 1:
+        pytest.skip("there is no such noise in so few dimensions")
+    radius = js.certified_radius(family.noise, p_lower, dim=dim)
+    for v in between_axis_and_diagonal(dim):
+        for p, length in zip(p_lower, radius / family.scale(dim), strict=True):
+            mass, error = worst_mass(family, draws(index, dim), length * v, 1 - p)
+            # five standard errors: 3e-7 for each of the 15 directions or fewer, and three probabilities
+            assert mass < 0.5 + 5 * error, (v, p)
+
+
+@pytest.mark.parametrize(
+    "index", [i for i in CUBICAL if not getattr(FAMILIES[i].noise, "j", 0)], ids=lambda i: NAMES[i]
+)
+def test_an_l2_radius_twice_too_large_is_refuted(index: int) -> None:
+    family = FAMILIES[index]
+    length = 2 * js.certified_radius(family.noise, 0.75, dim=2) / family.scale(2)
+    found = [worst_mass(family, draws(index, 2), length * v, 0.25) for v in between_axis_and_diagonal(2)]
+    assert max((mass - 0.5) / error for mass, error in found) > 5
 
 
 EXACT = [
