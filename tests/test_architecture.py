@@ -36,6 +36,7 @@ OPTIONAL = {
 }  # fmt: skip
 LINES = 400
 POSITIONAL = 5
+MOST_ANY = 0.08  # of annotated arguments: what a library cannot say about pytrees and what users pass to be checked
 # The arguments of a formula or of an experiment, in the order in which the literature's programs are called.
 MORE_POSITIONAL = {
     "diagnostics.ball_certified_radius": 6,
@@ -250,6 +251,21 @@ def test_no_assert_checks_what_users_pass():
     assert asserts_on_arguments(ast.parse("def f(x):\n    y = g(x)\n    assert y is not None\n")) == []
     for path in PACKAGE.rglob("*.py"):
         assert asserts_on_arguments(ast.parse(path.read_text())) == [], path
+
+
+def annotations(tree: ast.AST) -> Iterator[str]:
+    """What the arguments of all functions in a file are annotated with."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = [argument for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+            yield from (ast.unparse(argument.annotation) for argument in given if argument.annotation is not None)
+
+
+def test_few_arguments_are_annotated_with_any():
+    assert list(annotations(ast.parse("def f(x: Any, *, n: int = 1, **rest: Any): ..."))) == ["Any", "int", "Any"]
+    found = [name for path in PACKAGE.rglob("*.py") for name in annotations(ast.parse(path.read_text()))]
+    assert len(found) > 1000
+    assert found.count("Any") < MOST_ANY * len(found)
 
 
 def test_public_functions_have_few_positional_parameters():
