@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import pydoc
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -228,9 +229,23 @@ def test_init_files_only_reexport():
     for path in PACKAGE.rglob("__init__.py"):
         docstring, *statements = ast.parse(path.read_text()).body
         assert isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant), path
+        if path.parent == PACKAGE:
+            *statements, listed, completion = statements
+            names = [name.asname for statement in statements for name in getattr(statement, "names", ())]
+            assert isinstance(listed, ast.Assign) and ast.unparse(listed.targets) == "__all__"
+            assert sorted(ast.literal_eval(listed.value)) == sorted(names), "__all__ holds what is re-exported"
+            assert ast.unparse(completion) == "def __dir__() -> list[str]:\n    return __all__"
         for statement in statements:
             assert isinstance(statement, ast.ImportFrom), f"{path}, line {statement.lineno}: not an import"
             assert all(name.asname == name.name for name in statement.names), f"{path}, line {statement.lineno}"
+
+
+def test_help_and_completion_start_with_the_verbs():
+    assert dir(jaxsmooth) == sorted(jaxsmooth.__all__)
+    assert jaxsmooth.__all__[0] == "certify" and jaxsmooth.__all__[-1] == "__version__"
+    page = pydoc.plain(pydoc.render_doc(jaxsmooth))
+    assert page.index("certify_curve") < page.index("PACKAGE CONTENTS")
+    assert [name for name in jaxsmooth.__all__ if name.startswith("_")] == ["__version__"]
 
 
 def asserts_on_arguments(tree: ast.Module) -> list[int]:
