@@ -1,4 +1,22 @@
-"""Randomized smoothing in JAX: certify any classifier, truthfully and fast."""
+"""Randomized smoothing in JAX: certify any classifier, truthfully and fast.
+
+Verbs, all as ``verb(key, classify, noise, x, ...)``:
+    certify            a radius for each image, within which the answer provably does not change
+    certify_curve      the largest of given radii, with as few votes as it takes
+    certify_adaptive   as many votes as each image needs
+    certify_stream     the same for batches that come one after the other
+    certify_batch      labels and radii on the device, inside ``jit``
+    predict            labels, or ABSTAIN
+    count_votes        votes alone
+
+From votes, without a model:
+    recertify          a recorded ledger again, at another alpha, n or norm
+    certificates       counts of any origin
+    certified_radius, required_probability, radius_table    one bound of a probability, one radius
+
+Before a long run: check_classifier, self_check, measure_throughput. Noises are in ``noises``, training in
+``objectives`` and ``losses``, numbers, tables and logs in ``analysis``.
+"""
 
 from jaxsmooth import analysis as analysis
 from jaxsmooth import bounds as bounds
@@ -36,3 +54,18 @@ from jaxsmooth.radii import radius_table as radius_table
 from jaxsmooth.radii import required_probability as required_probability
 from jaxsmooth.sampling import count_votes as count_votes
 from jaxsmooth.sampling.throughput import measure_throughput as measure_throughput
+
+__all__ = [  # noqa: RUF022 - in the order of a reader
+    "certify", "certify_curve", "certify_adaptive", "certify_stream", "certify_batch", "predict", "count_votes",
+    "recertify", "certificates", "concatenate",
+    "certified_radius", "required_probability", "radius_table",
+    "check_classifier", "self_check", "measure_throughput",
+    "Certificates", "Votes", "Reason", "Rule", "ABSTAIN", "frozen_pytree", "static",
+    "noises", "scales", "designs", "bounds", "radii", "ledger", "losses", "objectives", "interop", "datasets",
+    "analysis", "diagnostics",
+    "__version__",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

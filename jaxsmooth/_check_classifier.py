@@ -3,14 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
 
 from jaxsmooth import _check, _keys
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, Classify, perturbed
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
 from jaxsmooth.sampling import inputs, suspicious
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
@@ -72,7 +71,7 @@ class ClassifierCheck:
 
 
 @deliberate
-def check_classifier(key: Array, classify: Classify, noise: Any, x: Any) -> ClassifierCheck:
+def check_classifier(key: Array, classify: Classify, noise: Noise, x: ArrayLike) -> ClassifierCheck:
     """Look for what makes certificates wrong or worthless, with a handful of draws; takes seconds.
 
     Up to 16 of the images are classified, clean and under noise, in two batch sizes and orders. Looked at are rows
@@ -122,11 +121,11 @@ def check_classifier(key: Array, classify: Classify, noise: Any, x: Any) -> Clas
     return ClassifierCheck(tuple(found), len(rows) - len(x))
 
 
-def _noisy(key: Array, noise: Any, x: np.ndarray) -> np.ndarray:
+def _noisy(key: Array, noise: Noise, x: np.ndarray) -> np.ndarray:
     """Images under noise, ``(images, draws, *event)``."""
 
     @jax.jit
-    def draw(noise: Any, x: Array, key: Array) -> Array:
+    def draw(noise: Noise, x: Array, key: Array) -> Array:
         keys = _keys.split(key, (len(x), _DRAWS))
         one = lambda noise, image, key: perturbed(noise, key, image)
         return jax.vmap(jax.vmap(one, (None, None, 0)))(noise.at(x), x, keys)
@@ -189,7 +188,7 @@ def _of_scores(scores: np.ndarray) -> Iterator[Finding]:
     )
 
 
-def _of_units(noise: Any, x: np.ndarray) -> Iterator[Finding]:
+def _of_units(noise: Noise, x: np.ndarray) -> Iterator[Finding]:
     sigma = getattr(noise, "sigma", None)
     low, high, mean, deviation = (float(f(x)) for f in (np.min, np.max, np.mean, np.std))
     if sigma is not None:

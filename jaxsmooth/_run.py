@@ -15,7 +15,7 @@ from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._transfers import deliberate, deliberate_steps
-from jaxsmooth._types import Noise, Votes, depends_on_input, frozen, sigma_per_image
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, Votes, depends_on_input, frozen, sigma_per_image
 from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_design
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
 from jaxsmooth.ledger.recording import Recording
@@ -28,13 +28,13 @@ from jaxsmooth.sampling.suspicious import warn_of_invalid
 @deliberate
 def run_array(
     design: AbstractDesign,
-    key: Any,
-    classify: Any,
-    noise: Any,
-    x: Any,
+    key: Array,
+    classify: Classify,
+    noise: Noise,
+    x: ArrayLike,
     *,
-    labels: Any = None,
-    image_ids: Any = None,
+    labels: ArrayLike | None = None,
+    image_ids: ArrayLike | None = None,
     batch_size: int | None,
     mesh: Mesh | None,
     ledger: str | os.PathLike[str] | None,
@@ -65,9 +65,9 @@ def run_array(
 @deliberate_steps
 def run_stream(
     design: AbstractDesign,
-    key: Any,
-    classify: Any,
-    noise: Any,
+    key: Array,
+    classify: Classify,
+    noise: Noise,
     batches: Iterable[Any],
     *,
     batch_size: int | None,
@@ -97,7 +97,9 @@ def run_stream(
 
 
 @deliberate
-def run_ledger(design: AbstractDesign, ledger: Any, noise: Any, *, labels: Any = None, x: Any = None) -> Any:
+def run_ledger(
+    design: AbstractDesign, ledger: Any, noise: Noise, *, labels: ArrayLike | None = None, x: ArrayLike | None = None
+) -> Any:
     """What a design concludes of recorded votes alone: the looks at them are repeated."""
     check_design(design)
     recorded = ledger if isinstance(ledger, ledgers.Ledger) else ledgers.read(_check.path("ledger", ledger))
@@ -201,7 +203,7 @@ class _Memory:
 class _Stream:
     """Batches that are read as they are needed, and the sizes of those not given out."""
 
-    def __init__(self, batches: Any, noise: Any) -> None:
+    def __init__(self, batches: Any, noise: Noise) -> None:
         if not isinstance(batches, Iterable) or isinstance(batches, str | bytes) or hasattr(batches, "dtype"):
             raise TypeError(
                 "batches must be an iterable of arrays (images, *event), such as a generator or a list; got "
@@ -245,7 +247,7 @@ class _Stream:
             yield from map(Arrival, x, (np.arange(arrived, arrived + len(x)) if ids is None else ids).tolist())
             arrived += len(x)
 
-    def _checked(self, x: Any, labels: Any, ids: Any, classes: int) -> tuple[np.ndarray, Any, Any]:
+    def _checked(self, x: Any, labels: object, ids: object, classes: int) -> tuple[np.ndarray, Any, Any]:
         like = (labels is not None, ids is not None)
         if like != self._like:
             kinds = {
@@ -298,13 +300,13 @@ def _until(looks: list[int], known: Any) -> list[int]:
     return looks[:missing]
 
 
-def _check_traced(verb: str, *values: Any) -> None:
+def _check_traced(verb: str, *values: object) -> None:
     if _check.is_traced(*values):
         instead = "count_votes" if verb == "predict" else "certify_batch"
         raise TypeError(f"{verb} works on the host and cannot be traced; inside jit use {instead}")
 
 
-def _check_recorded_noise(recorded: ledgers.Ledger, noise: Any) -> None:
+def _check_recorded_noise(recorded: ledgers.Ledger, noise: Noise) -> None:
     given = noise_header(_check.float32_noise(noise), tuple(recorded.header["event"]))
     if any(recorded.header.get(name) != value for name, value in given.items()):
         raise ValueError(
@@ -313,7 +315,7 @@ def _check_recorded_noise(recorded: ledgers.Ledger, noise: Any) -> None:
         )
 
 
-def _recorded_images(recorded: ledgers.Ledger, x: Any) -> Any:
+def _recorded_images(recorded: ledgers.Ledger, x: ArrayLike | None) -> Any:
     """The images, checked to be those of the ledger."""
     if x is None:
         raise ValueError("x must hold the images, in the order of their ids, for noise that depends on the image")

@@ -107,11 +107,11 @@ class Noise(Protocol):
         """What a draw makes of one event."""
         ...
 
-    def at(self, x: Array) -> Any:
+    def at(self, x: Array | np.ndarray) -> Any:
         """The noise used at each image, its leaves with a leading axis ``(images,)``."""
         ...
 
-    def frozen_at(self, x: Any) -> Any:
+    def frozen_at(self, x: ArrayLike) -> Any:
         """The noise at these images as radius rules see it, on the host."""
         ...
 
@@ -121,22 +121,22 @@ class Noise(Protocol):
         ...
 
 
-def depends_on_input(noise: Any) -> bool:
+def depends_on_input(noise: object) -> bool:
     """Whether sigma is a function of the image; a noise that does not say so has one sigma."""
     return getattr(noise, "depends_on_input", False)
 
 
-def frozen(noise: Any, x: Any) -> Any:
+def frozen(noise: Noise, x: ArrayLike) -> Any:
     """The noise at these images as radius rules see it: itself, unless it depends on them."""
     return noise.frozen_at(x) if depends_on_input(noise) else noise
 
 
-def sigma_per_image(noise: Any) -> bool:
+def sigma_per_image(noise: object) -> bool:
     """Whether the noise is that of several images, each with a sigma of its own."""
     return np.ndim(getattr(noise, "sigma", 0.0)) > 0
 
 
-def perturbed(noise: Any, key: Array, x: Array) -> Array:
+def perturbed(noise: Noise, key: Array, x: Array) -> Array:
     """What a draw makes of one event; a noise that does not say so adds a sample."""
     if hasattr(noise, "perturb"):
         return noise.perturb(key, x)

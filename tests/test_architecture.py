@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import pydoc
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ OPTIONAL = {
 }  # fmt: skip
 LINES = 400
 POSITIONAL = 5
+MOST_ANY = 0.08  # of annotated arguments: what a library cannot say about pytrees and what users pass to be checked
 # The arguments of a formula or of an experiment, in the order in which the literature's programs are called.
 MORE_POSITIONAL = {
     "diagnostics.ball_certified_radius": 6,
@@ -227,9 +229,23 @@ def test_init_files_only_reexport():
     for path in PACKAGE.rglob("__init__.py"):
         docstring, *statements = ast.parse(path.read_text()).body
         assert isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant), path
+        if path.parent == PACKAGE:
+            *statements, listed, completion = statements
+            names = [name.asname for statement in statements for name in getattr(statement, "names", ())]
+            assert isinstance(listed, ast.Assign) and ast.unparse(listed.targets) == "__all__"
+            assert sorted(ast.literal_eval(listed.value)) == sorted(names), "__all__ holds what is re-exported"
+            assert ast.unparse(completion) == "def __dir__() -> list[str]:\n    return __all__"
         for statement in statements:
             assert isinstance(statement, ast.ImportFrom), f"{path}, line {statement.lineno}: not an import"
             assert all(name.asname == name.name for name in statement.names), f"{path}, line {statement.lineno}"
+
+
+def test_help_and_completion_start_with_the_verbs():
+    assert dir(jaxsmooth) == sorted(jaxsmooth.__all__)
+    assert jaxsmooth.__all__[0] == "certify" and jaxsmooth.__all__[-1] == "__version__"
+    page = pydoc.plain(pydoc.render_doc(jaxsmooth))
+    assert page.index("certify_curve") < page.index("PACKAGE CONTENTS")
+    assert [name for name in jaxsmooth.__all__ if name.startswith("_")] == ["__version__"]
 
 
 def asserts_on_arguments(tree: ast.Module) -> list[int]:
@@ -250,6 +266,21 @@ def test_no_assert_checks_what_users_pass():
     assert asserts_on_arguments(ast.parse("def f(x):\n    y = g(x)\n    assert y is not None\n")) == []
     for path in PACKAGE.rglob("*.py"):
         assert asserts_on_arguments(ast.parse(path.read_text())) == [], path
+
+
+def annotations(tree: ast.AST) -> Iterator[str]:
+    """What the arguments of all functions in a file are annotated with."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = [argument for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+            yield from (ast.unparse(argument.annotation) for argument in given if argument.annotation is not None)
+
+
+def test_few_arguments_are_annotated_with_any():
+    assert list(annotations(ast.parse("def f(x: Any, *, n: int = 1, **rest: Any): ..."))) == ["Any", "int", "Any"]
+    found = [name for path in PACKAGE.rglob("*.py") for name in annotations(ast.parse(path.read_text()))]
+    assert len(found) > 1000
+    assert found.count("Any") < MOST_ANY * len(found)
 
 
 def test_public_functions_have_few_positional_parameters():

@@ -1,12 +1,12 @@
 """Certified accuracy of every class, with exact confidence intervals."""
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import radius_text
 from jaxsmooth.analysis.scores import num_classes_of, scored
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
@@ -61,7 +61,7 @@ class ClassWiseAccuracy:
 
 def class_wise_accuracy(
     certificates: Certificates,
-    labels: Any,
+    labels: ArrayLike,
     *,
     radius: float = 0.0,
     num_classes: int | None = None,

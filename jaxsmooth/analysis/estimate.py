@@ -1,12 +1,11 @@
 """Estimates of the certified-accuracy curve from few votes: not certificates, and another type."""
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Votes
+from jaxsmooth._types import ArrayLike, Noise, Votes
 from jaxsmooth.radii import required_probability
 
 
@@ -37,7 +36,7 @@ class CurveEstimate:
 
 
 def estimate_curve(
-    votes: Votes, labels: Any, noise: Any, radii: Any, *, norm: float = 2, dim: int | None = None
+    votes: Votes, labels: ArrayLike, noise: Noise, radii: ArrayLike, *, norm: float = 2, dim: int | None = None
 ) -> CurveEstimate:
     r"""Estimate the certified accuracy that infinitely many votes would give, from a few hundred.
 

@@ -3,9 +3,10 @@
 import dataclasses
 import decimal
 import math
-from typing import Any
 
 import numpy as np
+
+from jaxsmooth._types import Noise
 
 COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
 
@@ -48,7 +49,7 @@ def norm_in_words(norm: float) -> str:
     return "linf" if norm == np.inf else f"l{norm:g}"
 
 
-def noise_parameters(noise: Any) -> dict[str, float] | None:
+def noise_parameters(noise: Noise) -> dict[str, float] | None:
     """The fields of a noise as Python numbers; None if one of them is no number."""
     if not dataclasses.is_dataclass(noise):
         return None

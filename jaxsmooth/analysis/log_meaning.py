@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxsmooth import _check, noises
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._types import Votes
+from jaxsmooth._types import Noise, Votes
 from jaxsmooth._version import __version__
 from jaxsmooth.analysis.log_format import LogWarning, noise_parameters, norm_in_words
 from jaxsmooth.analysis.summary import draws_behind_bounds, noise_in_words
@@ -152,7 +152,7 @@ def _fields(content: Mapping[str, Any], rows: int) -> dict[str, Any]:
     return fields
 
 
-def _described(noise: Any) -> dict[str, Any] | None:
+def _described(noise: Noise) -> dict[str, Any] | None:
     """A noise as name, parameters and words; the names of other libraries' classes have dots."""
     if noise is None:
         return None

@@ -1,14 +1,13 @@
 """paired_difference: what one method has over another on the same images, with an interval."""
 
-from typing import Any
-
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 
 
 def paired_difference(
-    first: Any, second: Any, *, alpha: float = 0.05, resamples: int = 4000, seed: int = 0
+    first: ArrayLike, second: ArrayLike, *, alpha: float = 0.05, resamples: int = 4000, seed: int = 0
 ) -> tuple[float, float, float]:
     """The mean of first - second over images and runs, with its bootstrap interval.
 
@@ -54,7 +53,7 @@ def paired_difference(
     return float(gap.mean()), float(lower), float(upper)
 
 
-def _scores(name: str, value: Any) -> np.ndarray:
+def _scores(name: str, value: object) -> np.ndarray:
     array = _check.as_array(name, value)
     scores = _check.as_float64(name, array.astype(np.int8) if array.dtype.kind == "b" else array)
     if scores.ndim not in (1, 2) or not scores.size:
@@ -66,7 +65,7 @@ def _scores(name: str, value: Any) -> np.ndarray:
     return scores
 
 
-def _same_shape(second: np.ndarray, first: Any) -> np.ndarray:
+def _same_shape(second: np.ndarray, first: ArrayLike) -> np.ndarray:
     if second.shape != np.shape(first):
         raise ValueError(
             f"second must have the shape of first, {np.shape(first)}, to be compared in pairs; got {second.shape}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import norm_in_words
 from jaxsmooth.analysis.scores import certified_accuracy, scored
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
@@ -26,9 +27,9 @@ _MARKED = 40
 
 def plot_certified_accuracy(
     certificates: Certificates | Mapping[str, Certificates],
-    labels: Any,
+    labels: ArrayLike | Mapping[str, ArrayLike],
     *,
-    radii: Any = None,
+    radii: ArrayLike | None = None,
     alpha: float | None = None,
     ax: Axes | None = None,
     title: str | None = None,
@@ -92,7 +93,7 @@ def plot_certified_accuracy(
     return ax
 
 
-def _labels_of(labels: Any, name: str) -> Any:
+def _labels_of(labels: ArrayLike | Mapping[str, ArrayLike], name: str) -> Any:
     if not isinstance(labels, Mapping):
         return labels
     if name not in labels:
@@ -100,7 +101,7 @@ def _labels_of(labels: Any, name: str) -> Any:
     return labels[name]
 
 
-def _curve(certificates: Certificates, labels: Any, radii: Any) -> tuple[np.ndarray, np.ndarray]:
+def _curve(certificates: Certificates, labels: ArrayLike, radii: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     """Increasing radii and the certified accuracy there; for the exact curve down to 0."""
     if radii is not None:
         at = np.unique(_check.nonnegative("radii", radii))

@@ -6,10 +6,10 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._types import ABSTAIN
+from jaxsmooth._types import ABSTAIN, ArrayLike
 
 
-def certified_accuracy(certificates: Certificates, labels: Any, radii: Any) -> Any:
+def certified_accuracy(certificates: Certificates, labels: ArrayLike, radii: ArrayLike) -> Any:
     r"""The fraction of all images whose label is certified at a radius.
 
     :math:`\mathrm{CA}(r) = \frac1N \#\{i : c_i = y_i,\ R_i \ge r\}`. Abstentions and wrong labels count as
@@ -43,7 +43,7 @@ def certified_accuracy(certificates: Certificates, labels: Any, radii: Any) -> A
     return _fraction(certified, len(radius))
 
 
-def average_certified_radius(certificates: Certificates, labels: Any) -> float:
+def average_certified_radius(certificates: Certificates, labels: ArrayLike) -> float:
     r"""The mean certified radius of all images, 0 where the label is wrong or nothing is certified.
 
     :math:`\mathrm{ACR} = \frac1N \sum_i R_i\, 1[c_i = y_i]`, the area under the certified accuracy. It grows
@@ -94,7 +94,7 @@ def abstention_rate(certificates: Certificates) -> float:
     return float(_fraction(np.sum(label == ABSTAIN), len(label)))
 
 
-def scored(certificates: Certificates, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+def scored(certificates: Certificates, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """``(radius, correct)``: float64 and bool, one per image; an abstention is never correct."""
     label, radius = checked_certificates(certificates)
     classes = _check.class_labels(labels, images=len(label), classes=num_classes_of(certificates))
@@ -122,5 +122,5 @@ def num_classes_of(certificates: Certificates) -> int | None:
     return None if certificates.votes is None else int(np.shape(certificates.votes.counts)[-1])
 
 
-def _fraction(count: Any, total: int) -> Any:
+def _fraction(count: ArrayLike, total: int) -> Any:
     return (np.asarray(count, np.float64) / total if total else np.full(np.shape(count), np.nan))[()]

@@ -3,13 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._types import ABSTAIN
+from jaxsmooth._types import ABSTAIN, ArrayLike, Noise
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
 from jaxsmooth.analysis.scores import abstention_rate, certified_accuracy, scored
 
@@ -77,7 +76,7 @@ class Summary:
         )
 
 
-def summary(certificates: Certificates, labels: Any, radii: Any) -> Summary:
+def summary(certificates: Certificates, labels: ArrayLike, radii: ArrayLike) -> Summary:
     """Certified accuracy, average certified radius, abstention and cost of certificates, as one table.
 
     The average certified radius stands next to n and alpha, because it grows with n: two of them compare
@@ -167,7 +166,7 @@ def _suspicious(certificates: Certificates) -> Iterator[str]:
         )
 
 
-def noise_in_words(noise: Any) -> str:
+def noise_in_words(noise: Noise) -> str:
     """A noise with its parameters; the words of a log that was read stay as they are."""
     if noise is None:
         return "noise unknown"

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._types import ABSTAIN
+from jaxsmooth._types import ABSTAIN, ArrayLike
 from jaxsmooth.analysis.log_format import norm_in_words, radius_text, rounded_down, rounded_up
 from jaxsmooth.analysis.paired import paired_difference
 from jaxsmooth.analysis.read_log import read_log, read_log_ids
@@ -41,7 +41,7 @@ class _Run:
 
 def table(
     runs: Mapping[str, Any],
-    radii: Any = None,
+    radii: ArrayLike | None = None,
     *,
     format: str = "text",
     baseline: str | None = None,

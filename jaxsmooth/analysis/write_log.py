@@ -4,12 +4,12 @@ import datetime
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import COLUMNS, radius_text
 from jaxsmooth.analysis.log_meaning import is_ours, sidecar_path, sidecar_paths, to_json
 from jaxsmooth.analysis.replace_files import regular_file, replace_files
@@ -21,9 +21,9 @@ _HEADER = "\t".join(COLUMNS)
 def write_log(
     path: str | os.PathLike[str],
     certificates: Certificates,
-    labels: Any,
+    labels: ArrayLike,
     *,
-    image_ids: Any = None,
+    image_ids: ArrayLike | None = None,
     times: Sequence[float | datetime.timedelta] | None = None,
 ) -> None:
     """Write certificates as the tab-separated log that the field exchanges.
@@ -101,7 +101,7 @@ def _has_content(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
 
 
-def _checked_ids(image_ids: Any, images: int) -> np.ndarray:
+def _checked_ids(image_ids: ArrayLike | None, images: int) -> np.ndarray:
     if image_ids is None:
         return np.arange(images)
     ids = np.asarray(image_ids)

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
-from jaxsmooth._types import ABSTAIN, Noise, Votes
+from jaxsmooth._types import ABSTAIN, ArrayLike, Noise, Votes
 from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, votes_since
@@ -107,7 +107,7 @@ class Fixed(AbstractDesign):
 
 
 def certificates(
-    selection: Any,
+    selection: ArrayLike,
     votes: Any,
     noise: Noise,
     *,
@@ -165,7 +165,7 @@ def certificates(
 
 
 def _certificates(
-    selection: np.ndarray, votes: Votes, noise: Any, *, n: Any, dim: int, alpha: float, norm: float, runner_up: str
+    selection: np.ndarray, votes: Votes, noise: Noise, *, n: Any, dim: int, alpha: float, norm: float, runner_up: str
 ) -> Certificates:
     """What ``n`` votes prove about the classes that other votes selected."""
     top = selection.argmax(-1)
@@ -191,14 +191,14 @@ def _certificates(
     )
 
 
-def checked_runner_up(value: Any) -> RunnerUp:
+def checked_runner_up(value: object) -> RunnerUp:
     """Refuse what is not one of the two."""
     if value not in ("complement", "bounded"):
         raise ValueError(f'runner_up must be "complement" or "bounded"; got {value!r}')
     return value
 
 
-def checked_votes(name: str, value: Any) -> Votes:
+def checked_votes(name: str, value: object) -> Votes:
     """``value`` as ``Votes`` of NumPy arrays; counts alone have no invalid draws."""
     if isinstance(value, Votes):
         counts, invalid = np.asarray(value.counts), np.asarray(value.invalid)

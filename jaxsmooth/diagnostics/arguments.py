@@ -1,13 +1,11 @@
 """Checked arguments of the closed forms and estimators: float64 arrays in range, or an error that says what to do."""
 
-from typing import Any
-
 import numpy as np
 
 from jaxsmooth import _check
 
 
-def finite(name: str, value: Any) -> np.ndarray:
+def finite(name: str, value: object) -> np.ndarray:
     """``value`` as float64, finite, any shape."""
     array = _check.as_float64(name, value)
     if not np.isfinite(array).all():
@@ -15,7 +13,7 @@ def finite(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def dimensions(name: str, value: Any, *, at_least: int = 1) -> np.ndarray:
+def dimensions(name: str, value: object, *, at_least: int = 1) -> np.ndarray:
     """``value`` as whole numbers in float64, any shape."""
     array = _check.as_float64(name, value)
     good = (array >= at_least) & (array == np.floor(array)) & np.isfinite(array)
@@ -24,7 +22,7 @@ def dimensions(name: str, value: Any, *, at_least: int = 1) -> np.ndarray:
     return array
 
 
-def thresholds(value: Any) -> np.ndarray:
+def thresholds(value: object) -> np.ndarray:
     """``value`` as float64 strictly between 0 and 1, any shape."""
     array = _check.as_float64("threshold", value)
     if not ((array > 0) & (array < 1)).all():
@@ -36,7 +34,7 @@ def thresholds(value: Any) -> np.ndarray:
     return array
 
 
-def half_angles(value: Any) -> np.ndarray:
+def half_angles(value: object) -> np.ndarray:
     """``value`` as float64 radians strictly between 0 and pi / 2, any shape."""
     array = _check.as_float64("theta", value)
     good = (array > 0) & (array < np.pi / 2)
@@ -48,7 +46,7 @@ def half_angles(value: Any) -> np.ndarray:
     return array
 
 
-def labelled(labels: Any, name: str = "labels", number: int | None = None) -> np.ndarray:
+def labelled(labels: object, name: str = "labels", number: int | None = None) -> np.ndarray:
     """``labels`` as int64 ``(number,)``, at least 0, not empty."""
     array = _check.class_labels(labels, name, images=number)
     if not array.size:
@@ -56,7 +54,7 @@ def labelled(labels: Any, name: str = "labels", number: int | None = None) -> np
     return array
 
 
-def sigmas(name: str, value: Any) -> np.ndarray:
+def sigmas(name: str, value: object) -> np.ndarray:
     """``value`` as float64 ``(S,)``, finite and at least 0; a single number becomes one entry."""
     array = np.atleast_1d(_check.nonnegative(name, value))
     if array.ndim != 1 or not array.size:
@@ -64,7 +62,7 @@ def sigmas(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def events(name: str, value: Any) -> np.ndarray:
+def events(name: str, value: object) -> np.ndarray:
     """``value`` as float32 ``(N, *event)``, finite and not empty."""
     array = _check.as_array(name, value)
     if not np.issubdtype(array.dtype, np.floating):
@@ -79,7 +77,7 @@ def events(name: str, value: Any) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def points(name: str, value: Any) -> np.ndarray:
+def points(name: str, value: object) -> np.ndarray:
     """``value`` as float32 ``(N, dim)``, finite and not empty."""
     array = events(name, value)
     return array.reshape(len(array), -1)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check, _keys
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 
 
 def ball_field(key: Array, r: float, zeta: float, side: int, *, trials: int = 10_000) -> np.ndarray:
@@ -51,7 +51,7 @@ def ball_field(key: Array, r: float, zeta: float, side: int, *, trials: int = 10
     return field
 
 
-def grid_risk(h: Any, alpha: Any, beta: Any) -> Any:
+def grid_risk(h: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Any:
     r"""The share of pixels that are wrong after training with alpha and smoothing with beta.
 
     :math:`\Delta_{\alpha,\beta}`, the mean of :math:`|\phi(h) - \phi(\phi(h * p_\alpha) * p_\beta)|` with

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.bessel_ratio import bessel_ratio
 from jaxsmooth.diagnostics.noncentral import ball_log_outside, ball_probability
@@ -20,7 +21,7 @@ from jaxsmooth.radii.bracket import bracket_root
 from jaxsmooth.radii.limits import sampling_cap
 
 
-def ball_prob(rho: Any, R: Any, sigma: Any, d: Any) -> Any:
+def ball_prob(rho: ArrayLike, R: ArrayLike, sigma: ArrayLike, d: ArrayLike) -> Any:
     r"""The class probability at a distance from the centre of the ball.
 
     .. math:: P(\|\rho e_1 + \sigma Z\|_2 \le R) = F_{\chi'^2_d(\rho^2 / \sigma^2)}(R^2 / \sigma^2)
@@ -49,7 +50,7 @@ def ball_prob(rho: Any, R: Any, sigma: Any, d: Any) -> Any:
     return ball_probability(rho / sigma, R / sigma, d)[()]
 
 
-def ball_smoothed_radius(R: Any, sigma: Any, d: Any, threshold: Any = 0.5) -> Any:
+def ball_smoothed_radius(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, threshold: ArrayLike = 0.5) -> Any:
     r"""The radius of the smoothed ball: 0 where it has vanished, above R where it has grown.
 
     The :math:`R_\sigma` at which ``ball_prob`` equals the threshold; by monotonicity in the distance the smoothed
@@ -89,7 +90,7 @@ def ball_smoothed_radius(R: Any, sigma: Any, d: Any, threshold: Any = 0.5) -> An
     return (result * sigma)[()]
 
 
-def ball_vanishing_sigma(R: Any, d: Any, threshold: Any) -> Any:
+def ball_vanishing_sigma(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
     r"""The sigma beyond which nothing is left of the ball.
 
     .. math:: \sigma_{van} = R / \sqrt{F_{\chi^2_d}^{-1}(\mathrm{threshold})}
@@ -119,7 +120,7 @@ def ball_vanishing_sigma(R: Any, d: Any, threshold: Any) -> Any:
     return (R / np.sqrt(2 * special.gammaincinv(d / 2, threshold)))[()]
 
 
-def ball_vanishing_bound(R: Any, d: Any, threshold: Any) -> Any:
+def ball_vanishing_bound(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
     r"""The published upper bound of ``ball_vanishing_sigma``, :math:`R \sqrt{c / d}` with c = 1 / threshold.
 
     Args:
@@ -148,7 +149,7 @@ def ball_vanishing_bound(R: Any, d: Any, threshold: Any) -> Any:
     return (R / np.sqrt(threshold * d))[()]
 
 
-def ball_shrink_onset(R: Any, d: Any, threshold: Any) -> Any:
+def ball_shrink_onset(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
     r"""The sigma beyond which the smoothed ball is smaller than the ball; below it, it is larger.
 
     0 for thresholds of at least 1/2, where every sigma shrinks it. Below 1/2 a small sigma makes the region grow.
@@ -186,7 +187,7 @@ def ball_shrink_onset(R: Any, d: Any, threshold: Any) -> Any:
     return (result * R)[()]
 
 
-def ball_shrinkage_rate(R: Any, sigma: Any, d: Any, threshold: Any) -> Any:
+def ball_shrinkage_rate(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
     r"""How fast the smoothed ball shrinks, :math:`-dR_\sigma / d\sigma`; nan where it has vanished.
 
     .. math:: -\frac{dR_\sigma}{d\sigma} = \frac1\sigma \left(R \frac{I_{d/2-1}(z)}{I_{d/2}(z)} - R_\sigma\right),
@@ -226,7 +227,7 @@ def ball_shrinkage_rate(R: Any, sigma: Any, d: Any, threshold: Any) -> Any:
 
 
 def ball_certified_radius(
-    R: Any, sigma: Any, d: Any, rho: Any = 0.0, n: int | None = None, alpha: float | None = None
+    R: ArrayLike, sigma: ArrayLike, d: ArrayLike, rho: ArrayLike = 0.0, n: int | None = None, alpha: float | None = None
 ) -> Any:
     r"""The l2 radius certified at a point of the ball, :math:`\sigma \Phi^{-1}(p)`, 0 where p is at most 1/2.
 
@@ -269,7 +270,7 @@ def ball_certified_radius(
     return (sigma * np.maximum(quantile, 0.0))[()]
 
 
-def _broadcast(*values: Any) -> tuple[np.ndarray, ...]:
+def _broadcast(*values: ArrayLike) -> tuple[np.ndarray, ...]:
     """Checked ``(..., R, sigma, d)`` of one shape; what stands before R was checked by the caller."""
     *first, R, sigma, d = values
     checked = [*first, _check.positives("R", R), _check.positives("sigma", sigma), arguments.dimensions("d", d)]

@@ -1,12 +1,13 @@
 """Accuracy of every class over sigma: who pays for smoothing, and what chance alone would show."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 from scipy import special
 
 from jaxsmooth import _check
-from jaxsmooth._types import ABSTAIN, Array, Classify
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.sigma_sweep import votes_over_sigma
@@ -44,7 +45,7 @@ class ClasswiseAccuracy(NamedTuple):
     null_band: np.ndarray
 
 
-def classwise_accuracy(labels: Any, preds: Any, K: int, *, alpha: float = 0.05) -> ClasswiseAccuracy:
+def classwise_accuracy(labels: ArrayLike, preds: ArrayLike, K: int, *, alpha: float = 0.05) -> ClasswiseAccuracy:
     r"""Accuracy of every class, with the extremes that equal classes would show by chance.
 
     The minimum over classes is low and the maximum high even if all classes are equally hard: with n images each and
@@ -94,7 +95,9 @@ def classwise_accuracy(labels: Any, preds: Any, K: int, *, alpha: float = 0.05) 
     return ClasswiseAccuracy(acc, n, interval, low, high, high - low, percentiles, null_min, null_max, band)
 
 
-def classwise_certified(labels: Any, preds: Any, radii: Any, grid: Any, *, K: int | None = None) -> np.ndarray:
+def classwise_certified(
+    labels: ArrayLike, preds: ArrayLike, radii: ArrayLike, grid: ArrayLike, *, K: int | None = None
+) -> np.ndarray:
     """Certified accuracy of every class over radii.
 
     Args:
@@ -147,7 +150,15 @@ class ClasswiseOverSigma(NamedTuple):
 
 
 def classwise_over_sigma(
-    fn: Classify, x: Any, y: Any, sigmas: Any, n: int, key: Array, *, batch_size: int | None = None, mesh: Any = None
+    fn: Classify,
+    x: ArrayLike,
+    y: ArrayLike,
+    sigmas: ArrayLike,
+    n: int,
+    key: Array,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
 ) -> ClasswiseOverSigma:
     """Accuracy of every class as sigma grows, on the device, with the same standard normal noise for every sigma.
 
@@ -194,7 +205,7 @@ def classwise_over_sigma(
     return ClasswiseOverSigma(votes, acc)
 
 
-def _predicted(preds: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _predicted(preds: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     predicted = _check.as_array("preds", preds)
     if predicted.dtype.kind not in "iu" or predicted.shape != shape:
         raise ValueError(

@@ -16,13 +16,13 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import random
 from jaxsmooth.radii.bracket import bracket_root
 
 
-def cone_prob(depth: Any, theta: Any, sigma: Any, d: Any) -> Any:
+def cone_prob(depth: ArrayLike, theta: ArrayLike, sigma: ArrayLike, d: ArrayLike) -> Any:
     r"""The class probability at a point on the axis of the cone.
 
     .. math:: P(s) = P(C \cot\theta \le s/\sigma + Z) = 1 - F_{nct}(\sqrt{d-1} \cot\theta;\ d - 1,\ s/\sigma)
@@ -57,7 +57,7 @@ def cone_prob(depth: Any, theta: Any, sigma: Any, d: Any) -> Any:
     return _probability(scaled, theta, d)[()]
 
 
-def cone_rate(theta: Any, d: Any, threshold: Any) -> Any:
+def cone_rate(theta: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
     """The shrinkage rate s*: smoothing moves the apex of the cone by s* sigma into it.
 
     The root of ``cone_prob`` = threshold in units of sigma; the same for every sigma. Negative if the region grows,
@@ -101,7 +101,7 @@ def cone_rate(theta: Any, d: Any, threshold: Any) -> Any:
     return np.mean(bracket_root(excess, low, high), axis=0).reshape(theta.shape)[()]
 
 
-def cone_rate_bound(theta: Any, d: Any, threshold: Any) -> Any:
+def cone_rate_bound(theta: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
     r"""The published lower bound of ``cone_rate``; nan where its condition on the angle fails.
 
     .. math:: s^* \ge \sqrt{\frac{d-1}{c \tan^2\theta}}\;
@@ -136,7 +136,7 @@ def cone_rate_bound(theta: Any, d: Any, threshold: Any) -> Any:
     return np.where(bound > 0, bound, np.nan)[()]
 
 
-def cone_critical_angle(d: Any, threshold: Any) -> Any:
+def cone_critical_angle(d: ArrayLike, threshold: ArrayLike) -> Any:
     r"""The half-angle below which the cone shrinks, in radians; pi / 2, any cone, for thresholds of at least 1/2.
 
     The probability at the apex is :math:`\frac12 I_{\sin^2\theta}(\frac{d-1}2, \frac12)`, whatever sigma; the cone

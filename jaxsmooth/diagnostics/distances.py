@@ -4,14 +4,14 @@ They say on what scale noise can merge or separate what. A gap is compared with 
 about sigma along any one direction; the radius of a ball with sigma sqrt(dim), the length of the noise.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.scales.neighbours import nearest_neighbours, true_squares
 
@@ -37,7 +37,7 @@ class InterferenceDistance(NamedTuple):
     nn_same: np.ndarray
 
 
-def interference_distance(x: Any, labels: Any, chunk: int = 4096) -> InterferenceDistance:
+def interference_distance(x: ArrayLike, labels: ArrayLike, chunk: int = 4096) -> InterferenceDistance:
     """The distance of every point to the nearest point of another class, exactly.
 
     A shortlist of ten by matrix products of full float32 precision is measured again by differences, and again all
@@ -106,7 +106,7 @@ def _nearest_member(points: Array, members: np.ndarray, chunk: int) -> tuple[np.
     return distance, place
 
 
-def component_gap(x_k: Any) -> np.ndarray:
+def component_gap(x_k: ArrayLike) -> np.ndarray:
     """The gaps within one class: edge lengths of its minimum spanning tree, in increasing order.
 
     Balls of radius r around the points hang together in exactly one component more than there are edges longer than

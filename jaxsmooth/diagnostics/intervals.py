@@ -14,6 +14,7 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.radii.bracket import bracket_root
 
@@ -22,7 +23,7 @@ from jaxsmooth.radii.bracket import bracket_root
 _PER_SIGMA = 64
 
 
-def smooth_intervals(iv: Any, sigma: float, threshold: float) -> np.ndarray:
+def smooth_intervals(iv: ArrayLike, sigma: ArrayLike, threshold: ArrayLike) -> np.ndarray:
     r"""The points at which a union of intervals has at least a given probability under Gaussian noise.
 
     .. math:: \{x : \sum_j \Phi\big(\tfrac{b_j - x}\sigma\big) - \Phi\big(\tfrac{a_j - x}\sigma\big) \ge
@@ -66,7 +67,7 @@ def smooth_intervals(iv: Any, sigma: float, threshold: float) -> np.ndarray:
     return edges.reshape(-1, 2)
 
 
-def interval_risk(iv: Any, alpha: Any, beta: Any) -> Any:
+def interval_risk(iv: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Any:
     r"""The risk of smoothing with beta after training with alpha: the length on which the answer is wrong.
 
     The length of the symmetric difference of D and :math:`(D_\alpha)_\beta`, both steps at threshold 1/2, which is
@@ -136,7 +137,7 @@ def closing_sigma(gap: float, width: float = 1.0) -> float:
     return float(np.mean(root))
 
 
-def _union(iv: Any) -> np.ndarray:
+def _union(iv: ArrayLike) -> np.ndarray:
     """The intervals checked, sorted and merged where they touch."""
     array = _check.as_float64("iv", iv)
     if array.ndim != 2 or array.shape[1] != 2 or np.isnan(array).any() or (array[:, 0] > array[:, 1]).any():

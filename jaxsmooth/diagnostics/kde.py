@@ -1,17 +1,15 @@
 """The classifier of infinite augmentation: Bayes' rule for the training set under Gaussian noise, no network."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 
 
-def kde_augmented_classifier(xtr: Any, ytr: Any, alpha: Any) -> Classify:
+def kde_augmented_classifier(xtr: ArrayLike, ytr: ArrayLike, alpha: ArrayLike) -> Classify:
     r"""The classifier that training on infinitely many noisy copies of a data set tends to.
 
     Scores, up to a positive factor and a constant of x, are the log of :math:`\sum_{i: y_i = k}

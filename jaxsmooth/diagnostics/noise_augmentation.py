@@ -7,6 +7,7 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.sigma_grid import SigmaGrid
 
@@ -44,7 +45,7 @@ class NoiseAugmentationGap:
 def noise_augmentation_gap(
     grid: SigmaGrid,
     *,
-    validation: Any = None,
+    validation: ArrayLike | None = None,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -123,7 +124,7 @@ def noise_augmentation_gap(
     )
 
 
-def mcnemar_p_value(first: Any, second: Any) -> Any:
+def mcnemar_p_value(first: ArrayLike, second: ArrayLike) -> Any:
     """The exact two-sided p-value of McNemar's test: are two classifiers right equally often on the same images?
 
     Only images on which one is right and the other wrong count; each is a fair coin under the hypothesis.
@@ -162,7 +163,7 @@ def mcnemar_p_value(first: Any, second: Any) -> Any:
     return np.minimum(2 * np.where(total > 0, tail, 1.0), 1.0)[()]
 
 
-def _checked_grid(grid: Any) -> tuple[SigmaGrid, int]:
+def _checked_grid(grid: ArrayLike) -> tuple[SigmaGrid, int]:
     """The grid with arrays that fit each other, and which of its alphas is 0."""
     if not isinstance(grid, SigmaGrid):
         raise TypeError(f"grid must be a SigmaGrid, as sigma_grid returns; got {type(grid).__name__}")
@@ -191,7 +192,7 @@ def _fit(first: np.ndarray, second: np.ndarray) -> bool:
     return True
 
 
-def _split(labels: np.ndarray, validation: Any) -> np.ndarray:
+def _split(labels: np.ndarray, validation: ArrayLike | None) -> np.ndarray:
     """The images that choose alpha; by default every other one of each class."""
     if validation is None:
         chosen = np.zeros(len(labels), bool)

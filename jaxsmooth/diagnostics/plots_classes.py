@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.analysis.plot import COLORS, TEXT, new_axes
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.classwise import ClasswiseAccuracy
@@ -26,7 +26,7 @@ _AREAS = ("#A6CEE3", "#F7B799", "#A8DDB5", "#E7BCD6", "#BDBDBD", "#F6D98B", "#BF
 
 
 def plot_class_accuracy(
-    sigmas: Any, found: Sequence[ClasswiseAccuracy], *, names: Sequence[str] | None = None, ax: Axes | None = None
+    sigmas: ArrayLike, found: Sequence[ClasswiseAccuracy], *, names: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Accuracy of every class over sigma, and the band in which equal classes would lie.
 
@@ -70,7 +70,7 @@ def plot_class_accuracy(
     return dress(ax, "sigma of the smoothing noise", "accuracy of each class", legend="lower left")
 
 
-def plot_extreme_classes(sigmas: Any, accuracy: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
+def plot_extreme_classes(sigmas: ArrayLike, accuracy: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
     """Lowest and highest accuracy of a class over sigma, mean over seeds with 95 % intervals.
 
     Args:
@@ -113,8 +113,8 @@ def plot_decision_regions(
     extent: tuple[float, float, float, float],
     n: int = 200,
     resolution: int = 120,
-    points: Any = None,
-    labels: Any = None,
+    points: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """The regions of a classifier of the plane after smoothing.
@@ -160,9 +160,9 @@ def plot_decision_regions(
         vmax=classes - 0.5, interpolation="nearest",
     )  # fmt: skip
     if points is not None:
-        points, labels = np.asarray(points), arguments.labelled(labels)
-        for k in np.unique(labels):
-            ax.plot(*points[labels == k].T, ".", ms=3, color=COLORS[k % len(COLORS)], label=f"class {k}")
+        at, classes_at = np.asarray(points), arguments.labelled(labels)
+        for k in np.unique(classes_at):
+            ax.plot(*at[classes_at == k].T, ".", ms=3, color=COLORS[k % len(COLORS)], label=f"class {k}")
     ax.set_aspect("equal")
     dress(ax, "first coordinate", "second coordinate", title=f"sigma = {sigma:g}")
     ax.grid(False)
@@ -208,7 +208,9 @@ def plot_ray_ratios(found: Mapping[str, RegionShrinkage], *, ax: Axes | None = N
     return dress(ax, "class; rays without an exit within reach; origins lost", "exit after smoothing / before")
 
 
-def plot_distances(found: InterferenceDistance, gaps: Any, *, sigma: float, dim: int, ax: Axes | None = None) -> Axes:
+def plot_distances(
+    found: InterferenceDistance, gaps: ArrayLike, *, sigma: float, dim: int, ax: Axes | None = None
+) -> Axes:
     """Distances between and within classes against the scales of the noise.
 
     Args:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.plot import TEXT, new_axes
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.figure_style import curve_style, dress
@@ -106,7 +107,7 @@ def plot_risk(grid: SigmaGrid, *, ax: Axes | None = None) -> Axes:
     return dress(ax, "sigma of the training noise", "risk", legend="best")
 
 
-def plot_benefit(alphas: Any, difference: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
+def plot_benefit(alphas: ArrayLike, difference: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
     """Risk minus the risk without training noise, mean over fields or seeds with 95 % intervals.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._program import jit
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
 from jaxsmooth.sampling import count_votes
@@ -48,9 +48,9 @@ class RegionShrinkage(NamedTuple):
 
 def region_shrinkage(
     fn: Classify,
-    origin: Any,
-    cls: Any,
-    dirs: Any,
+    origin: ArrayLike,
+    cls: ArrayLike,
+    dirs: ArrayLike,
     sigma: float,
     t_max: float,
     steps: int,
@@ -128,7 +128,7 @@ def region_shrinkage(
     return _summary(np.asarray(base, np.float64).reshape(shape), np.asarray(smooth, np.float64).reshape(shape), far)
 
 
-def _classes(cls: Any, origins: int, number: int) -> np.ndarray:
+def _classes(cls: ArrayLike, origins: int, number: int) -> np.ndarray:
     """One class for each origin, below the number of classes."""
     classes = arguments.labelled(np.atleast_1d(cls), "cls")
     if len(classes) not in (1, origins) or classes.max() >= number:

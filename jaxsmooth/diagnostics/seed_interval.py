@@ -1,11 +1,12 @@
 """The mean over trainings and how far it may be from the mean over all trainings."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
 
 
@@ -25,7 +26,7 @@ class SeedInterval(NamedTuple):
     deviation: np.ndarray
 
 
-def seed_interval(values: Any, *, axis: int = 0, confidence: float = 0.95) -> SeedInterval:
+def seed_interval(values: ArrayLike, *, axis: int = 0, confidence: float = 0.95) -> SeedInterval:
     r"""Mean over seeds and Student's interval, :math:`\bar v \pm t_{S-1} s / \sqrt S`.
 
     It speaks of new trainings on the same images, and assumes roughly normal values; the minimum over classes varies

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.sigma_sweep import votes_over_sigma
 
@@ -38,13 +39,13 @@ class SigmaGrid(NamedTuple):
 def sigma_grid(
     train_fn: Callable[[Array, float], Classify],
     data: tuple[Any, Any],
-    alphas: Any,
-    betas: Any,
+    alphas: ArrayLike,
+    betas: ArrayLike,
     seeds: Sequence[int],
     n: int,
     *,
     batch_size: int | None = None,
-    mesh: Any = None,
+    mesh: Mesh | None = None,
 ) -> SigmaGrid:
     """Train with every alpha, smooth with every beta, for every seed; keep which images are right.
 

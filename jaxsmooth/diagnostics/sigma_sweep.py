@@ -1,13 +1,14 @@
 """One base classifier under smoothing noise of several sizes: its votes and its certified radii."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._program import jit
-from jaxsmooth._types import ABSTAIN, Array, Classify
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
 from jaxsmooth.diagnostics import arguments
@@ -20,14 +21,14 @@ from jaxsmooth.sampling import count_votes, inputs
 def votes_over_sigma(
     key: Array,
     classify: Classify,
-    x: Any,
-    sigmas: Any,
+    x: ArrayLike,
+    sigmas: ArrayLike,
     n: int,
     *,
     first: int = 0,
-    image_ids: Any = None,
+    image_ids: ArrayLike | None = None,
     batch_size: int | None = None,
-    mesh: Any = None,
+    mesh: Mesh | None = None,
 ) -> np.ndarray:
     """Votes under Gaussian noise of several sizes, the same standard normal numbers for each.
 
@@ -94,7 +95,7 @@ class RadiusOverSigma(NamedTuple):
     label: np.ndarray
     sigmas: np.ndarray
 
-    def average(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def average(self, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Mean radius over images, both readings of the literature.
 
         Args:
@@ -111,15 +112,15 @@ class RadiusOverSigma(NamedTuple):
 
 def radius_over_sigma(
     fn: Classify,
-    x: Any,
-    sigmas: Any,
+    x: ArrayLike,
+    sigmas: ArrayLike,
     n: int,
     alpha: float,
     key: Array,
     *,
     n0: int = 100,
     batch_size: int | None = None,
-    mesh: Any = None,
+    mesh: Mesh | None = None,
 ) -> RadiusOverSigma:
     r"""Certified l2 radius of every image as sigma grows: the rise along the cap, then the fall.
 

@@ -3,10 +3,11 @@
 import sys
 from typing import Any
 
+from jaxsmooth._types import Classify
 from jaxsmooth.interop.nnx import from_nnx
 
 
-def in_evaluation_mode(classify: Any) -> Any:
+def in_evaluation_mode(classify: Classify) -> Any:
     """The classifier; of a bare model what can be called with a batch alone.
 
     Args:
@@ -21,7 +22,7 @@ def in_evaluation_mode(classify: Any) -> Any:
     if _is_a(classify, "flax.nnx", "Module"):
         # As it is it would train its batch statistics on the noise, or keep dropout on.
         return from_nnx(classify)
-    if _is_a(classify, "flax.linen", "Module") and classify.scope is None:
+    if _is_a(classify, "flax.linen", "Module") and getattr(classify, "scope", None) is None:
         raise TypeError(
             f"classify must be a classifier, not a Linen module without its variables; got {type(classify).__name__}. "
             "Use jaxsmooth.interop.from_linen(model, variables)"
@@ -41,7 +42,7 @@ def in_evaluation_mode(classify: Any) -> Any:
     return classify
 
 
-def _is_a(value: Any, module: str, name: str) -> bool:
+def _is_a(value: object, module: str, name: str) -> bool:
     """Whether this is an instance of a class of a package that may not be installed."""
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(value, kind)

@@ -50,7 +50,7 @@ def evaluation_arguments(call: Callable[..., Any], given: Mapping[str, Any]) -> 
     return tuple(sorted(arguments.items()))
 
 
-def check_static(name: str, value: Any) -> None:
+def check_static(name: str, value: object) -> None:
     """Refuse a value that cannot be part of a compiled program."""
     try:
         hash(value)

@@ -235,7 +235,7 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
     return merged
 
 
-def whole_lines(content: bytes, path: Any) -> tuple[bytes, int]:
+def whole_lines(content: bytes, path: object) -> tuple[bytes, int]:
     """The content up to its last line break, and how many bytes of a torn line that leaves out."""
     end = content.rfind(b"\n") + 1
     if end == 0 and not _FIRST_BYTES.startswith(content[: len(_FIRST_BYTES)]):
@@ -243,7 +243,7 @@ def whole_lines(content: bytes, path: Any) -> tuple[bytes, int]:
     return content[:end], len(content) - end
 
 
-def warn_of_torn_line(torn: int, path: Any) -> None:
+def warn_of_torn_line(torn: int, path: object) -> None:
     """Say so if a last line of this many bytes was torn."""
     if torn:
         warnings.warn(
@@ -252,7 +252,7 @@ def warn_of_torn_line(torn: int, path: Any) -> None:
         )
 
 
-def parse(content: bytes, path: Any) -> Ledger | None:
+def parse(content: bytes, path: object) -> Ledger | None:
     """The ledger in whole lines; None if there are none."""
     ledger = None
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
@@ -273,7 +273,7 @@ def parse(content: bytes, path: Any) -> Ledger | None:
     return ledger
 
 
-def check_header(header: Mapping[str, Any], expected: Mapping[str, Any], path: Any) -> None:
+def check_header(header: Mapping[str, Any], expected: Mapping[str, Any], path: object) -> None:
     """Refuse a ledger of another run; the message says in what it differs."""
     for name in {**expected, **header}:
         if header.get(name) != expected.get(name):

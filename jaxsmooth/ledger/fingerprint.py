@@ -11,13 +11,13 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
-from jaxsmooth._types import Array, perturbed
+from jaxsmooth._types import Array, Classify, Noise, perturbed
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.file import digest
 
 
 def run_header(
-    key_data: Array, classify: Any, noise: Any, event: tuple[int, ...], classes: int, mesh: Mesh | None
+    key_data: Array, classify: Classify, noise: Noise, event: tuple[int, ...], classes: int, mesh: Mesh | None
 ) -> dict[str, Any]:
     """Everything that votes depend on, apart from the images: each of these must agree to add votes.
 
@@ -39,7 +39,7 @@ def run_header(
     }
 
 
-def noise_header(noise: Any, event: tuple[int, ...]) -> dict[str, str]:
+def noise_header(noise: Noise, event: tuple[int, ...]) -> dict[str, str]:
     """The noise in words, and the digest of its arrays and of the programs that find and draw it."""
     known_by = digest(_text(_traced_noise(noise, event)), _leaves(noise))
     return {"noise": _in_words(noise), "noise_digest": known_by}
@@ -67,7 +67,7 @@ def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:
 _RANDOM = ("random_seed", "random_split", "random_bits", "random_gamma", "threefry2x32", "rng_bit_generator")
 
 
-def _devices(key_data: Any, classify: Any, mesh: Mesh | None) -> list[Any]:
+def _devices(key_data: Array, classify: Classify, mesh: Mesh | None) -> list[Any]:
     """Where votes are counted: on the mesh, where arrays were put on purpose, or on the default device."""
     if mesh is not None:
         return list(mesh.devices.flat)
@@ -75,8 +75,8 @@ def _devices(key_data: Any, classify: Any, mesh: Mesh | None) -> list[Any]:
     return list((put[0] if put else jax.device_put(np.float32(0))).devices())
 
 
-def _traced_noise(noise: Any, event: tuple[int, ...]) -> ClosedJaxpr:
-    def draw(noise: Any, x: Array, data: Array) -> Array:
+def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
+    def draw(noise: Noise, x: Array, data: Array) -> Array:
         key = jax.random.wrap_key_data(data, impl="threefry2x32")
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(2, dtype=jnp.int32))
         return jax.vmap(perturbed)(noise.at(x), keys, x)
@@ -85,7 +85,7 @@ def _traced_noise(noise: Any, event: tuple[int, ...]) -> ClosedJaxpr:
     return _traced(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
 
 
-def _in_words(noise: Any) -> str:
+def _in_words(noise: Noise) -> str:
     if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
         values = [(field.name, getattr(noise, field.name)) for field in dataclasses.fields(noise)]
         return f"{type(noise).__name__}({', '.join(f'{name}={_in_words(value)}' for name, value in values)})"
@@ -119,7 +119,7 @@ def _text(program: ClosedJaxpr) -> bytes:
     return text.encode() + b"".join(_leaves(closed.consts) for closed in inside)
 
 
-def _programs(value: Any) -> Iterator[ClosedJaxpr | Jaxpr]:
+def _programs(value: object) -> Iterator[ClosedJaxpr | Jaxpr]:
     """The program and every program inside it."""
     if isinstance(value, ClosedJaxpr):
         yield value

@@ -1,16 +1,13 @@
 """Confidence-aware training: the easiest copies of hard images, the worst copy of easy ones."""
 
-from typing import Any
-
 import jax.numpy as jnp
-import numpy as np
 
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.losses import inputs
 from jaxsmooth.losses.mixup import copies_kl
 
 
-def lowest_cross_entropy(logits: Any, labels: Any, count: Any) -> Array:
+def lowest_cross_entropy(logits: ArrayLike, labels: ArrayLike, count: ArrayLike) -> Array:
     r"""The cross-entropies of the ``count`` easiest noisy copies, :math:`\frac1m \sum_{k \le \kappa} \ell_{(k)}`.
 
     Divided by the number m of copies, not by the count.
@@ -38,7 +35,7 @@ def lowest_cross_entropy(logits: Any, labels: Any, count: Any) -> Array:
     """
     logits = inputs.stacked(logits)
     labels = inputs.classes(labels, logits)
-    count = count if hasattr(count, "dtype") else np.asarray(count)
+    count = inputs.array(count)
     if not jnp.issubdtype(count.dtype, jnp.integer):
         raise TypeError(f"count must be integers, copies to keep; got dtype {count.dtype}")
     if count.shape != labels.shape:
@@ -48,7 +45,7 @@ def lowest_cross_entropy(logits: Any, labels: Any, count: Any) -> Array:
     return jnp.where(kept, ordered, 0.0).sum(0) / logits.shape[0]
 
 
-def worst_kl(logits: Any, target: Any) -> Array:
+def worst_kl(logits: ArrayLike, target: ArrayLike) -> Array:
     r"""The largest divergence of a noisy prediction from a target, :math:`\max_i \mathrm{KL}(t \| p_i)`.
 
     Args:

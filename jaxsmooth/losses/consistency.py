@@ -1,10 +1,10 @@
 """Consistency regularization: every noisy copy should agree with the average, and the average be sure."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.losses import inputs
 from jaxsmooth.losses.smoothed import gaussian_cross_entropy, log_mean_softmax
 
@@ -12,7 +12,7 @@ Kind = Literal["decoupled", "kl", "cross_entropy", "mse"]
 KINDS: tuple[Kind, ...] = ("decoupled", "kl", "cross_entropy", "mse")
 
 
-def consistency_kl(logits: Any) -> Array:
+def consistency_kl(logits: ArrayLike) -> Array:
     r"""How far the noisy predictions are from their average, :math:`\frac1m \sum_i \mathrm{KL}(\bar p \| p_i)`.
 
     Not the Jensen-Shannon divergence, which has the arguments in the other order: a copy that gives almost
@@ -41,7 +41,7 @@ def consistency_kl(logits: Any) -> Array:
     return inputs.divergence(jnp.exp(log_mean)[None], log_mean[None], inputs.log_softmax(logits)).mean(0)
 
 
-def mean_entropy(logits: Any) -> Array:
+def mean_entropy(logits: ArrayLike) -> Array:
     r"""The entropy of the averaged prediction, :math:`H(\bar p) = -\sum_c \bar p(c) \log \bar p(c)`.
 
     Args:
@@ -67,7 +67,9 @@ def mean_entropy(logits: Any) -> Array:
     return -inputs.expectation(jnp.exp(log_mean), log_mean)
 
 
-def consistency(logits: Any, labels: Any, lam: Any, eta: Any = 0.5, *, kind: Kind = "decoupled") -> Array:
+def consistency(
+    logits: ArrayLike, labels: ArrayLike, lam: ArrayLike, eta: ArrayLike = 0.5, *, kind: Kind = "decoupled"
+) -> Array:
     r"""Cross-entropy of every noisy copy with a regularizer that makes the copies agree.
 
     With :math:`\bar p` the average of the m predictions :math:`p_i`, the regularizer is

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 
 
-def stacked(logits: Any, *, at_least: int = 1) -> Array:
+def stacked(logits: ArrayLike, *, at_least: int = 1) -> Array:
     """Logits ``(num_samples, batch, classes)`` as float32, whatever the precision of the network."""
     logits = _real("logits", logits)
     if logits.ndim != 3:
@@ -25,7 +25,7 @@ def stacked(logits: Any, *, at_least: int = 1) -> Array:
     return logits
 
 
-def per_image(name: str, value: Any, logits: Array) -> Array:
+def per_image(name: str, value: ArrayLike, logits: Array) -> Array:
     """Scores or probabilities ``(batch, classes)`` as float32, of the shape of one noisy copy."""
     value = _real(name, value)
     if value.shape != logits.shape[1:]:
@@ -33,10 +33,9 @@ def per_image(name: str, value: Any, logits: Array) -> Array:
     return value
 
 
-def classes(labels: Any, logits: Array) -> Array:
+def classes(labels: ArrayLike, logits: Array) -> Array:
     """The true classes, integers ``(batch,)``; concrete ones must be classes."""
-    if not hasattr(labels, "dtype"):
-        labels = np.asarray(labels)
+    labels = array(labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise TypeError(f"labels must be integers, the true classes; got dtype {labels.dtype}")
     if labels.shape != logits.shape[1:2]:
@@ -55,6 +54,11 @@ def weights(**values: Any) -> list[Array]:
         if not _check.is_real(weight.dtype if hasattr(weight, "dtype") else np.asarray(weight).dtype):
             raise TypeError(f"{name} must be a number or an array of numbers; got {weight!r}")
     return [jnp.asarray(weight, jnp.float32) for weight in values.values()]
+
+
+def array(value: Any) -> Array | np.ndarray:
+    """What has a dtype as it is, traced or not; the rest as NumPy sees it."""
+    return value if hasattr(value, "dtype") else np.asarray(value)
 
 
 def log_softmax(logits: Array) -> Array:
@@ -82,9 +86,8 @@ def pick(values: Array, labels: Array) -> Array:
     return jnp.take_along_axis(values, chosen, axis=-1)[..., 0]
 
 
-def _real(name: str, value: Any) -> Array:
-    if not hasattr(value, "dtype"):
-        value = np.asarray(value)
+def _real(name: str, value: ArrayLike) -> Array:
+    value = array(value)
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise TypeError(f"{name} must be floating point; got dtype {value.dtype}")
     return jnp.asarray(value, jnp.float32)

@@ -1,13 +1,12 @@
 """MACER: widen the margin that Gaussian smoothing turns into a radius."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
 
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.losses import inputs
 from jaxsmooth.losses.smoothed import soft_smoothed_nll
 
@@ -15,7 +14,7 @@ _FLOOR = math.log(1e-10)
 
 
 def macer_margin(
-    logits: Any, labels: Any, *, beta: Any = 16.0, gamma: Any = 8.0, clip: float = 1e-10
+    logits: ArrayLike, labels: ArrayLike, *, beta: ArrayLike = 16.0, gamma: ArrayLike = 8.0, clip: float = 1e-10
 ) -> tuple[Array, Array]:
     r"""The margin of the sharpened smoothed classifier, where it can and should be widened.
 
@@ -64,13 +63,13 @@ def macer_margin(
 
 
 def macer(
-    logits: Any,
-    labels: Any,
-    sigma: Any,
-    lam: Any,
+    logits: ArrayLike,
+    labels: ArrayLike,
+    sigma: ArrayLike,
+    lam: ArrayLike,
     *,
-    beta: Any = 16.0,
-    gamma: Any = 8.0,
+    beta: ArrayLike = 16.0,
+    gamma: ArrayLike = 8.0,
     clip: float = 1e-10,
 ) -> Array:
     r"""Likelihood of the averaged prediction, and a hinge that widens the certified radius.

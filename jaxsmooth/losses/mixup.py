@@ -1,14 +1,12 @@
 """The divergence of noisy predictions from a target: mixed-up images, or a teacher's frequencies."""
 
-from typing import Any
-
 import jax.numpy as jnp
 
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.losses import inputs
 
 
-def mixup_kl(logits: Any, target: Any) -> Array:
+def mixup_kl(logits: ArrayLike, target: ArrayLike) -> Array:
     r"""How far the noisy predictions are from a target, :math:`\frac1m \sum_i \mathrm{KL}(t \| p_i)`.
 
     Args:
@@ -34,7 +32,7 @@ def mixup_kl(logits: Any, target: Any) -> Array:
     return copies_kl(logits, target).mean(0)
 
 
-def copies_kl(logits: Any, target: Any) -> Array:
+def copies_kl(logits: ArrayLike, target: ArrayLike) -> Array:
     """KL(target || p_i) of every copy, ``(num_samples, batch)``."""
     logits = inputs.stacked(logits)
     target = inputs.per_image("target", target, logits)

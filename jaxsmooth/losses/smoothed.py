@@ -1,16 +1,15 @@
 """Losses of the smoothed prediction: cross-entropy under noise, and of the averaged probability."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.losses import inputs
 
 
-def log_mean_softmax(logits: Any) -> Array:
+def log_mean_softmax(logits: ArrayLike) -> Array:
     r"""The logarithm of the averaged prediction, :math:`\log \bar p = \log \frac1m \sum_i \mathrm{softmax}(z_i)`.
 
     Args:
@@ -37,7 +36,7 @@ def log_mean_softmax(logits: Any) -> Array:
     return jnp.where(masked, -jnp.inf, log_sum) - math.log(logits.shape[0])
 
 
-def gaussian_cross_entropy(logits: Any, labels: Any) -> Array:
+def gaussian_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> Array:
     r"""The cross-entropy of every noisy copy, :math:`\frac1m \sum_i -\log p_i(y)`.
 
     Args:
@@ -64,7 +63,7 @@ def gaussian_cross_entropy(logits: Any, labels: Any) -> Array:
     return -inputs.pick(inputs.log_softmax(logits), labels).mean(0)
 
 
-def soft_smoothed_nll(logits: Any, labels: Any) -> Array:
+def soft_smoothed_nll(logits: ArrayLike, labels: ArrayLike) -> Array:
     r"""The negative log likelihood of the averaged prediction, :math:`-\log \bar p(y)`.
 
     At most ``gaussian_cross_entropy``, by convexity. It is what the smoothed attacks climb.

@@ -1,14 +1,12 @@
 """Stability training: predictions with and without noise, or under two noises, should agree."""
 
-from typing import Any
-
 import jax.numpy as jnp
 
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.losses import inputs
 
 
-def stability(clean_logits: Any, logits: Any, labels: Any, lam: Any) -> Array:
+def stability(clean_logits: ArrayLike, logits: ArrayLike, labels: ArrayLike, lam: ArrayLike) -> Array:
     r"""Cross-entropy without noise, and of the noisy predictions against the clean one.
 
     .. math:: -\log p(y) + \lambda \frac1m \sum_i \Big(-\sum_c p(c) \log p_i(c)\Big)
@@ -45,7 +43,7 @@ def stability(clean_logits: Any, logits: Any, labels: Any, lam: Any) -> Array:
     return -inputs.pick(log_clean, inputs.classes(labels, logits)) + lam * cross_entropy
 
 
-def noisy_stability(logits: Any, labels: Any, lam: Any) -> Array:
+def noisy_stability(logits: ArrayLike, labels: ArrayLike, lam: ArrayLike) -> Array:
     r"""Cross-entropy of the first noisy copy, and its divergence from the others.
 
     .. math:: -\log p_1(y) + \lambda \frac1{m-1} \sum_{i > 1} \mathrm{KL}(p_1 \| p_i)

@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 
 
 class AbstractNoise(abc.ABC):
@@ -77,7 +78,7 @@ class AbstractNoise(abc.ABC):
         """Whether sigma is a function of the image, so that radii are claims about given images."""
         return False
 
-    def frozen_at(self, x: Any) -> "AbstractNoise":
+    def frozen_at(self, x: ArrayLike) -> "AbstractNoise":
         """The noise at these images as radius rules see it, on the host: itself, unless it depends on them.
 
         Args:
@@ -89,7 +90,7 @@ class AbstractNoise(abc.ABC):
         del x
         return self
 
-    def at(self, x: Array) -> Self:
+    def at(self, x: Array | np.ndarray) -> Self:
         """The noise used at each image: leaves gain a leading axis ``(images,)``.
 
         Args:

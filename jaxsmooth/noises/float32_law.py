@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth.radii.gamma_laws import log_gamma_ratio
 
 # Beyond it k, a and p are not told from infinity, where each family becomes a simpler one.
@@ -81,7 +82,7 @@ def beta_prime_length(above: float, below: float, k: float, log_unit: float) -> 
     )
 
 
-def check_parameter(name: str, value: Any, limit: str) -> None:
+def check_parameter(name: str, value: float | None, limit: str) -> None:
     """Refuse a parameter that cannot be told from infinity."""
     if value is not None and value > LARGEST_PARAMETER:
         raise ValueError(
@@ -89,7 +90,7 @@ def check_parameter(name: str, value: Any, limit: str) -> None:
         )
 
 
-def check_length(noise: Any, dim: int, name: str, law: Callable[[Any], LengthLaw]) -> LengthLaw:
+def check_length(noise: Noise, dim: int, name: str, law: Callable[[Any], LengthLaw]) -> LengthLaw:
     """The law of the length for this noise; refuse one that leaves the range of float32, and say what would not.
 
     Args:
@@ -128,7 +129,7 @@ def _remedy(noise: Any, name: str, law: Callable[[Any], LengthLaw]) -> str:
     return f"use a larger {name}"
 
 
-def on_host(sigma: Any) -> Any:
+def on_host(sigma: ArrayLike) -> Any:
     """A concrete sigma in double precision, so that nothing computed from it underflows; tracers as they are."""
     if not _check.is_traced(sigma) and hasattr(sigma, "dtype"):
         return np.asarray(sigma, np.float64)[()]

@@ -11,7 +11,7 @@ from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike, Noise
 from jaxsmooth.noises import float32_law, random
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
@@ -63,7 +63,7 @@ class GaussianAt(AbstractNoise):
         if not isinstance(self.sigma, jax.Array):
             _check.positives("sigma", self.sigma)
 
-    def at(self, x: Any) -> "GaussianAt":
+    def at(self, x: Array | np.ndarray) -> "GaussianAt":
         """The noise of these very images, one after the other; see ``AbstractNoise.at``."""
         if np.shape(self.sigma) not in ((), x.shape[:1]):
             raise ValueError(
@@ -124,7 +124,7 @@ class InputDependentGaussian(AbstractNoise):
     def __post_init__(self) -> None:
         check_scale("sigma_at", self.sigma_at)
 
-    def at(self, x: Any) -> GaussianAt:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def at(self, x: Array | np.ndarray) -> GaussianAt:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The noise used at each image: float32 leaves with a leading axis ``(images,)``; see ``AbstractNoise.at``."""
         rate, within = self.sigma_at.semi_elasticity, self.sigma_at.local_constancy_radius(x)
         # Outward by one unit in the last place: float32 must not claim a smaller rate or a larger ball.
@@ -135,7 +135,7 @@ class InputDependentGaussian(AbstractNoise):
         margin = jnp.nextafter(jnp.asarray(self.sigma_at.rounding(x, _REACH * sigma), jnp.float32), jnp.inf)
         return GaussianAt(sigma, spread(rate), spread(within), spread(margin))
 
-    def frozen_at(self, x: Any) -> GaussianAt:
+    def frozen_at(self, x: ArrayLike) -> GaussianAt:
         """The noise at each image as radius rules need it: float64 NumPy on the host.
 
         Args:
@@ -181,7 +181,7 @@ class InputDependentGaussian(AbstractNoise):
         raise ValueError("the scale depends on the image; use noise.at(x).sigma")
 
 
-def _refuse_table(noise: Any) -> None:
+def _refuse_table(noise: Noise) -> None:
     """Refuse a radius table for noise whose sigma varies: an entry belongs to one sigma."""
     if noise.depends_on_input:
         raise ValueError(
@@ -191,7 +191,7 @@ def _refuse_table(noise: Any) -> None:
         )
 
 
-def _nonnegative(name: str, value: Any) -> np.ndarray:
+def _nonnegative(name: str, value: object) -> np.ndarray:
     """At least 0, float64; inf is allowed."""
     array = _check.as_float64(name, value)
     if not (array >= 0).all():

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.losses import soft_smoothed_nll
 from jaxsmooth.objectives import balls
 from jaxsmooth.objectives.network import check_labels, stacked_logits
@@ -23,10 +23,10 @@ def smooth_pgd(
     labels: Array,
     delta: Array | Callable[[Array], Array],
     *,
-    epsilon: Any,
+    epsilon: ArrayLike,
     steps: int = 10,
     norm: float = 2,
-    step_size: Any = None,
+    step_size: ArrayLike | None = None,
     box: Box = (0.0, 1.0),
 ) -> Array:
     r"""Projected gradient ascent on :math:`-\log \frac1m \sum_i p_y(x' + \delta_i)` over a ball around x.
@@ -71,7 +71,7 @@ def smooth_pgd(
     size = 2 * epsilon / steps if step_size is None else _column(step_size)
     gradient = smooth_gradient(apply, x.shape, labels, around)
 
-    def step(_: Any, point: Array) -> Array:
+    def step(_: int | Array, point: Array) -> Array:
         slope = gradient(point)
         if norm == 1:
             # A coordinate at the wall has nowhere to go; take the steepest of the others.
@@ -88,9 +88,9 @@ def smooth_ddn(
     labels: Array,
     delta: Array | Callable[[Array], Array],
     *,
-    epsilon: Any,
+    epsilon: ArrayLike,
     steps: int = 2,
-    gamma: Any = 0.05,
+    gamma: float | Array = 0.05,
     levels: int | None = 256,
     box: tuple[float, float] = (0.0, 1.0),
 ) -> Array:
@@ -211,7 +211,7 @@ def check_box(box: Box) -> None:
 
 
 def _checked(
-    apply: Classify, x: Any, labels: Any, delta: Any, epsilon: Any, box: Box
+    apply: Classify, x: ArrayLike, labels: ArrayLike, delta: Any, epsilon: ArrayLike, box: Box
 ) -> tuple[Array, Callable[[Array], Array]]:
     """The images as float32 and what makes noisy copies of points, checked like the rest."""
     if not callable(apply):
@@ -234,7 +234,7 @@ def _checked(
     return x, lambda points: points[:, None] + delta
 
 
-def _column(value: Any) -> Array:
+def _column(value: object) -> Array:
     """A number or ``(batch,)`` as something that broadcasts with ``(batch, dim)``."""
     value = jnp.asarray(value, jnp.float32)
     return value[:, None] if value.ndim else value

@@ -1,7 +1,6 @@
 """Steepest ascent and projection for l1, l2 and linf balls; every row is an image, flattened."""
 
 import math
-from typing import Any
 
 import jax.numpy as jnp
 
@@ -30,7 +29,7 @@ def length(delta: Array, norm: float) -> Array:
     return jnp.linalg.norm(delta, ord=norm, axis=-1, keepdims=True)
 
 
-def project(delta: Array, radius: Any, norm: float) -> Array:
+def project(delta: Array, radius: float | Array, norm: float) -> Array:
     """The closest point of the ball around 0, ``(batch, dim)``; ``radius`` is a number or ``(batch, 1)``."""
     if math.isinf(norm):
         return jnp.clip(delta, -radius, radius)
@@ -47,7 +46,7 @@ def project(delta: Array, radius: Any, norm: float) -> Array:
     return jnp.where(inside, delta, jnp.sign(delta) * jnp.maximum(size - threshold, 0.0))
 
 
-def rescale(delta: Array, radius: Any) -> Array:
+def rescale(delta: Array, radius: float | Array) -> Array:
     """Every row with l2 length ``radius``; 0 stays 0."""
     return delta * (radius / or_one(length(delta, 2)))
 

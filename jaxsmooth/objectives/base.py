@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxsmooth import _check, _keys
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth.noises.base import is_additive
 from jaxsmooth.objectives.network import Network, check_labels
 
@@ -86,15 +86,15 @@ class AbstractObjective(abc.ABC):
         self,
         key: Array,
         apply: Callable[[Array], Any],
-        noise: Any,
-        x: Any,
-        labels: Any,
+        noise: Noise,
+        x: ArrayLike,
+        labels: ArrayLike,
         *,
-        step: Any = 0,
+        step: ArrayLike = 0,
         attack_apply: Classify | None = None,
         has_state: bool = False,
         share_dropout: bool = False,
-        targets: Any = None,
+        targets: ArrayLike | None = None,
     ) -> tuple[Array, Aux]:
         """The loss of a batch, averaged over its images; pure, and legal inside ``jit``, ``grad`` and ``vmap``.
 
@@ -182,8 +182,16 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
     )
 
 
-def _noisy_batch(key: Array, noise: Any, x: Any, labels: Any, targets: Any, num_samples: int, step: Any) -> NoisyBatch:
-    x = _check.image_batch(x)
+def _noisy_batch(
+    key: Array,
+    noise: Noise,
+    x: ArrayLike,
+    labels: ArrayLike,
+    targets: ArrayLike | None,
+    num_samples: int,
+    step: ArrayLike,
+) -> NoisyBatch:
+    x = jnp.asarray(_check.image_batch(x))
     check_labels(labels, x)
     if targets is not None:
         targets = _check.float32("targets", targets)

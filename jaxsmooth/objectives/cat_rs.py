@@ -117,7 +117,7 @@ class CatRS(AbstractObjective):
         def divergence(noise: Array) -> Array:
             return copies_kl(stacked_logits(apply, batch.x[:, None] + noise.reshape(shape)), targets).sum()
 
-        def step(_: Any, noise: Array) -> Array:
+        def step(_: int | Array, noise: Array) -> Array:
             ahead = noise + 2 * epsilon / self.steps * balls.ascent(jax.grad(divergence)(noise), 2)
             ahead = rows + balls.project(ahead - rows, epsilon, 2)
             centred = ahead - ahead.mean(-1, keepdims=True)

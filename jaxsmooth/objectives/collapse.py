@@ -3,11 +3,11 @@
 import dataclasses
 import math
 import warnings
-from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 
 
 class ClassCollapseWarning(UserWarning):
@@ -37,7 +37,9 @@ class ClassCollapse:
         return f"{state}; {self.effective_classes:.1f} effective classes, {self.expected_classes:.1f} among the labels"
 
 
-def class_collapse(predicted: Any, labelled: Any, *, fraction: float = 0.25, warn: bool = False) -> ClassCollapse:
+def class_collapse(
+    predicted: ArrayLike, labelled: ArrayLike, *, fraction: float = 0.25, warn: bool = False
+) -> ClassCollapse:
     """Find the classes that are predicted much more rarely than they occur.
 
     A regularizer that rewards confidence can make a network forget classes while its loss goes down. Sum

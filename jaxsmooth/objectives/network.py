@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
@@ -68,7 +69,7 @@ class Network:
         return output, None
 
 
-def check_labels(labels: Any, x: Any) -> None:
+def check_labels(labels: Any, x: Array | np.ndarray) -> None:
     """Refuse what is not one class for each image; from shapes alone."""
     _check.refuse_masked("labels", labels)
     if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.shape != x.shape[:1]:

@@ -1,21 +1,20 @@
 """Numbers that may depend on the training step: constants, any callable of the step, and two schedules."""
 
 import dataclasses
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 
 
-def at_step(value: Any, step: Any) -> Array:
+def at_step(value: object, step: ArrayLike) -> Array:
     """The float32 value of a number or a schedule at a step."""
     return jnp.asarray(value(step) if callable(value) else value, jnp.float32)
 
 
-def check_scalar(name: str, value: Any, *, positive: bool = False) -> None:
+def check_scalar(name: str, value: object, *, positive: bool = False) -> None:
     """Refuse a concrete number that is negative (or zero) or not finite; leave schedules and tracers alone."""
     if callable(value) or _check.is_traced(value):
         return
@@ -55,7 +54,7 @@ class Ramp:
         check_scalar("first", self.first)
         _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
 
-    def __call__(self, step: Any) -> Array:
+    def __call__(self, step: ArrayLike) -> Array:
         """The value at a step, which may be traced."""
         progress = jnp.minimum(jnp.asarray(step, jnp.float32) / int(self.steps), 1.0)
         return float(self.first) + (float(self.value) - float(self.first)) * progress
@@ -83,6 +82,6 @@ class Deferred:
         check_scalar("value", self.value)
         _check.keep(self, start=_check.integer("start", self.start, at_least=0))
 
-    def __call__(self, step: Any) -> Array:
+    def __call__(self, step: ArrayLike) -> Array:
         """The value at a step, which may be traced."""
         return jnp.where(jnp.asarray(step) >= int(self.start), jnp.float32(self.value), jnp.float32(0))

@@ -98,7 +98,7 @@ class SmoothMix(AbstractObjective):
         flat = batch.x.reshape(len(batch.x), -1)
         gradient = smooth_gradient(apply, shape, batch.labels, with_slope(batch.around, batch.x))
 
-        def step(_: Any, point: Array) -> Array:
+        def step(_: int | Array, point: Array) -> Array:
             moved = point + size * balls.ascent(gradient(point), norm)
             return moved if self.box is None else jnp.clip(moved, *map(float, self.box))
 

@@ -7,13 +7,16 @@ import jax
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth.radii.registry import RadiusRule, rules_for
 
 # How much more of a rule's error may be in each of two radii of which the difference is taken, from above or below.
 _OF_A_DIFFERENCE = 16
 
 
-def certified_radius(noise: Any, p_lower: Any, *, norm: float = 2, dim: int | None = None, p_upper: Any = None) -> Any:
+def certified_radius(
+    noise: Noise, p_lower: ArrayLike, *, norm: float = 2, dim: int | None = None, p_upper: ArrayLike | None = None
+) -> Any:
     r"""The radius within which the smoothed classifier's answer provably cannot change.
 
     The largest radius that any proved rule of (noise, norm) gives. For Gaussian noise and norm 2,
@@ -53,7 +56,7 @@ def certified_radius(noise: Any, p_lower: Any, *, norm: float = 2, dim: int | No
 
 
 def explain_radius(
-    noise: Any, p_lower: Any, *, norm: float = 2, dim: int | None = None, p_upper: Any = None
+    noise: Noise, p_lower: ArrayLike, *, norm: float = 2, dim: int | None = None, p_upper: ArrayLike | None = None
 ) -> tuple[Any, Any]:
     """The certified radius together with the rule that gave it.
 
@@ -83,7 +86,7 @@ def explain_radius(
     return radius[()], rule[()]
 
 
-def published_radius(noise: Any, p_lower: Any, *, norm: float = 2, dim: int | None = None) -> Any:
+def published_radius(noise: Noise, p_lower: ArrayLike, *, norm: float = 2, dim: int | None = None) -> Any:
     """The radius as published for this noise and norm, to reproduce tables of the literature.
 
     Never above ``certified_radius``, except where the published rule is wrong: such a rule is not used
@@ -117,7 +120,7 @@ def published_radius(noise: Any, p_lower: Any, *, norm: float = 2, dim: int | No
     return np.max([_one_sided(rule, noise, p_lower, dim) for rule in rules], axis=0)[()]
 
 
-def required_probability(noise: Any, radius: Any, *, norm: float = 2, dim: int | None = None) -> Any:
+def required_probability(noise: Noise, radius: ArrayLike, *, norm: float = 2, dim: int | None = None) -> Any:
     r"""The smallest probability of the top class that certifies a radius: the inverse of ``certified_radius``.
 
     For Gaussian noise and norm 2, :math:`\Phi(R / \sigma)`.
@@ -151,7 +154,7 @@ def required_probability(noise: Any, radius: Any, *, norm: float = 2, dim: int |
 
 
 def _radii_by_rule(
-    noise: Any, p_lower: Any, norm: float, dim: int | None, p_upper: Any
+    noise: Noise, p_lower: ArrayLike, norm: float, dim: int | None, p_upper: ArrayLike | None
 ) -> tuple[np.ndarray, list[RadiusRule]]:
     rules = [rule for rule in rules_for(noise, norm) if rule.proved]
     if not rules:
@@ -179,7 +182,7 @@ def _tail(p_lower: np.ndarray) -> np.ndarray:
     return np.where(1 - tail > p_lower, np.nextafter(tail, 1), tail)
 
 
-def _one_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, dim: int | None) -> np.ndarray:
+def _one_sided(rule: RadiusRule, noise: Noise, p_lower: np.ndarray, dim: int | None) -> np.ndarray:
     """The rule's radius at the complement 1 - p_lower; 0 for p_lower <= 1/2."""
     tail = np.atleast_1d(1 - p_lower)
     radius = np.zeros_like(tail)
@@ -190,7 +193,9 @@ def _one_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, dim: int | Non
     return radius.reshape(p_lower.shape)
 
 
-def _two_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, runner_up: np.ndarray, dim: int | None) -> np.ndarray:
+def _two_sided(
+    rule: RadiusRule, noise: Noise, p_lower: np.ndarray, runner_up: np.ndarray, dim: int | None
+) -> np.ndarray:
     """The rule's radius when the runner-up has at most probability ``runner_up`` <= 1 - p_lower."""
     if rule.two_sided is None:
         return np.zeros(p_lower.shape)
@@ -205,7 +210,7 @@ def _two_sided(rule: RadiusRule, noise: Any, p_lower: np.ndarray, runner_up: np.
     return np.where(beats, np.maximum(radius.reshape(p_lower.shape), 0.0), 0.0) * (1 - rule.error)
 
 
-def _odd(rule: RadiusRule, noise: Any, p: np.ndarray, dim: int | None) -> np.ndarray:
+def _odd(rule: RadiusRule, noise: Noise, p: np.ndarray, dim: int | None) -> np.ndarray:
     """The one-sided radius, extended to all p by tau(1 - p) = -tau(p)."""
     p = np.clip(p, np.finfo(np.float64).tiny, None)
     tail = np.atleast_1d(np.where(p > 0.5, 1 - p, p))
@@ -214,7 +219,7 @@ def _odd(rule: RadiusRule, noise: Any, p: np.ndarray, dim: int | None) -> np.nda
     return np.where(p > 0.5, magnitude, -magnitude)
 
 
-def _largest_tail(rule: RadiusRule, noise: Any, radius: np.ndarray, dim: int | None) -> np.ndarray:
+def _largest_tail(rule: RadiusRule, noise: Noise, radius: np.ndarray, dim: int | None) -> np.ndarray:
     """The largest tail at which the rule certifies the radius; at most 0 if there is none."""
     flat = np.atleast_1d(radius).ravel()
     noise = _only(noise, np.full(np.shape(np.atleast_1d(radius)), True))
@@ -233,20 +238,20 @@ def _largest_tail(rule: RadiusRule, noise: Any, radius: np.ndarray, dim: int | N
     return np.where(flat == 0, 0.5, np.minimum(tail, 0.5)).reshape(radius.shape)
 
 
-def _spread(noise: Any, values: np.ndarray) -> np.ndarray:
+def _spread(noise: Noise, values: np.ndarray) -> np.ndarray:
     """The values, for a noise with one sigma per image broadcast against its sigma."""
     sigma = np.asarray(getattr(noise, "sigma", 0.0))
     return values if sigma.ndim == 0 else np.broadcast_arrays(values, sigma)[0]
 
 
-def _only(noise: Any, chosen: np.ndarray) -> Any:
+def _only(noise: Noise, chosen: np.ndarray) -> Any:
     """The noise at some of the values, where it has one sigma per image; the noise itself otherwise."""
     if np.ndim(getattr(noise, "sigma", 0.0)) == 0:
         return noise
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, np.float64), chosen.shape)[chosen], noise)
 
 
-def _has_field(value: Any, name: str) -> bool:
+def _has_field(value: object, name: str) -> bool:
     return dataclasses.is_dataclass(value) and name in {field.name for field in dataclasses.fields(value)}
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.radii.bracket import bracket_root
 from jaxsmooth.radii.semi_elastic import largest_tail
 
 
-def admissible_ratios(p_lower: Any, *, dim: int, distance: Any = 0.0) -> tuple[Any, Any]:
+def admissible_ratios(p_lower: ArrayLike, *, dim: int, distance: ArrayLike = 0.0) -> tuple[Any, Any]:
     r"""The smallest and the largest ratio of scales at which a point can still be certified.
 
     At distance 0, where the interval is widest, :math:`t_{min}^2 = Q_d(1 - p) / m_d` and
@@ -53,7 +54,7 @@ def admissible_ratios(p_lower: Any, *, dim: int, distance: Any = 0.0) -> tuple[A
     return smallest[()], largest[()]
 
 
-def chernoff_ratios(p_lower: Any, *, dim: int) -> tuple[Any, Any]:
+def chernoff_ratios(p_lower: ArrayLike, *, dim: int) -> tuple[Any, Any]:
     r"""Bounds of ``admissible_ratios`` without special functions: beyond them nothing can be certified.
 
     The roots on both sides of 1 of :math:`\log t^2 + 1 - t^2 = 2 \log(1 - p) / d`, for the larger one with
@@ -86,7 +87,7 @@ def chernoff_ratios(p_lower: Any, *, dim: int) -> tuple[Any, Any]:
         return np.sqrt(lower)[()], np.sqrt(upper * np.divide(dim, dim - 1))[()]
 
 
-def simple_ratio(p_lower: Any, *, dim: int) -> Any:
+def simple_ratio(p_lower: ArrayLike, *, dim: int) -> Any:
     r"""A closed form below the smallest of ``chernoff_ratios``: :math:`\sqrt{1 - 2\sqrt{-\log(1 - p) / d}}`.
 
     Args:
@@ -111,7 +112,7 @@ def simple_ratio(p_lower: Any, *, dim: int) -> Any:
     return np.sqrt(np.maximum(1 - 2 * np.sqrt(-np.log1p(-p_lower) / dim), 0.0))[()]
 
 
-def rate_radius_ceiling(p_lower: Any, *, dim: int) -> Any:
+def rate_radius_ceiling(p_lower: ArrayLike, *, dim: int) -> Any:
     r"""The largest product of semi-elasticity and radius, whatever the scale: about :math:`\Phi^{-1}(p) / \sqrt{2d}`.
 
     Within radius R the scale may move by :math:`e^{\pm rR}`, which must be admissible on both sides.
@@ -138,7 +139,7 @@ def rate_radius_ceiling(p_lower: Any, *, dim: int) -> Any:
     return np.minimum(-np.log(smallest), np.log(largest))[()]
 
 
-def _checked(p_lower: Any, dim: Any) -> tuple[np.ndarray, int]:
+def _checked(p_lower: ArrayLike, dim: Any) -> tuple[np.ndarray, int]:
     p_lower = _check.probabilities("p_lower", p_lower)
     if (p_lower == 1).any():
         raise ValueError("p_lower must be below 1: a certain classifier allows any ratio of scales; got 1.0")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth.radii.certified_radius import certified_radius
 
 
-def chebyshev_cap(p_lower: Any, *, sigma: float, norm: float = 2, dim: int | None = None) -> Any:
+def chebyshev_cap(p_lower: ArrayLike, *, sigma: float, norm: float = 2, dim: int | None = None) -> Any:
     r"""Rigorous: no additive symmetric noise of this sigma certifies more, whatever its law.
 
     .. math:: R \le \frac{\sigma}{d^{\max(0, 1/2 - 1/\mathrm{norm})} \sqrt{2 (1 - p_A)}}
@@ -45,7 +46,7 @@ def chebyshev_cap(p_lower: Any, *, sigma: float, norm: float = 2, dim: int | Non
     return np.where(p_lower <= 0.5, 0.0, cap)[()]
 
 
-def gauss_cap(p_lower: Any, *, sigma: float, norm: float = 2, dim: int | None = None) -> Any:
+def gauss_cap(p_lower: ArrayLike, *, sigma: float, norm: float = 2, dim: int | None = None) -> Any:
     r"""Rigorous for noise whose projection on the direction is symmetric and unimodal, by Gauss' inequality.
 
     .. math:: R \le \frac{\sigma}{d^{\max(0, 1/2 - 1/\mathrm{norm})}} \begin{cases}
@@ -81,7 +82,7 @@ def gauss_cap(p_lower: Any, *, sigma: float, norm: float = 2, dim: int | None = 
     return np.where(p_lower <= 0.5, 0.0, factor * cap)[()]
 
 
-def sampling_cap(noise: Any, *, n: int, alpha: float, norm: float = 2, dim: int | None = None) -> float:
+def sampling_cap(noise: Noise, *, n: int, alpha: float, norm: float = 2, dim: int | None = None) -> float:
     """Rigorous: the largest radius that n votes can certify at this alpha, all of them for one class.
 
     Unanimity bounds the probability by ``alpha ** (1 / n)`` and no count does better.
@@ -139,7 +140,7 @@ def limit_scale(norm: float, dim: int) -> float:
     return min(1.0, dim ** (1 / norm - 0.5))
 
 
-def _arguments(p_lower: Any, sigma: float, norm: float, dim: int | None) -> tuple[np.ndarray, float]:
+def _arguments(p_lower: ArrayLike, sigma: float, norm: float, dim: int | None) -> tuple[np.ndarray, float]:
     """Checked probabilities, and sigma divided by the root of dim for norm inf."""
     p_lower, norm, dim = _check.probabilities("p_lower", p_lower), _check.norm(norm), _check.dimension(dim)
     _check.positive("sigma", sigma)

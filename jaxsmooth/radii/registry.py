@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._types import Noise
 
 # What special functions and moments in high dimension are wrong by, relative, with room to spare.
 _ERROR = 2.0**-41
@@ -218,7 +219,7 @@ def _convert(rule: RadiusRule, to: float, published: bool | None) -> None:
     register(converted)
 
 
-def rules_for(noise: Any, norm: float) -> tuple[RadiusRule, ...]:
+def rules_for(noise: Noise, norm: float) -> tuple[RadiusRule, ...]:
     """The radius rules of a noise in a norm, in the order of their registration.
 
     Args:

@@ -24,6 +24,7 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.radii import quadratic_law
 from jaxsmooth.radii.bracket import bracket_root
 from jaxsmooth.radii.checked_inverse import normal_radius
@@ -38,7 +39,9 @@ _LARGEST_EXPONENT = 20.0
 _LARGEST_CURVATURE = 30.0
 
 
-def semi_elastic_radius(p_lower: Any, *, sigma: Any, rate: Any, dim: int, margin: Any = 0.0) -> Any:
+def semi_elastic_radius(
+    p_lower: ArrayLike, *, sigma: ArrayLike, rate: ArrayLike, dim: int, margin: ArrayLike = 0.0
+) -> Any:
     r"""The l2 radius certified by Gaussian smoothing with an r-semi-elastic scale.
 
     The largest R at which the top class keeps the majority for both extreme scales,
@@ -80,7 +83,9 @@ def semi_elastic_radius(p_lower: Any, *, sigma: Any, rate: Any, dim: int, margin
     return (radius_of_tail(1 - p_lower, sigma, rate, dim, margin) * _INWARD_COHEN)[()]
 
 
-def semi_elastic_required_probability(radius: Any, *, sigma: Any, rate: Any, dim: int, margin: Any = 0.0) -> Any:
+def semi_elastic_required_probability(
+    radius: ArrayLike, *, sigma: ArrayLike, rate: ArrayLike, dim: int, margin: ArrayLike = 0.0
+) -> Any:
     r"""The smallest probability of the top class that certifies a radius: the inverse of ``semi_elastic_radius``.
 
     One minus the smaller of the masses that the worst regions of the two extreme scales have at x when they
@@ -118,7 +123,7 @@ def semi_elastic_required_probability(radius: Any, *, sigma: Any, rate: Any, dim
     return np.where(tail <= 0, np.inf, np.where(radius == 0, 0.5, np.minimum(required, 1.0)))[()]
 
 
-def normalised_rate(sigma: Any, *, rate: Any, dim: int) -> Any:
+def normalised_rate(sigma: ArrayLike, *, rate: ArrayLike, dim: int) -> Any:
     r"""What the moving scale costs, :math:`\kappa = r \sigma \sqrt{2d}`.
 
     The radius shrinks by a factor of about :math:`\sqrt{1 + \kappa^2}`. It is the only dimensionless cost: the same
@@ -147,12 +152,14 @@ def normalised_rate(sigma: Any, *, rate: Any, dim: int) -> Any:
     return (rate * sigma * np.sqrt(2 * dim))[()]
 
 
-def checked_scale(sigma: Any, rate: Any, dim: Any) -> tuple[np.ndarray, np.ndarray, int]:
+def checked_scale(sigma: ArrayLike, rate: ArrayLike, dim: Any) -> tuple[np.ndarray, np.ndarray, int]:
     """``sigma`` positive, ``rate`` at least 0, both finite float64, and ``dim`` an int."""
     return _check.positives("sigma", sigma), _check.nonnegative("rate", rate), _check.integer("dim", dim, at_least=1)
 
 
-def radius_of_tail(tail: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: int, margin: Any = 0.0) -> np.ndarray:
+def radius_of_tail(
+    tail: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: int, margin: ArrayLike = 0.0
+) -> np.ndarray:
     """The radius for ``tail = 1 - p_lower``: the smaller of the radii of the two extreme scales.
 
     The larger scale is solved first. Where its radius passes the test of the smaller scale, that one's radius
@@ -172,7 +179,9 @@ def radius_of_tail(tail: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: i
     return radius
 
 
-def tail_of_radius(radius: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: int, margin: Any = 0.0) -> np.ndarray:
+def tail_of_radius(
+    radius: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: int, margin: ArrayLike = 0.0
+) -> np.ndarray:
     """The largest ``1 - p_lower`` that certifies the radius; 0 if there is none."""
     radius, sigma, rate, margin = np.broadcast_arrays(radius, sigma, rate, np.asarray(margin, np.float64))
     tail = np.asarray(special.ndtr(-radius / sigma))
@@ -184,7 +193,7 @@ def tail_of_radius(radius: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim:
     return tail
 
 
-def scaled_radius(z: np.ndarray, rho: np.ndarray, dim: int, side: int, margin: Any = 0.0) -> np.ndarray:
+def scaled_radius(z: np.ndarray, rho: np.ndarray, dim: int, side: int, margin: ArrayLike = 0.0) -> np.ndarray:
     """The radius over sigma, for the larger (side +1) or the smaller (-1) extreme scale, approached from below.
 
     ``z`` is the normal quantile of p_lower, at least 0, and ``rho`` the rate times sigma. In normal quantiles the
@@ -199,7 +208,7 @@ def scaled_radius(z: np.ndarray, rho: np.ndarray, dim: int, side: int, margin: A
     return bracket_root(excess, np.zeros_like(z), z)[0]
 
 
-def largest_tail(a: np.ndarray, rho: np.ndarray, dim: int, side: int, margin: Any = 0.0) -> np.ndarray:
+def largest_tail(a: np.ndarray, rho: np.ndarray, dim: int, side: int, margin: ArrayLike = 0.0) -> np.ndarray:
     r"""The largest mass of the other classes at x that stays below 1/2 at distance ``a`` sigma, one extreme scale.
 
     The worst region has mass 1/2 at the other point, which fixes its threshold there, the median of the

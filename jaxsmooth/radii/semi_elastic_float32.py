@@ -1,14 +1,12 @@
 """The semi-elastic radius in float32, for compiled programs: certification on the device and large sweeps."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr, ndtri
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.radii.quadratic_law import laguerre
 
 _BISECTIONS = 26
@@ -20,7 +18,9 @@ _INWARD = np.float32(1 - 2e-5)
 _SMALLEST_TAIL = np.float32(1e-20)
 
 
-def semi_elastic_radius_float32(tail: Any, *, sigma: Any, rate: Any, dim: int, margin: Any = 0.0) -> Array:
+def semi_elastic_radius_float32(
+    tail: ArrayLike, *, sigma: ArrayLike, rate: ArrayLike, dim: int, margin: ArrayLike = 0.0
+) -> Array:
     r"""``semi_elastic_radius`` in float32, never larger: legal inside ``jit``, ``vmap`` and a training step.
 
     Bisection from below on both extreme scales with Gauss-Laguerre quadrature. The result lies between

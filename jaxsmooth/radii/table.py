@@ -1,16 +1,15 @@
 """Certification as a table: the radius of every possible count, for use inside compiled programs."""
 
-from typing import Any
-
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._types import Noise
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
 from jaxsmooth.radii.certified_radius import certified_radius
 
 
-def radius_table(noise: Any, *, n: int, alpha: float, norm: float = 2, dim: int | None = None) -> np.ndarray:
+def radius_table(noise: Noise, *, n: int, alpha: float, norm: float = 2, dim: int | None = None) -> np.ndarray:
     """The certified radius of each count of ``n`` votes, rounded down to float32.
 
     A count has only ``n + 1`` values, so all of certification is a table: made once on the host in

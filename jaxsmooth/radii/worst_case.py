@@ -6,11 +6,14 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.radii import quadratic_law
 from jaxsmooth.radii.bracket import bracket_root
 
 
-def worst_case_mass(p_lower: Any, *, distance: Any, sigma: Any, other_sigma: Any, dim: int) -> Any:
+def worst_case_mass(
+    p_lower: ArrayLike, *, distance: ArrayLike, sigma: ArrayLike, other_sigma: ArrayLike, dim: int
+) -> Any:
     r"""The largest probability of the other classes at a point where the Gaussian noise has another scale.
 
     Over all classifiers that give the top class at least ``p_lower`` under noise of scale ``sigma`` at x, the

@@ -33,7 +33,7 @@ def on_host(values: Any) -> Any:
     return values if _check.is_traced(values) else np.asarray(jax.device_get(values))
 
 
-def check_classifier(classify: Classify, x: Array) -> int:
+def check_classifier(classify: Classify, x: Array | np.ndarray) -> int:
     """The number of classes, from shapes alone."""
     batch = 2
     scores = jax.eval_shape(call, classify, jax.ShapeDtypeStruct((batch, *x.shape[1:]), jnp.float32))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth._program import jit
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 
 # The exponentials of XLA are right to 4 units in the last place, 2^-21 of themselves; the product that follows to half.
 EXPONENTIAL_ERROR = 2.0**-21 + 2.0**-23
@@ -45,7 +45,7 @@ class AbstractScale(abc.ABC):
     """
 
     @abc.abstractmethod
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """Sigma at each image.
 
         Args:
@@ -60,7 +60,7 @@ class AbstractScale(abc.ABC):
         """A Lipschitz constant of log sigma in l2, or None if none is declared."""
         return None
 
-    def local_constancy_radius(self, x: Any) -> Any:
+    def local_constancy_radius(self, x: ArrayLike) -> Any:
         """An l2 radius around each image within which sigma is constant, or None if none is declared.
 
         Args:
@@ -72,7 +72,7 @@ class AbstractScale(abc.ABC):
         del x
         return None
 
-    def rounding(self, x: Any, reach: Any) -> Any:
+    def rounding(self, x: ArrayLike, reach: Array) -> Any:
         r"""How much farther log sigma may move than the semi-elasticity says, because it is computed in float32.
 
         With s the function that has the declared semi-elasticity and e(x) a bound of
@@ -90,7 +90,7 @@ class AbstractScale(abc.ABC):
         del x, reach
         return 2e-5
 
-    def on_host(self, x: Any) -> np.ndarray:
+    def on_host(self, x: ArrayLike) -> np.ndarray:
         """Sigma at each image as certificates see it: the float32 numbers that sampling uses.
 
         Args:
@@ -121,7 +121,7 @@ def check_scale(name: str, scale: Any) -> None:
         )
 
 
-def check_images(x: Any) -> Any:
+def check_images(x: Any) -> Array | np.ndarray:
     """The images, at least two-dimensional; from shapes alone."""
     if not hasattr(x, "shape"):
         x = np.asarray(x)
@@ -149,7 +149,7 @@ def _free_to_move(scale: Any) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf) if held(leaf) else leaf, scale)
 
 
-def rounding_on_host(scale: AbstractScale, x: Any, reach: np.ndarray) -> np.ndarray:
+def rounding_on_host(scale: AbstractScale, x: ArrayLike, reach: np.ndarray) -> np.ndarray:
     """``scale.rounding`` of each image, float64 ``(images,)``, NumPy."""
     arrays = jnp.asarray(x, jnp.float32), jnp.asarray(reach, jnp.float32)
     return np.asarray(_compiled_rounding(_free_to_move(scale), *arrays), np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.scales.base import AbstractScale, check_scale
 
 
@@ -20,7 +20,7 @@ class ClippedScale(AbstractScale):
     smallest: Any
     largest: Any
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """See ``AbstractScale.__call__``."""
         low, high = jnp.asarray(self.smallest, jnp.float32), jnp.asarray(self.largest, jnp.float32)
         return jnp.clip(self.inner(x), low, high)
@@ -30,7 +30,7 @@ class ClippedScale(AbstractScale):
         """That of the scale within."""
         return self.inner.semi_elasticity
 
-    def rounding(self, x: Any, reach: Any) -> Any:
+    def rounding(self, x: ArrayLike, reach: Array) -> Any:
         """That of the scale within: both bounds are float32 numbers, and clipping log sigma moves nothing apart."""
         return self.inner.rounding(x, reach)
 
@@ -42,7 +42,7 @@ class ExtremeScale(AbstractScale):
     members: tuple[AbstractScale, ...]
     largest: bool = static()
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """See ``AbstractScale.__call__``."""
         return functools.reduce(jnp.maximum if self.largest else jnp.minimum, [scale(x) for scale in self.members])
 
@@ -52,7 +52,7 @@ class ExtremeScale(AbstractScale):
         rates = [scale.semi_elasticity for scale in self.members]
         return functools.reduce(jnp.maximum, rates) if _check.is_traced(rates) else np.max(rates)
 
-    def rounding(self, x: Any, reach: Any) -> Any:
+    def rounding(self, x: ArrayLike, reach: Array) -> Any:
         """The largest of the members': two maxima differ by no more than some pair of members does."""
         return functools.reduce(jnp.maximum, [scale.rounding(x, reach) for scale in self.members])
 

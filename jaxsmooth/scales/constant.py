@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.scales.base import AbstractScale, check_images
 
 
@@ -35,7 +35,7 @@ class Constant(AbstractScale):
     def __post_init__(self) -> None:
         _check.positive("sigma", self.sigma)
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """See ``AbstractScale.__call__``."""
         return jnp.full(check_images(x).shape[:1], self.sigma, jnp.float32)
 
@@ -44,10 +44,10 @@ class Constant(AbstractScale):
         """Nothing moves, 0."""
         return 0.0
 
-    def rounding(self, x: Any, reach: Any) -> float:
+    def rounding(self, x: ArrayLike, reach: Array) -> float:
         """Nothing moves, 0."""
         return 0.0
 
-    def on_host(self, x: Any) -> np.ndarray:
+    def on_host(self, x: ArrayLike) -> np.ndarray:
         """The float32 number that is drawn, in double precision, as the radii of ``Gaussian`` have it."""
         return np.full(check_images(x).shape[:1], _check.sampled_sigma("sigma", self.sigma))

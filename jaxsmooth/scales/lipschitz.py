@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxsmooth import _check
 from jaxsmooth._program import jit
 from jaxsmooth._pytree import frozen_pytree
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.scales.base import EXPONENTIAL_ERROR, AbstractScale, check_images, one_by_one
 
 
@@ -55,7 +55,7 @@ class LipschitzScale(AbstractScale):
         if not _check.is_traced(self.error):
             _check.nonnegative("error", self.error)
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """See ``AbstractScale.__call__``."""
         x = check_images(x)
         single = (1, *x.shape[1:])
@@ -69,7 +69,7 @@ class LipschitzScale(AbstractScale):
         """The Lipschitz constant of ``fn``."""
         return self.constant
 
-    def rounding(self, x: Any, reach: Any) -> Any:
+    def rounding(self, x: ArrayLike, reach: Array) -> Any:
         """The error of ``fn`` and of the exponential, 4 units in the last place, at both ends."""
         return 2 * (self.error + EXPONENTIAL_ERROR)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array
+from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.scales.base import EXPONENTIAL_ERROR, AbstractScale, check_images, one_by_one
 from jaxsmooth.scales.neighbours import mean_distance
 
@@ -77,7 +77,7 @@ class KNNScale(AbstractScale):
         elif not _check.is_traced(self.offset) and not np.isfinite(_check.as_float64("offset", self.offset)).all():
             raise ValueError(f"offset must be finite; got {self.offset!r}")
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """See ``AbstractScale.__call__``."""
         return self._sigma_at(self.mean_distance(x))
 
@@ -86,7 +86,7 @@ class KNNScale(AbstractScale):
         """The rate, since the mean distance is 1-Lipschitz."""
         return self.rate
 
-    def rounding(self, x: Any, reach: Any) -> Any:
+    def rounding(self, x: ArrayLike, reach: Array) -> Any:
         r"""What float32 can add to the movement of log sigma; about :math:`10^{-6} + 10^{-5} r D_k` for CIFAR-10.
 
         Let :math:`u = 2^{-24}`. The square of a difference is right to 3u of itself, and its sum in two levels, of w
@@ -107,7 +107,7 @@ class KNNScale(AbstractScale):
         # One per cent for the square terms, and for this being computed in float32 itself.
         return 2.02 * (relative * distances + 4 * u * exponents + EXPONENTIAL_ERROR)
 
-    def mean_distance(self, x: Any) -> Array:
+    def mean_distance(self, x: ArrayLike) -> Array:
         """:math:`D_k`, the mean distance to the k nearest references.
 
         Args:
@@ -123,7 +123,7 @@ class KNNScale(AbstractScale):
             )
         return mean_distance(x, self.reference, np.full(x.shape[0], -1, np.int32), k=self.k)
 
-    def leave_one_out(self, indices: Any = None) -> Array:
+    def leave_one_out(self, indices: ArrayLike | None = None) -> Array:
         """Sigma at references, each left out of its own neighbours: what training on the reference set uses.
 
         At a reference itself the scale is smaller than at a new image of the same kind, because the nearest
@@ -174,7 +174,7 @@ def _exponential(distance: Array, sigma: Array, rate: Array, offset: Array) -> A
     return one_by_one(lambda d: sigma * jnp.exp(rate * (d - offset)), distance)
 
 
-def _checked_reference(reference: Any) -> Array:
+def _checked_reference(reference: ArrayLike) -> Array:
     array = np.asarray(reference)
     if array.dtype.kind not in "f" and array.dtype != jnp.bfloat16:
         raise TypeError(

@@ -1,11 +1,10 @@
 """Scales with published parameters."""
 
-from typing import Any
-
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.scales.nearest import KNNScale
 
 
-def mnist(reference: Any, sigma: float, *, rate: float = 0.01) -> KNNScale:
+def mnist(reference: ArrayLike, sigma: float, *, rate: float = 0.01) -> KNNScale:
     """The neighbour scale for MNIST: 20 neighbours and offset 1.5, for which ``sigma`` is a floor of most images.
 
     Args:
@@ -32,7 +31,7 @@ def mnist(reference: Any, sigma: float, *, rate: float = 0.01) -> KNNScale:
     return KNNScale(reference, sigma, rate, k=20, offset=1.5)
 
 
-def cifar10(reference: Any, sigma: float, *, rate: float = 0.01) -> KNNScale:
+def cifar10(reference: ArrayLike, sigma: float, *, rate: float = 0.01) -> KNNScale:
     """The neighbour scale for CIFAR-10: 20 neighbours and offset 5, for which ``sigma`` is a floor of most images.
 
     Args:
