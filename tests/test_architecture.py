@@ -25,12 +25,8 @@ FLOORS = (
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist
     {"noises"},  # may import radii, to register rules
     {"designs", "objectives", "analysis"},
-    {"_run"},  # the one driver: the only module that knows every part
-    {
-        "_certify", "_certify_adaptive", "_certify_batch", "_certify_curve", "_certify_stream",
-        "_predict", "_recertify",
-    },  # the verbs
-    {"_self_check", "_check_classifier", "diagnostics"},
+    {"_verbs"},  # the one driver: the only room that knows every part
+    {"diagnostics"},
 )  # fmt: skip
 OPTIONAL = {
     "flax", "optax", "matplotlib", "tqdm", "tensorflow_datasets", "grain", "sklearn", "orbax", "PIL", "array_record",
@@ -178,7 +174,7 @@ def test_import_loads_no_optional_package():
 @pytest.mark.parametrize(
     ("check", "faults"),
     [
-        (upward, [("jaxsmooth.bounds.e_process", "jaxsmooth._certify", True)]),
+        (upward, [("jaxsmooth.bounds.e_process", "jaxsmooth._verbs", True)]),
         (upward, [("jaxsmooth.radii.limits", "jaxsmooth.sampling.sampler", False)]),
         (upward, [("jaxsmooth.sampling.sampler", "jaxsmooth", False)]),
         (module_cycles, [("jaxsmooth.radii.bracket", "jaxsmooth.radii.semi_elastic", True)]),
@@ -207,14 +203,14 @@ if TYPE_CHECKING:
 class Plot:
     from flax import nnx
     def draw(self):
-        from jaxsmooth import _certify, Votes
+        from jaxsmooth import _verbs, Votes
 """
-    found = [tuple(edge)[1:] for edge in imports_of("m", ast.parse(source), {"jaxsmooth._certify": None})]
+    found = [tuple(edge)[1:] for edge in imports_of("m", ast.parse(source), {"jaxsmooth._verbs": None})]
     expected = [
         ("jax", False),
         ("matplotlib", True),
         ("flax", False),
-        ("jaxsmooth._certify", True),
+        ("jaxsmooth._verbs", True),
         ("jaxsmooth", True),
     ]
     assert found == expected

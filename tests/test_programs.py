@@ -22,7 +22,7 @@ KEY, X = jax.random.key(0), np.zeros((1, 2), np.float32)
 OF_ARRAYS = {
     "scales/neighbours.py", "scales/nearest.py", "diagnostics/cones.py", "diagnostics/distances.py",
     "ledger/fingerprint.py", "sampling/kernel.py", "sampling/throughput.py", "_program.py", "_keys.py",
-    "_check_classifier.py", "sampling/batching.py",
+    "_verbs/check_classifier.py", "sampling/batching.py",
 }  # fmt: skip
 
 

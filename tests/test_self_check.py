@@ -10,7 +10,7 @@ import pytest
 import jaxsmooth as js
 from jaxsmooth.sampling import kernel
 
-module = importlib.import_module("jaxsmooth._self_check")
+module = importlib.import_module("jaxsmooth._verbs.self_check")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 import jaxsmooth as js
 from jaxsmooth import _keys, objectives
-from jaxsmooth._check_classifier import _noisy
+from jaxsmooth._verbs.check_classifier import _noisy
 from jaxsmooth.noises.base import is_additive
 from jaxsmooth.objectives.attacks import with_slope
 from tests.noises.families import FAMILIES

@@ -11,9 +11,9 @@ import numpy as np
 from jax.sharding import Mesh
 from scipy import special
 
-from jaxsmooth._certify import certify
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Votes
+from jaxsmooth._verbs import certify
 from jaxsmooth.noises.gaussian import Gaussian
 from jaxsmooth.sampling.count_votes import count_votes
 

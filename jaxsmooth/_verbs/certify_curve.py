@@ -8,8 +8,8 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._run import run_array
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise
+from jaxsmooth._verbs.run import run_array
 from jaxsmooth.designs.curve import Curve
 
 

@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-from jaxsmooth._run import run_ledger
 from jaxsmooth._types import ArrayLike, Noise
+from jaxsmooth._verbs.run import run_ledger
 from jaxsmooth.designs.base import AbstractDesign
 from jaxsmooth.designs.fixed import Fixed
 from jaxsmooth.ledger import Ledger

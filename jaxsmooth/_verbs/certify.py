@@ -5,8 +5,8 @@ import os
 from jax.sharding import Mesh
 
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._run import run_array
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise
+from jaxsmooth._verbs.run import run_array
 from jaxsmooth.designs.fixed import Fixed, RunnerUp
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from jax.sharding import Mesh
 
-from jaxsmooth._run import run_stream
 from jaxsmooth._types import Array, Classify, Noise
+from jaxsmooth._verbs.run import run_stream
 from jaxsmooth.designs.base import AbstractDesign
 from jaxsmooth.designs.fixed import Fixed
 
