@@ -85,7 +85,7 @@ def _quantile(p: float, exponential: Array) -> Array:
     """The number x > 0 whose survival probability, under the density e^(-x^p), is e^(-exponential)."""
     position = (jnp.log(jnp.maximum(exponential, np.float32(1e-9))) - _FIRST) * np.float32(_CELLS / (_LAST - _FIRST))
     cell = jnp.clip(position.astype(jnp.int32), 0, _CELLS - 1)
-    within = position - cell
+    within = position - cell.astype(jnp.float32)
     c0, c1, c2, c3 = (jnp.asarray(column)[cell] for column in _quantile_cells(p))
     return exponential * jnp.exp(c0 + within * (c1 + within * (c2 + within * c3)))
 
