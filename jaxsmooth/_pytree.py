@@ -64,7 +64,7 @@ def frozen_pytree(cls: type[_T]) -> type[_T]:
         ...     def sample(self, key, shape):
         ...         return self.by + self.sigma * jax.random.normal(key, shape)
         >>> jax.tree.leaves(Shifted(0.25, by=1.0)), Shifted(0.25) == Shifted(0.25)
-        ([0.25, 0.0], True)
+        ([0.25, 1.0], True)
     """
     own_repr = "__repr__" in cls.__dict__
     made: Any = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)

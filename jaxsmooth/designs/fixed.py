@@ -149,7 +149,7 @@ def certificates(
         >>> selection, votes = [[90, 10], [55, 45]], [[9_900, 100], [5_020, 4_980]]
         >>> made = js.certificates(selection, votes, js.noises.Gaussian(0.25), dim=64)
         >>> made.label.tolist(), made.radius.round(2).tolist()
-        ([0, -1], [0.57, 0.0])
+        ([0, -1], [0.55, 0.0])
     """
     selection, votes = checked_votes("selection", selection), checked_votes("votes", votes)
     if selection.counts.shape != votes.counts.shape:

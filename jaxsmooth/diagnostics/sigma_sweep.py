@@ -167,7 +167,7 @@ def radius_over_sigma(
     drawn = sigmas.astype(np.float32).astype(np.float64)  # the noise is drawn with float32 numbers
     r = drawn[:, None] * certified_radius(Gaussian(1.0), p_lower)
     label = np.where(r > 0, top, ABSTAIN).astype(np.int32)
-    return RadiusOverSigma(r, p_lower, sigmas * sampling_cap(Gaussian(1.0), n=n, alpha=alpha), label, sigmas)
+    return RadiusOverSigma(r, p_lower, drawn * sampling_cap(Gaussian(1.0), n=n, alpha=alpha), label, sigmas)
 
 
 @functools.partial(jit, static_argnames=("batch_size",))

@@ -62,7 +62,7 @@ RADIUS_RULES = {
     "convert_norm": Row(
         js.radii.convert_norm,
         {"noise_type": js.noises.Gaussian, "name": "cohen_2019", "norm": 2, "to": 1},
-        {"norm": NORM, "to": NORM, "name": ("missing", None), "noise_type": (None, 3)},
+        {"norm": NORM, "to": NORM, "name": ("missing", 3), "noise_type": (None, 3)},
     ),
     "semi_elastic_radius": Row(
         js.radii.semi_elastic_radius,
