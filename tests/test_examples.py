@@ -55,7 +55,7 @@ def test_throughput(network):
 @pytest.mark.slow
 def test_scaling():
     out = run("benchmarks/scaling.py", "--quick", "--virtual", "2")
-    assert out.splitlines()[-1].endswith("all-reduce s32") and "efficiency" in out
+    assert out.splitlines()[-1].endswith("none") and "efficiency" in out  # votes are summed on the host
 
 
 @pytest.mark.slow
