@@ -79,5 +79,6 @@ def _depth(value: object) -> int:
 
 
 def in_words(batch: list | tuple) -> str:
+    """What a list or tuple holds: its length, and the shapes of its first parts."""
     shapes = [tuple(part.shape) if hasattr(part, "shape") else type(part).__name__ for part in batch]
     return f"a {type(batch).__name__} of {len(batch)}: {', '.join(map(str, shapes[:4]))}"
