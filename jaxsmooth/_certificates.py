@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _storage
-from jaxsmooth._pytree import in_words
+from jaxsmooth._printed import in_words
 from jaxsmooth._types import Votes, checked_index
 
 _SHOWN = 3

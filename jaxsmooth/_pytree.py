@@ -6,13 +6,15 @@ not by their class, and ``jit`` may then run the program of another class on the
 """
 
 import dataclasses
+import html
 import typing
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from jax.core import Tracer
+
+from jaxsmooth._printed import in_words
 
 _T = typing.TypeVar("_T")
 
@@ -95,6 +97,8 @@ def frozen_pytree(cls: type[_T]) -> type[_T]:
     made.__eq__, made.__hash__ = _equal, _hash
     if not own_repr:
         made.__repr__ = _repr
+    if not hasattr(made, "_repr_html_"):
+        made._repr_html_ = lambda value: f"<code>{html.escape(repr(value))}</code>"
     _CLASSES[f"{made.__module__}:{made.__qualname__}"] = made
     return made
 
@@ -164,14 +168,3 @@ def _hash(self: Any) -> int:
 def _repr(self: Any) -> str:
     fields = ", ".join(f"{field.name}={in_words(getattr(self, field.name))}" for field in dataclasses.fields(self))
     return f"{type(self).__qualname__}({fields})"
-
-
-def in_words(value: Any) -> str:
-    """``repr`` with arrays as their type and shape."""
-    if isinstance(value, jax.Array | np.ndarray) and value.ndim:
-        return f"{value.dtype}{list(value.shape)}"
-    if isinstance(value, jax.Array | np.ndarray | np.generic) and not isinstance(value, Tracer):
-        return repr(value.item())
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name!r}: {in_words(part)}" for name, part in value.items()) + "}"
-    return repr(value)

@@ -1,5 +1,6 @@
 """What travels through the library: votes, the noise they were drawn under, and the names of things."""
 
+import html
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,9 @@ from jaxsmooth._pytree import frozen_pytree
 ArrayLike = jax_typing.ArrayLike | numpy_typing.ArrayLike
 # (batch, *event) -> (batch, classes) scores; any callable, best a pytree so that weights are data.
 Classify = Callable[[Array], Array]
+
+# Images in a repr, and classes that it has room for.
+_SHOWN, _MANY = 3, 10
 
 ABSTAIN = -1
 """The label of an image about which nothing is claimed."""
@@ -71,10 +75,23 @@ class Votes:
         shape = getattr(self.counts, "shape", None)
         if shape is None or len(shape) != 2 or (hasattr(self.counts, "aval") and not hasattr(self.counts, "devices")):
             return f"Votes(counts={self.counts!r}, invalid={self.invalid!r})"
-        shown = np.asarray(self.counts[:3]).tolist()
-        more = ", ..." if shape[0] > 3 else ""
+        shown = ", ".join(self._rows())
+        more = ", ..." if shape[0] > _SHOWN else ""
         invalid = int(np.asarray(self.invalid).sum())
-        return f"Votes of {shape[0]} images in {shape[1]} classes, {invalid} invalid: [{str(shown)[1:-1]}{more}]"
+        return f"Votes of {shape[0]} images in {shape[1]} classes, {invalid} invalid: {shown}{more}"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+    def _rows(self) -> Iterator[str]:
+        """The votes of the first images; of many classes those with the most."""
+        for row in np.asarray(self.counts[:_SHOWN]):
+            if len(row) <= _MANY:
+                yield str(row.tolist())
+                continue
+            best = [int(label) for label in np.argsort(-row, kind="stable")[:_SHOWN] if row[label]]
+            rest = ", ..." if np.count_nonzero(row) > len(best) else ""
+            yield "{" + ", ".join(f"{label}: {row[label]}" for label in best) + rest + "}"
 
 
 def checked_index(index: Any, length: int) -> int:

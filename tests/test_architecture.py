@@ -18,6 +18,7 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
+    {"_printed"},
     {"_pytree", "_version", "_progress", "_processes", "_transfers", "_keys"},
     {"_program", "_types", "_storage"},
     {"_check", "_certificates"},
@@ -27,6 +28,7 @@ FLOORS = (
     {"designs", "objectives", "analysis"},
     {"_verbs"},  # the one driver: the only room that knows every part
     {"diagnostics"},
+    {"__main__"},  # the command
 )  # fmt: skip
 OPTIONAL = {
     "flax", "optax", "matplotlib", "tqdm", "tensorflow_datasets", "grain", "sklearn", "orbax", "PIL", "array_record",

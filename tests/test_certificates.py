@@ -1,9 +1,14 @@
 """Certificates and votes as sequences, tables and files."""
 
+import html
+
 import numpy as np
 import pytest
 
 import jaxsmooth as js
+from jaxsmooth._verbs.check_classifier import ClassifierCheck
+from jaxsmooth._verbs.self_check import Check, SelfCheck
+from jaxsmooth.sampling.throughput import Throughput
 
 SELECTION = np.array([[9, 1, 0], [4, 6, 0], [5, 5, 0], [0, 0, 10], [3, 3, 4]])
 COUNTS = np.array([[950, 50, 0], [300, 700, 0], [500, 500, 0], [0, 0, 1000], [300, 300, 400]])
@@ -51,6 +56,30 @@ def test_repr_is_short_whatever_the_number_of_images():
     page = many._repr_html_()
     assert page.count("<tr>") == 4 and len(page) < 2000 and "Gaussian(sigma=0.25)" in page
     assert "0 images" in repr(MADE[:0]) and "0 images" in MADE[:0]._repr_html_()
+
+
+def test_votes_of_many_classes_and_values_with_large_arrays_are_short():
+    counts = np.zeros((5, 1000), int)
+    counts[:, [3, 7, 9, 11]] = 900, 60, 30, 10
+    shown = repr(js.Votes(counts, np.zeros(5, int)))
+    row = "{3: 900, 7: 60, 9: 30, ...}"
+    assert shown == f"Votes of 5 images in 1000 classes, 0 invalid: {row}, {row}, {row}, ..."
+    noise = js.noises.InputDependentGaussian(js.scales.KNNScale(np.zeros((500, 28, 28)), sigma=0.25, rate=0.01))
+    assert "float32[500, 28, 28]" in repr(noise) and len(repr(noise)) < 200
+    weights = {f"layer {i}": {"kernel": np.ones((64, 64)), "bias": np.ones(64)} for i in range(20)}
+    assert repr(js.interop.LinenClassifier(weights, None, ())).startswith(
+        "LinenClassifier(variables=dict of 40 arrays, 83,200 numbers, "
+    )
+    assert "<code>Votes of 5" in js.Votes(counts, np.zeros(5, int))._repr_html_() and "<code>" in noise._repr_html_()
+
+
+def test_what_prints_as_a_table_shows_it():
+    summary = js.analysis.summary(MADE, np.zeros(5, int), [0, 0.25])
+    by_class = js.analysis.class_wise_accuracy(MADE, np.zeros(5, int))
+    estimate = js.analysis.estimate_curve(js.Votes(COUNTS, INVALID), np.zeros(5, int), NOISE, [0.25])
+    checks = SelfCheck((Check("a < b", True, "c"),), "a device"), ClassifierCheck((), 3)
+    for shown in (summary, by_class, estimate, *checks, Throughput(1.0, 1.0, 1.0, 1, "cpu", 64)):
+        assert repr(shown) == str(shown) and shown._repr_html_() == f"<pre>{html.escape(str(shown))}</pre>"
 
 
 def test_columns():

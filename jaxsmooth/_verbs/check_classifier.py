@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxsmooth import _check, _keys
+from jaxsmooth._printed import Printed
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
 from jaxsmooth.sampling import inputs, suspicious
@@ -37,8 +38,8 @@ class Finding:
     remedy: str
 
 
-@dataclasses.dataclass(frozen=True)
-class ClassifierCheck:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ClassifierCheck(Printed):
     """The report of ``check_classifier``; prints as a table.
 
     Attributes:

@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from scipy import special
 
+from jaxsmooth._printed import Printed
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Votes
 from jaxsmooth._verbs import certify
@@ -40,8 +41,8 @@ class Check:
     found: str
 
 
-@dataclasses.dataclass(frozen=True)
-class SelfCheck:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SelfCheck(Printed):
     """The report of ``self_check``; prints as a table.
 
     Attributes:

@@ -6,14 +6,15 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import radius_text
 from jaxsmooth.analysis.scores import num_classes_of, scored
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
 
 
-@dataclasses.dataclass(frozen=True)
-class ClassWiseAccuracy:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ClassWiseAccuracy(Printed):
     """Certified accuracy by class; prints as a table.
 
     Attributes:

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike, Noise, Votes
 from jaxsmooth.radii import required_probability
 
 
-@dataclasses.dataclass(frozen=True)
-class CurveEstimate:
+@dataclasses.dataclass(frozen=True, repr=False)
+class CurveEstimate(Printed):
     """What a certified-accuracy curve is about; it certifies no image. Prints as a table.
 
     Attributes:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._printed import Printed
 from jaxsmooth._types import ABSTAIN, ArrayLike, Noise
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
 from jaxsmooth.analysis.scores import abstention_rate, certified_accuracy, scored
@@ -16,8 +17,8 @@ from jaxsmooth.analysis.scores import abstention_rate, certified_accuracy, score
 _USUAL_ALPHA, _ENOUGH = 0.1, 4
 
 
-@dataclasses.dataclass(frozen=True)
-class Summary:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Summary(Printed):
     """What certificates amount to; prints as a table.
 
     Attributes:

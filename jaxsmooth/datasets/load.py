@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth.datasets import folder, shards
+from jaxsmooth.datasets import bundled, folder, shards
 
 _BLOCK = 1024
 # The usual evaluation of ImageNet: shorter side to 256, then the central square of 224.
@@ -21,7 +21,8 @@ def load(name: str, split: str, *, data_dir: str | os.PathLike[str] | None = Non
     """An image-classification data set as arrays, read through TFDS without TensorFlow or a network.
 
     ``"digits"`` is always available: scikit-learn's 8x8 digits, 1,297 images to train and 500 to test,
-    written to ``data_dir`` as a TFDS data set on first use. Every other name (``"mnist"``,
+    written to ``data_dir`` as a TFDS data set on first use, or read from the library itself where TFDS is not
+    installed. Every other name (``"mnist"``,
     ``"fashion_mnist"``, ``"cifar10"``, ``"imagenet2012"``, your own) is read from ``data_dir``. Images of
     varying size (ImageNet) are resized to 256 pixels on the shorter side and cropped to the central 224.
 
@@ -46,6 +47,8 @@ def load(name: str, split: str, *, data_dir: str | os.PathLike[str] | None = Non
         >>> images.shape, images.dtype, labels.shape
         ((100, 8, 8, 1), dtype('float32'), (100,))
     """
+    if name == "digits" and not all(map(_importable, _NEEDED)):
+        return bundled.load(split)
     builder = _builder(name, data_dir)
     features = builder.info.features
     decode, shape = _decoder(name, features)
@@ -87,6 +90,14 @@ def source(name: str, split: str, *, data_dir: str | os.PathLike[str] | None = N
         ((8, 8, 1), 0)
     """
     return _records(name, _builder(name, data_dir), split)
+
+
+def _importable(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:

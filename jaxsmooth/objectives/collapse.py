@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike
 
 
@@ -14,8 +15,8 @@ class ClassCollapseWarning(UserWarning):
     """A class is hardly predicted any more, though images have its label."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ClassCollapse:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ClassCollapse(Printed):
     """Which classes are missing among the predictions.
 
     Attributes:

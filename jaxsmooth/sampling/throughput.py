@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _check
+from jaxsmooth._printed import Printed
 from jaxsmooth._processes import from_first_process
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
@@ -26,8 +27,8 @@ _ROUND_SECONDS = 0.4
 _INPUTS = 4
 
 
-@dataclasses.dataclass(frozen=True)
-class Throughput:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Throughput(Printed):
     """Samples per second over all devices: the best of several rounds, measured in turn.
 
     Attributes:

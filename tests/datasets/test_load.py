@@ -214,7 +214,40 @@ def test_the_newest_version_wins(tmp_path, data_dir):
 def test_a_missing_package_names_the_extra(monkeypatch, data_dir):
     monkeypatch.setitem(sys.modules, "array_record", None)
     with pytest.raises(ImportError, match=r'need array_record.*pip install "jaxsmooth\[data\]"'):
-        datasets.load("digits", "test", data_dir=data_dir)
+        datasets.load("mnist", "test", data_dir=data_dir)
+    with pytest.raises(ImportError, match="need array_record"):
+        datasets.source("digits", "test", data_dir=data_dir)
+
+
+@pytest.mark.parametrize(
+    "split", ["train", "test", "all", "test[:100]", "test[90%:]", "test[7:9]", "train[-5:]+test[:3]"]
+)
+def test_digits_without_tfds_are_the_same(monkeypatch, data_dir, split):
+    images, labels = datasets.load("digits", split, data_dir=data_dir)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    others, of_others = datasets.load("digits", split, data_dir="nowhere")
+    np.testing.assert_array_equal(others, images)
+    np.testing.assert_array_equal(of_others, labels)
+    assert (others.dtype, of_others.dtype) == (images.dtype, labels.dtype)
+    assert others.flags.c_contiguous and others.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("split", "error", "message"),
+    [
+        ("validation", ValueError, r"'train': 1297, 'test': 500"),
+        ("test[:0]", ValueError, "selects no image"),
+        ("test[9:5]", ValueError, "selects no image"),
+        ("test[:9999]", ValueError, "'test': 500"),
+        ("test[:x]", ValueError, r"split = 'test\[:x\]' is not possible"),
+        ("", ValueError, "is not possible"),
+        (3, TypeError, "split must be a string"),
+    ],
+)
+def test_splits_of_digits_without_tfds_that_do_not_exist(monkeypatch, split, error, message):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(error, match=message):
+        datasets.load("digits", split)
 
 
 @pytest.mark.data

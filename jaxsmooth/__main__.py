@@ -1,0 +1,259 @@
+"""The command ``jaxsmooth``, or ``python -m jaxsmooth``: what one does with files, without a script.
+
+    jaxsmooth report gaussian.tsv consistency.tsv --baseline gaussian --figure curves.png
+    jaxsmooth merge part-*.jsonl --into votes.jsonl
+    jaxsmooth recertify votes.jsonl --alpha 1e-6 --labels labels.npy --output log.tsv
+    jaxsmooth self-check
+    jaxsmooth throughput my_model:classify --shape 32 32 3 --sigma 0.5
+
+``jaxsmooth COMMAND --help`` has the options.
+"""
+
+import argparse
+import ast
+import importlib
+import math
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsmooth import analysis, designs, ledger, noises
+from jaxsmooth._certificates import Certificates
+from jaxsmooth._types import Noise
+from jaxsmooth._verbs import recertify, self_check
+from jaxsmooth._version import __version__
+from jaxsmooth.sampling.throughput import measure_throughput
+
+
+def report(options: argparse.Namespace) -> int:
+    """The table of several logs, and their figure."""
+    runs = _named(options.logs)
+    print(analysis.table(runs, options.radii, format=options.format, baseline=options.baseline, alpha=options.alpha))
+    if options.figure is not None:
+        found = {name: analysis.read_log(path) for name, path in runs.items()}
+        axes = analysis.plot_certified_accuracy(
+            {name: certificates for name, (certificates, _) in found.items()},
+            {name: labels for name, (_, labels) in found.items()},
+            alpha=options.alpha,
+        )
+        figure: Any = axes.figure
+        figure.savefig(options.figure, dpi=150)
+        print(f"wrote {options.figure}", file=sys.stderr)
+    return 0
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Ledgers of one run into one."""
+    images = ledger.merge(options.parts, options.into).image_ids
+    print(f"wrote {options.into}: votes of {len(images)} images")
+    return 0
+
+
+def certify_again(options: argparse.Namespace) -> int:
+    """Certificates from the votes of a ledger."""
+    recorded = ledger.read(options.ledger)
+    found = recertify(recorded, _noise_of(recorded), _design(options, recorded), labels=options.labels)
+    if options.labels is None:
+        print(found)
+    else:
+        print(analysis.table({options.ledger.stem: (found, options.labels)}, options.radii))
+    if options.output is not None:
+        _write(options.output, found, options.labels, recorded.image_ids)
+    return 0
+
+
+def check_devices(options: argparse.Namespace) -> int:
+    """Whether certificates made on these devices can be trusted."""
+    del options
+    found = self_check(mesh=_all_devices())
+    print(found)
+    return 0 if found.passed else 1
+
+
+def throughput(options: argparse.Namespace) -> int:
+    """Samples per second of a classifier of yours, or of a small network."""
+    noise = getattr(noises, options.noise)(options.sigma)
+    x = np.zeros((1, *options.shape), np.float32)
+    classify = _small_network(options.shape) if options.classifier is None else _imported(options.classifier)
+    key = jax.random.key(0)
+    print(measure_throughput(key, classify, noise, x, batch_size=options.batch_size, mesh=_all_devices()))
+    return 0
+
+
+def _named(logs: Sequence[str]) -> dict[str, pathlib.Path]:
+    """Logs by the shortest names that tell them apart; ``NAME=PATH`` names one, a folder stands for its log."""
+    paths = [pathlib.Path(log.partition("=")[2] if _has_name(log) else log) for log in logs]
+    paths = [path / "certificates.tsv" if path.is_dir() else path for path in paths]
+    parts = [(*path.resolve().parent.parts, path.stem) for path in paths]
+    depth = next((d for d in range(1, 100) if len({part[-d:] for part in parts}) == len(parts)), 1)
+    names = [
+        log.partition("=")[0] if _has_name(log) else "/".join(part[-depth:])
+        for log, part in zip(logs, parts, strict=True)
+    ]
+    if len(set(names)) < len(names):
+        raise ValueError(f"LOG: two runs have the same name, among {', '.join(names)}; name them with NAME=LOG")
+    return dict(zip(names, paths, strict=True))
+
+
+def _has_name(log: str) -> bool:
+    return "=" in log and not os.path.exists(log)
+
+
+def _noise_of(recorded: ledger.Ledger) -> Noise:
+    """The noise of a ledger's first line, if it is of the library and all numbers."""
+    words = recorded.header["noise"]
+    family, _, fields = words.removesuffix(")").partition("(")
+    try:
+        call = ast.parse(f"dict({fields})", mode="eval").body
+        parameters = {str(word.arg): ast.literal_eval(word.value) for word in getattr(call, "keywords", [])}
+    except (SyntaxError, ValueError):
+        parameters = None
+    if family not in _FAMILIES or parameters is None:
+        raise ValueError(
+            f"LEDGER is of the noise {words}, which its words do not give back; call js.recertify from Python"
+        )
+    return getattr(noises, family)(**parameters)
+
+
+def _design(options: argparse.Namespace, recorded: ledger.Ledger) -> designs.AbstractDesign:
+    alpha, norm = options.alpha, options.norm
+    if options.radii is not None:
+        return designs.Curve(options.radii, n_max=options.n or 100_000, alpha=alpha, norm=norm)
+    n = options.n
+    if n is None:
+        recorded_draws = {max(recorded.reach(image)) for image in recorded.image_ids.tolist()}
+        if len(recorded_draws) > 1:
+            raise ValueError(
+                "--n must be given: the ledger holds more draws of some images than of others, "
+                f"{min(recorded_draws)} to {max(recorded_draws)}"
+            )
+        n = recorded_draws.pop() - options.n0
+    return designs.Fixed(options.n0, n, alpha=alpha, norm=norm, runner_up=options.runner_up)
+
+
+def _write(path: pathlib.Path, found: Certificates, labels: Any, image_ids: np.ndarray) -> None:
+    if path.suffix == ".npz":
+        found.save(path)
+    elif labels is None:
+        raise ValueError(f"--output {path} is a log, which needs --labels; or write an archive, NAME.npz")
+    else:
+        analysis.write_log(path, found, labels, image_ids=image_ids)
+    print(f"wrote {path}")
+
+
+def _all_devices() -> Any:
+    return jax.make_mesh((jax.device_count(),), ("draws",)) if jax.device_count() > 1 else None
+
+
+def _imported(name: str) -> Any:
+    """What ``MODULE:NAME`` names, also of a module in the current folder."""
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ValueError(f"CLASSIFIER must be MODULE:NAME, such as my_model:classify; got {name!r}")
+    sys.path.insert(0, os.getcwd())
+    found = vars(importlib.import_module(module))
+    if attribute not in found:
+        raise ValueError(f"CLASSIFIER: the module {module} has no {attribute}; it has {', '.join(found)}")
+    return found[attribute]
+
+
+def _small_network(shape: Sequence[int]) -> Any:
+    """Dense layers of 1024 units."""
+    keys = jax.random.split(jax.random.key(1), 3)
+    sizes = (math.prod(shape), 1024, 1024, 10)
+    weights = [
+        jax.random.normal(key, size) / size[0] ** 0.5 for key, *size in zip(keys, sizes, sizes[1:], strict=False)
+    ]
+
+    def apply(weights: Sequence[jax.Array], x: jax.Array) -> jax.Array:
+        x = x.reshape(len(x), -1)
+        for w in weights[:-1]:
+            x = jax.nn.relu(x @ w)
+        return x @ weights[-1]
+
+    return jax.tree_util.Partial(apply, weights)
+
+
+def _norm(text: str) -> float:
+    return {"1": 1, "l1": 1, "2": 2, "l2": 2, "inf": np.inf, "linf": np.inf}[text]
+
+
+def _labels(path: str) -> np.ndarray:
+    return np.load(path) if path.endswith(".npy") else np.loadtxt(path, dtype=np.int64, ndmin=1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="jaxsmooth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, **more: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=run.__doc__, description=run.__doc__, **more)
+        made.set_defaults(run=run)
+        return made
+
+    one = command("report", report)
+    one.add_argument("logs", nargs="+", metavar="LOG", help="of write_log or another program; NAME=LOG names it")
+    one.add_argument("--radii", type=float, nargs="+", help="by default about five round ones")
+    one.add_argument("--format", choices=["text", "markdown", "latex", "csv"], default="text")
+    one.add_argument("--baseline", metavar="NAME", help="adds the paired differences from this run")
+    one.add_argument("--alpha", type=float, default=0.05, help="an interval misses with this probability")
+    one.add_argument("--figure", type=pathlib.Path, metavar="FILE", help="draws certified accuracy with bands")
+
+    one = command("merge", merge)
+    one.add_argument("parts", nargs="+", metavar="LEDGER")
+    one.add_argument(
+        "--into", "--output", required=True, type=pathlib.Path, help="the file to write; it must not exist"
+    )
+
+    one = command("recertify", certify_again)
+    one.add_argument("ledger", type=pathlib.Path, metavar="LEDGER")
+    one.add_argument("--n", type=int, help="votes behind a bound; by default those of the run")
+    one.add_argument("--n0", type=int, default=100, help="votes that select the class")
+    one.add_argument("--radii", type=float, nargs="+", help="certify these radii, as certify_curve does")
+    one.add_argument("--alpha", type=float, default=1e-3)
+    one.add_argument("--norm", type=_norm, default=2, help="1, 2 or inf")
+    one.add_argument("--runner-up", choices=["complement", "bounded"], default="complement")
+    one.add_argument("--labels", type=_labels, metavar="FILE", help=".npy, or text with one label a line")
+    one.add_argument("--output", type=pathlib.Path, metavar="FILE", help="a log, or an archive with the suffix .npz")
+
+    command("self-check", check_devices)
+
+    one = command("throughput", throughput)
+    one.add_argument("classifier", nargs="?", metavar="MODULE:NAME", help="a callable; by default dense layers")
+    one.add_argument("--shape", type=int, nargs="+", default=[32, 32, 3], help="of one image; by default 32 32 3")
+    one.add_argument("--noise", default="Gaussian", choices=_FAMILIES)
+    one.add_argument("--sigma", type=float, default=0.25)
+    one.add_argument("--batch-size", type=int)
+    return parser
+
+
+_FAMILIES = [name for name in dir(noises) if name[0].isupper() and not name.startswith(("Abstract", "Input"))]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the words after ``jaxsmooth``; by default those of the process.
+
+    Returns:
+        The exit status: 0, 1 if the devices fail their check, 2 for what cannot be done.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"jaxsmooth: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The command: what it prints is what the library says, and what cannot be done ends with a word and status 2."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+import jaxsmooth.__main__ as command
+from jaxsmooth._verbs.self_check import Check, SelfCheck
+
+DATA = pathlib.Path(__file__).parent / "analysis/data"
+LOGS = [str(DATA / f"cohen_2019_cifar10_sigma{sigma}.tsv") for sigma in ("025", "050")]
+NOISE, LABELS = js.noises.Gaussian(0.5), [0, 1, 0, 1]
+
+
+def classify(batch):
+    return jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+
+
+@pytest.fixture(scope="module")
+def ledgers(tmp_path_factory):
+    """Two parts of one run, and the certificates of all of it."""
+    folder = tmp_path_factory.mktemp("ledgers")
+    x = jnp.array([[0.5, 0.5], [-0.2, -0.4], [0.9, -0.1], [0.01, 0.0]])
+    run = lambda x, **more: js.certify(jax.random.key(0), classify, NOISE, x, n=1000, batch_size=64, **more)
+    parts = [folder / "a.jsonl", folder / "b.jsonl"]
+    for part, ids in zip(parts, ([0, 1], [2, 3]), strict=True):
+        run(x[np.array(ids)], image_ids=ids, ledger=part)
+    return parts, run(x)
+
+
+def run(*words: object) -> int:
+    return command.main([str(word) for word in words])
+
+
+def test_a_process_reports_logs_and_draws_them(tmp_path):
+    words = ["report", f"small={LOGS[0]}", LOGS[1], "--radii", "0", "0.5", "--figure", str(tmp_path / "curves.png")]
+    done = subprocess.run([sys.executable, "-m", "jaxsmooth", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    runs = {"small": LOGS[0], "cohen_2019_cifar10_sigma050": LOGS[1]}
+    assert done.stdout == js.analysis.table(runs, [0, 0.5]) + "\n"
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_a_process_merges_and_recertifies(ledgers, tmp_path):
+    parts, expected = ledgers
+    (tmp_path / "labels.txt").write_text("\n".join(map(str, LABELS)))
+    python = f"""
+import sys
+from jaxsmooth.__main__ import main
+main(["merge", {str(parts[0])!r}, {str(parts[1])!r}, "--into", "all.jsonl"])
+sys.exit(main(["recertify", "all.jsonl", "--labels", "labels.txt", "--output", "log.tsv"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", python], capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(pathlib.Path(js.__file__).parent.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "wrote all.jsonl: votes of 4 images" in done.stdout and "wrote log.tsv" in done.stdout
+    certificates, labels = js.analysis.read_log(tmp_path / "log.tsv")
+    assert labels.tolist() == LABELS and certificates.noise == NOISE
+    assert (certificates.radius == expected.radius).all() and (certificates.label == expected.label).all()
+
+
+def test_recertify_at_another_alpha_norm_and_radii(ledgers, tmp_path, capsys):
+    part, _ = ledgers[0]
+    assert run("recertify", part, "--alpha", "1e-6", "--norm", "inf", "--output", tmp_path / "all.npz") == 0
+    design = js.designs.Fixed(n=1000, alpha=1e-6, norm=np.inf)
+    assert js.Certificates.load(tmp_path / "all.npz") == js.recertify(part, NOISE, design)
+    assert "norm inf, alpha 1e-06" in capsys.readouterr().out
+    assert run("recertify", part, "--n", "500", "--n0", "100") == 0
+    assert str(js.recertify(part, NOISE, js.designs.Fixed(n=500))) in capsys.readouterr().out
+
+
+def test_self_check_decides_the_status(monkeypatch, capsys):
+    for passed in (True, False):
+        report = SelfCheck((Check("a", passed, "b"),), "a device")
+        monkeypatch.setattr(command, "self_check", lambda mesh, report=report: report)
+        assert run("self-check") == 1 - passed
+        assert str(report) in capsys.readouterr().out
+
+
+def test_throughput_imports_the_classifier(monkeypatch, capsys, tmp_path):
+    (tmp_path / "my_model.py").write_text("classify = lambda x: x.reshape(len(x), -1)[:, :3]")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    asked = {}
+    monkeypatch.setattr(command, "measure_throughput", lambda *given, **more: asked.update(given=given, **more))
+    assert run("throughput", "my_model:classify", "--shape", 4, 4, 1, "--sigma", 0.5, "--batch-size", 64) == 0
+    _, classify, noise, x = asked["given"]
+    assert classify(x).shape == (1, 3) and noise == NOISE and asked["batch_size"] == 64
+    assert run("throughput", "my_model:other", "--shape", "4") == 2
+    assert "the module my_model has no other" in capsys.readouterr().err
+
+
+def log(folder: pathlib.Path) -> pathlib.Path:
+    folder.mkdir()
+    certificates = js.Certificates(np.array([0]), np.array([0.5]), np.array([0.9]), np.array([0.1]), np.array([10]))
+    js.analysis.write_log(folder / "certificates.tsv", certificates, [0])
+    return folder
+
+
+def test_runs_are_named_by_what_tells_them_apart(tmp_path, capsys):
+    first, second = log(tmp_path / "first"), log(tmp_path / "second")
+    assert run("report", first, second / "certificates.tsv", "--format", "csv") == 0
+    names = [row.split(",")[0] for row in capsys.readouterr().out.splitlines()]
+    assert names == ["run", "first/certificates", "second/certificates"]
+    assert run("report", first) == 0 and capsys.readouterr().out.splitlines()[1].startswith("certificates ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["report", "nowhere.tsv"], "nowhere.tsv"),
+        (
+            ["report", f"a={LOGS[0]}", f"a={LOGS[1]}"],
+            "two runs have the same name, among a, a; name them with NAME=LOG",
+        ),
+        (["recertify", LOGS[0]], "is not a ledger"),
+        (["recertify", "PART", "--output", "log.tsv"], "--output log.tsv is a log, which needs --labels"),
+        (["recertify", "PART", "--n", "5"], "n = 5"),
+        (["merge", "PART", "--into", "PART"], "exists"),
+        (["throughput", "my_model", "--shape", "4"], "CLASSIFIER must be MODULE:NAME"),
+        (["throughput", "no_such_module:f", "--shape", "4"], "No module named 'no_such_module'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(words, message, ledgers, capsys):
+    words = [str(ledgers[0][0]) if word == "PART" else word for word in words]
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("jaxsmooth: ") and message in error and "Traceback" not in error
+
+
+def test_a_noise_that_words_do_not_give_back(ledgers):
+    recorded = js.ledger.read(ledgers[0][0])
+    assert command._noise_of(recorded) == NOISE
+    recorded.header["noise"] = "Mine(sigma=0.5)"
+    with pytest.raises(ValueError, match=r"of the noise Mine\(sigma=0.5\).*call js.recertify from Python"):
+        command._noise_of(recorded)
