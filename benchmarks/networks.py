@@ -1,9 +1,11 @@
-"""The two networks of the benchmarks, in Flax and, to compare, in PyTorch: same layers, same precision."""
+"""The classifiers of the benchmarks: Flax networks, the same layers in PyTorch to compare, and Python functions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 
@@ -37,10 +39,60 @@ class ResNet20(nn.Module):
         return nn.Dense(10)(x.mean((1, 2)))
 
 
+class Linear(nn.Module):
+    """One dense layer, for 8x8x1: 650 parameters."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.Dense(10)(x.reshape(x.shape[0], -1))
+
+
+class MLP(nn.Module):
+    """One hidden layer of 128, for 8x8x1: 9,610 parameters."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.Dense(10)(nn.relu(nn.Dense(128)(x.reshape(x.shape[0], -1))))
+
+
+class SmallCNN(nn.Module):
+    """The network of examples/quickstart.py, for 8x8x1."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = nn.relu(nn.Conv(32, (3, 3), (2, 2))(nn.relu(nn.Conv(16, (3, 3))(x))))
+        return nn.Dense(10)(nn.relu(nn.Dense(128)(x.reshape(x.shape[0], -1))))
+
+
 NETWORKS: dict[str, tuple[nn.Module, tuple[int, int, int]]] = {
+    "linear": (Linear(), (8, 8, 1)),
+    "mlp": (MLP(), (8, 8, 1)),
+    "cnn": (SmallCNN(), (8, 8, 1)),
     "lenet": (LeNet(), (28, 28, 1)),
     "resnet20": (ResNet20(), (32, 32, 3)),
 }
+IN_TORCH = ("lenet", "resnet20")  # these also exist in PyTorch
+FUNCTIONS = ("forest", "torch_lenet")  # Python functions, not JAX
+
+
+def python_function(name: str) -> tuple[Callable[[np.ndarray], np.ndarray], tuple[int, int, int]]:
+    """A forest of 100 trees on digits, or LeNet in PyTorch, as a function of a NumPy batch; and the input's shape."""
+    if name == "forest":
+        from sklearn.datasets import load_digits
+        from sklearn.ensemble import RandomForestClassifier
+
+        images, labels = load_digits(return_X_y=True)
+        forest = RandomForestClassifier(100, random_state=0).fit(images / 16, labels)
+        return lambda x: forest.predict_proba(x.reshape(len(x), -1)), (8, 8, 1)
+    import torch
+
+    network = torch_network("lenet")
+
+    def scores(x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return network(torch.from_numpy(np.array(x.transpose(0, 3, 1, 2)))).numpy()
+
+    return scores, NETWORKS["lenet"][1]
 
 
 def flax_classifier(name: str) -> tuple[Any, tuple[int, int, int]]:

@@ -1,35 +1,40 @@
 """The cost of noise and votes, beside the bare forward pass and the usual PyTorch loop, paired in one run.
 
-    python benchmarks/throughput.py
+    python benchmarks/throughput.py                 # every CPU core is one JAX device
+    python benchmarks/throughput.py --devices 1     # one JAX device, as everyone starts
     python benchmarks/throughput.py --families      # the noise families, relative to Gaussian noise
 
-For each network, three ways to spend the same time, in turn, round after round:
+For each classifier, four ways to spend the same time, in turn, round after round:
   bare     the forward pass alone on ready-made inputs: the fastest of two forms (a jitted call per batch, one
-           compiled loop) over all batch sizes, on the same devices
-  votes    jaxsmooth.count_votes: noise, forward, argmax, counts
+           compiled loop) over all batch sizes, on the same devices; of a Python function, its own call
+  votes    jaxsmooth.count_votes: noise, forward, argmax, counts, at its best batch size
+  plain    the same at the batch size that the library picks
   torch    a batch of noisy copies, argmax, counts on the host; at its best batch size, and at the usual 1000
 Reported: samples per second in the best round, and the ratios of the best rounds and in the median round.
-Expect votes/bare of at least 0.93 on a CPU. On a CPU every core is one JAX device.
+Expect plain/bare of at least 0.93 on a CPU for networks with convolutions.
 """
 
 import argparse
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={CORES}")
+DEVICES = int(sys.argv[sys.argv.index("--devices") + 1]) if "--devices" in sys.argv else CORES
+os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={DEVICES}")
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from jax.sharding import NamedSharding, PartitionSpec  # noqa: E402
-from networks import NETWORKS, flax_classifier, torch_network  # noqa: E402
+from networks import FUNCTIONS, IN_TORCH, NETWORKS, flax_classifier, python_function, torch_network  # noqa: E402
 
 import jaxsmooth as js  # noqa: E402
 
-BATCH_SIZES = {"cpu": (16, 32, 64, 128, 256, 512)}
+BATCH_SIZES = {"cpu": (16, 32, 64, 128, 256, 512, 1024)}
+FUNCTION_BATCH_SIZES = (64, 256, 1024, 4096)
 ACCELERATOR_BATCH_SIZES = (256, 512, 1024, 2048, 4096)
 SIGMA = 0.25
 Runner = Callable[[], int]  # does the work and returns how many samples it was
@@ -79,7 +84,20 @@ def bare_loop(classify, shape, mesh, batch_size: int, samples: int) -> Runner:
     return run
 
 
-def votes(classify, shape, mesh, batch_size: int, samples: int, noise=None) -> Runner:
+def bare_function(fn, shape, batch_size: int, samples: int) -> Runner:
+    """A Python function's own time, on inputs that are already in place."""
+    x = ready_made(batch_size, *shape)
+
+    def run() -> int:
+        calls = max(1, samples // batch_size)
+        for _ in range(calls):
+            fn(x)
+        return calls * batch_size
+
+    return run
+
+
+def votes(classify, shape, mesh, batch_size: int | None, samples: int, noise=None) -> Runner:
     """The voting loop of the library, many draws of one image."""
     x = ready_made(1, *shape)
     noise = js.noises.Gaussian(SIGMA) if noise is None else noise
@@ -130,18 +148,41 @@ def fastest(runners: dict[str, Runner], keep: int = 1, repeats: int = 4) -> list
     return sorted(rates, key=lambda name: -max(rates[name]))[:keep]
 
 
-def compare(name: str, samples: int, rounds: int, sizes, with_torch: bool) -> dict[str, float]:
+def all_devices() -> jax.sharding.Mesh:
+    return jax.sharding.Mesh(np.array(jax.devices()), ("samples",))
+
+
+def samples_of_a_round(probe: Runner, seconds: float) -> int:
+    """How many samples take about so long."""
+    probe()
+    return max(1024, int(max(rate(probe) for _ in range(3)) * seconds) // 1024 * 1024)
+
+
+def compare(name: str, seconds: float, rounds: int, sizes, with_torch: bool) -> None:
     """Time the fastest few of each kind in turn; the best of a kind in a round, and over all, counts."""
-    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("samples",))
-    classify, shape = flax_classifier(name)
-    kinds = {"bare": {}, "votes": {}}
-    for b in sizes:
-        kinds["bare"][f"call {b}"] = bare_call(classify, shape, mesh, b, samples)
-        kinds["bare"][f"loop {b}"] = bare_loop(classify, shape, mesh, b, samples)
-        kinds["votes"][f"{b}"] = votes(classify, shape, mesh, b, samples)
+    mesh = all_devices() if len(jax.devices()) > 1 else None
+    kinds: dict[str, dict[str, Runner]] = {"bare": {}, "votes": {}}
+    if name in FUNCTIONS:
+        sizes = FUNCTION_BATCH_SIZES
+        fn, shape = python_function(name)
+        classify = js.interop.from_callable(fn, 10)
+        samples = samples_of_a_round(bare_function(fn, shape, sizes[-1], sizes[-1]), seconds)
+        samples = max(samples, sizes[-1] * len(jax.devices()))
+        kinds["bare"] = {f"call {b}": bare_function(fn, shape, b, samples) for b in sizes}
+    else:
+        classify, shape = flax_classifier(name)
+        middle = sizes[len(sizes) // 2]
+        samples = samples_of_a_round(bare_loop(classify, shape, all_devices(), middle, 8192), seconds)
+        for b in sizes:
+            kinds["bare"][f"call {b}"] = bare_call(classify, shape, all_devices(), b, samples)
+            kinds["bare"][f"loop {b}"] = bare_loop(classify, shape, all_devices(), b, samples)
+    kinds["votes"] = {f"{b}": votes(classify, shape, mesh, b, samples) for b in sizes}
+    with_torch = with_torch and name in IN_TORCH
     if with_torch:
         kinds["torch"] = {f"{b}": torch_loop(name, shape, b, samples) for b in sizes}
     kinds = {kind: {label: runs[label] for label in fastest(runs, keep=3)} for kind, runs in kinds.items()}
+    kinds["plain"] = {"picked": votes(classify, shape, mesh, None, samples)}
+    kinds["plain"]["picked"]()
     if with_torch:
         kinds["torch, usual batch"] = {"1000": torch_loop(name, shape, 1000, samples)}
     rates = {kind: {label: [] for label in runs} for kind, runs in kinds.items()}
@@ -149,17 +190,19 @@ def compare(name: str, samples: int, rounds: int, sizes, with_torch: bool) -> di
         for kind, runs in kinds.items():
             for label, run in runs.items():
                 rates[kind][label].append(rate(run))
-    print(f"\n{name} {shape}: {samples} samples a round, {rounds} rounds, the fastest three of each kind in turn")
+    print(f"\n{name} {shape}: {samples} samples a round, {rounds} rounds, the best round (and the median round)")
     best = {kind: max(max(values) for values in labels.values()) for kind, labels in rates.items()}
     by_round = {kind: np.max(list(labels.values()), axis=0) for kind, labels in rates.items()}
     for kind, labels in rates.items():
         winner = max(labels, key=lambda label: max(labels[label]))
+        ratios = {
+            other: f"{best[other] / best[kind]:6.3f} ({np.median(by_round[other] / by_round[kind]):5.3f})"
+            for other in ("votes", "plain")
+        }
         print(
-            f"  {kind:20s} {best[kind]:9.0f} samples/s ({winner:9s})  votes/this: "
-            f"best {best['votes'] / best[kind]:5.3f}, "
-            f"median round {np.median(by_round['votes'] / by_round[kind]):5.3f}"
-        )
-    return {kind: best["votes"] / rate for kind, rate in best.items()}
+            f"  {kind:18s} {best[kind]:9.0f} samples/s at {winner:10s} votes/this {ratios['votes']}, "
+            f"plain/this {ratios['plain']}", flush=True,
+        )  # fmt: skip
 
 
 FAMILIES = [
@@ -199,7 +242,8 @@ def compare_families(samples: int, rounds: int, batch_size: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=[*NETWORKS, "all"], default="all")
+    parser.add_argument("--network", choices=[*NETWORKS, *FUNCTIONS, "all"], default="all")
+    parser.add_argument("--devices", type=int, help="virtual CPU devices; default: one a core")
     parser.add_argument("--families", action="store_true", help="compare the noise families instead")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one round, about")
     parser.add_argument("--rounds", type=int, default=11)
@@ -220,15 +264,11 @@ def main() -> None:
     if options.families:
         compare_families(256 if options.quick else 16384, 2 if options.quick else options.rounds, sizes[-1])
         return
-    for name in NETWORKS if options.network == "all" else [options.network]:
-        classify, shape = flax_classifier(name)
-        probe = bare_loop(
-            classify, shape, jax.sharding.Mesh(np.array(jax.devices()), ("s",)), sizes[len(sizes) // 2], 2048
-        )
-        probe()
-        seconds = 0.05 if options.quick else options.seconds
-        samples = 512 if options.quick else max(1024, int(rate(probe) * seconds) // 1024 * 1024)
-        compare(name, samples, 2 if options.quick else options.rounds, sizes, with_torch)
+    for name in [*NETWORKS, *FUNCTIONS] if options.network == "all" else [options.network]:
+        if name == "torch_lenet" and not with_torch:
+            continue
+        seconds, rounds = (0.05, 2) if options.quick else (options.seconds, options.rounds)
+        compare(name, seconds, rounds, sizes, with_torch)
 
 
 if __name__ == "__main__":
