@@ -68,7 +68,7 @@ def plane(options):
         rows = []
         for seed in range(options.seeds):
             shown[alpha] = fit(jax.random.key(seed), alpha)
-            found = jd.classwise_over_sigma(shown[alpha], test, labels, sigmas, options.n, jax.random.key(100 + seed))
+            found = jd.classwise_over_sigma(jax.random.key(100 + seed), shown[alpha], test, labels, sigmas, options.n)
             rows.append(found.acc)
         accuracy[alpha] = jd.seed_interval(rows)
     # The points of the disc that are left are those within the smoothed radius of the ball.
@@ -182,7 +182,16 @@ def rays(options, classify, sigma, test, labels):
         origin = test[(labels == k) & (predicted == k)][: options.origins]
         if len(origin):
             found[str(k)] = jd.region_shrinkage(
-                classify, origin, k, directions, sigma, reach, 24, options.ray_votes, jax.random.key(4), batch_size=256
+                jax.random.key(4),
+                classify,
+                origin,
+                k,
+                directions,
+                sigma,
+                t_max=reach,
+                steps=24,
+                n=options.ray_votes,
+                batch_size=256,
             )
     print(f"\nrays from {options.origins} images of each class in {options.directions} directions, sigma {sigma:g}")
     print(f"  class   median exit before, after (those below {reach:g})     none below {reach:g}     origins lost")

@@ -127,7 +127,7 @@ def scores(certificates, labels, radii):
         np.mean((certificates.label >= 0) & (certificates.label != labels)),
         certificates.radius.max(),
         classes.standard_deviation,
-        np.nanmin(classes.accuracy),
+        np.nanmin(classes.acc),
     ]
 
 
@@ -141,9 +141,7 @@ def plot_comparison(path, certificates, labels, sigma, options):
         style = {"color": COLORS[kind], "linestyle": DASHES[kind]}
         curves.plot(grid, lines.mean(0), linewidth=2.5, label=NAMES[kind], **style)
         curves.fill_between(grid, lines.min(0), lines.max(0), color=COLORS[kind], alpha=0.2, linewidth=0)
-        by_class = np.array(
-            [js.analysis.class_wise_accuracy(c, labels, radius=options.sigma / 2).accuracy for c in found]
-        )
+        by_class = np.array([js.analysis.class_wise_accuracy(c, labels, radius=options.sigma / 2).acc for c in found])
         at = np.arange(by_class.shape[1]) + offset
         bars.bar(at, by_class.mean(0), 0.38, color=COLORS[kind], hatch=HATCHES[kind], edgecolor="white")
         bars.errorbar(at, by_class.mean(0), by_class.std(0), fmt="none", ecolor="0.2", linewidth=1.2)

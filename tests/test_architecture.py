@@ -38,10 +38,8 @@ POSITIONAL = 5
 MOST_ANY = 0.08  # of annotated arguments: what a library cannot say about pytrees and what users pass to be checked
 # The arguments of a formula or of an experiment, in the order in which the literature's programs are called.
 MORE_POSITIONAL = {
-    "diagnostics.ball_certified_radius": 6,
     "diagnostics.classwise_over_sigma": 6,
-    "diagnostics.radius_over_sigma": 6,
-    "diagnostics.region_shrinkage": 9,
+    "diagnostics.region_shrinkage": 6,
     "diagnostics.sigma_grid": 6,
 }
 

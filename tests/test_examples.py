@@ -1,5 +1,6 @@
 """Every example and benchmark runs in its quick mode and prints what to look at."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -46,10 +47,26 @@ def test_curve_on_digits():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["lenet", "resnet20"])
+@pytest.mark.parametrize("network", ["mlp", "lenet", "resnet20", "forest"])
 def test_throughput(network):
     out = run("benchmarks/throughput.py", "--quick", "--no-torch", "--network", network)
-    assert "votes/this" in out
+    assert "plain/this" in out
+
+
+@pytest.mark.slow
+def test_between_versions():
+    out = run("benchmarks/between_versions.py", str(ROOT), "--rounds", "1", "--seconds", "0.02")
+    assert "resnet20" in out and "certify_curve, 64 images" in out
+
+
+@pytest.mark.slow
+def test_accelerator(tmp_path):
+    """On a CPU with tiny networks: every part runs, and what it writes can be read."""
+    out = run("benchmarks/accelerator.py", "--quick", "--output", str(tmp_path / "one"))
+    found = json.loads((tmp_path / "one.json").read_text())
+    assert "errors" not in found, found["errors"]
+    assert found["checks"]["passed"] and found["equal"]["Gaussian"]["radii equal"] == 64
+    assert found["curve"][0]["samples"] > 0 and "| tiny | bfloat16 |" in (tmp_path / "one.md").read_text() in out
 
 
 @pytest.mark.slow

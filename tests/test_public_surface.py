@@ -27,7 +27,6 @@ EXAMPLE_ELSEWHERE = {
     "designs.Finished": "designs.Fixed",
     "designs.Setting": "designs.Fixed",
     "bounds.AbstractFutility": "bounds.Unreachable",
-    "diagnostics.ClasswiseAccuracy": "diagnostics.classwise_accuracy",
     "diagnostics.ClasswiseOverSigma": "diagnostics.classwise_over_sigma",
     "diagnostics.ConeRate": "diagnostics.cone_rate_mc",
     "diagnostics.InterferenceDistance": "diagnostics.interference_distance",
@@ -89,8 +88,8 @@ scales.Constant(sigma) scales.KNNScale(reference,sigma,rate,k,offset)
 analysis.certified_accuracy(certificates,labels,radii) analysis.average_certified_radius(certificates,labels)
 analysis.class_wise_accuracy(certificates,labels) analysis.write_log(path,certificates,labels) analysis.read_log(path)
 analysis.plot_certified_accuracy()
-diagnostics.ball_vanishing_sigma(R,d,threshold) diagnostics.ball_smoothed_radius(R,sigma,d,threshold)
-diagnostics.cone_rate(theta,d,threshold) diagnostics.interval_risk()
+diagnostics.ball_vanishing_sigma(R,d,*,threshold) diagnostics.ball_smoothed_radius(R,sigma,d,*,threshold)
+diagnostics.cone_rate(theta,d,*,threshold) diagnostics.interval_risk()
 datasets.load(name,split,*,data_dir)
 interop.from_linen(model,variables) interop.from_nnx(model) interop.from_callable(fn,num_classes)
 """.split()

@@ -29,7 +29,7 @@ SIGMAS, VOTES, SEED = [0.12, 0.25, 0.5, 1.0], 100, 0
 def right_by_class(network, sigma, images, labels, votes, kept):
     """Images of every class whose vote is right; kept in a file once counted."""
     if not kept.exists():
-        found = jd.classwise_over_sigma(network().classify, images, labels, [sigma], votes, jax.random.key(SEED))
+        found = jd.classwise_over_sigma(jax.random.key(SEED), network().classify, images, labels, [sigma], votes)
         right = found.votes[0].argmax(-1) == labels
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.save(kept, np.bincount(labels[right], minlength=10))

@@ -7,6 +7,7 @@ import numpy as np
 from tabular import table
 
 import jaxsmooth.diagnostics as jd
+from jaxsmooth.analysis import ClassWiseAccuracy
 
 
 def make(results: pathlib.Path) -> str:
@@ -38,7 +39,7 @@ def make(results: pathlib.Path) -> str:
     return table([*heads, "lower than chance"], rows)
 
 
-def accuracy(images: np.ndarray, right: np.ndarray) -> jd.ClasswiseAccuracy:
+def accuracy(images: np.ndarray, right: np.ndarray) -> ClassWiseAccuracy:
     """The accuracies of classes of these sizes."""
     labels = np.repeat(np.arange(len(images)), images)
     place = np.concatenate([np.arange(size) for size in images])

@@ -34,5 +34,5 @@ def test_the_numbers_on_record(log):
 
 def test_the_classes_on_record(log):
     classes = analysis.class_wise_accuracy(*log)
-    np.testing.assert_allclose(classes.accuracy, CLASSES, atol=5e-7)
+    np.testing.assert_allclose(classes.acc, CLASSES, atol=5e-7)
     assert classes.standard_deviation == pytest.approx(CLASS_DEVIATION, abs=1e-6)

@@ -80,7 +80,7 @@ def test_no_images_no_number():
     assert np.isnan(analysis.certified_accuracy(none, [], [0.0, 1.0])).all()
     assert np.isnan(analysis.average_certified_radius(none, []))
     assert np.isnan(analysis.abstention_rate(none))
-    assert np.isnan(analysis.class_wise_accuracy(none, [], num_classes=3).accuracy).all()
+    assert np.isnan(analysis.class_wise_accuracy(none, [], num_classes=3).acc).all()
     assert "0 images" in str(analysis.summary(none, [], [0.0]))
 
 
@@ -121,24 +121,25 @@ def test_published_logs(name):
     result = analysis.class_wise_accuracy(found, labels)
     for k in {label for label, *_ in rows}:
         of_class = [predict == k for label, predict, _ in rows if label == k]
-        assert (result.count[k], result.accuracy[k]) == (len(of_class), sum(of_class) / len(of_class))
-    assert result.count.sum() == 40
+        assert (result.n[k], result.acc[k]) == (len(of_class), sum(of_class) / len(of_class))
+    assert result.n.sum() == 40
 
 
 def test_class_wise_intervals_are_exact():
     label = np.repeat([0, 1, 3], [20, 5, 7])
     predict = np.where(np.arange(32) % 4 == 0, 2, label)
     result = analysis.class_wise_accuracy(certificates(predict, np.ones(32)), label, radius=1.0, alpha=0.1)
-    assert result.count.tolist() == [20, 5, 0, 7]
-    assert np.isnan(result.accuracy[2]) and (result.lower[2], result.upper[2]) == (0, 1)
+    assert result.n.tolist() == [20, 5, 0, 7]
+    assert np.isnan(result.acc[2]) and result.interval[2].tolist() == [0, 1]
     for k in (0, 1, 3):
         hits = int(np.sum((label == k) & (predict == k)))
-        interval = stats.binomtest(hits, int(result.count[k])).proportion_ci(0.9, "exact")
-        assert result.accuracy[k] == hits / result.count[k]
-        assert result.lower[k] == pytest.approx(interval.low, rel=1e-9) and result.lower[k] <= interval.low + 1e-15
-        assert result.upper[k] == pytest.approx(interval.high, rel=1e-9) and result.upper[k] >= interval.high - 1e-15
-    present = result.accuracy[[0, 1, 3]]
-    assert result.spread == np.ptp(present)
+        interval = stats.binomtest(hits, int(result.n[k])).proportion_ci(0.9, "exact")
+        assert result.acc[k] == hits / result.n[k]
+        low, high = result.interval[k]
+        assert low == pytest.approx(interval.low, rel=1e-9) and low <= interval.low + 1e-15
+        assert high == pytest.approx(interval.high, rel=1e-9) and high >= interval.high - 1e-15
+    present = result.acc[[0, 1, 3]]
+    assert result.gap == np.ptp(present)
     assert result.standard_deviation == np.std(present)
     assert (result.radius, result.alpha) == (1.0, 0.1)
 
@@ -161,8 +162,8 @@ def test_class_wise_prints_a_table():
 def test_number_of_classes():
     votes = js.Votes(np.zeros((4, 6), np.int32), np.zeros(4, np.int32))
     with_votes = certificates(FOUR.label, FOUR.radius, votes=votes)
-    assert len(analysis.class_wise_accuracy(FOUR, LABELS).count) == 4
-    assert len(analysis.class_wise_accuracy(with_votes, LABELS).count) == 6
+    assert len(analysis.class_wise_accuracy(FOUR, LABELS).n) == 4
+    assert len(analysis.class_wise_accuracy(with_votes, LABELS).n) == 6
     with pytest.raises(ValueError, match=r"labels must be between 0 and 5.*got 6"):
         analysis.class_wise_accuracy(with_votes, [6, 0, 0, 0])
 

@@ -85,12 +85,14 @@ DIAGNOSTICS = {
         {"key": KEYS, "theta": ANGLE, "d": DIM, "n": INTEGER, "threshold": LEVEL, "confidence": SHARE},
     ),
     "interval_risk": Row(
-        D.interval_risk, {"iv": IV, "alpha": 0.1, "beta": 0.1}, {"iv": BAD_IV, "alpha": AT_LEAST_0, "beta": AT_LEAST_0}
+        D.interval_risk,
+        {"intervals": IV, "alpha": 0.1, "beta": 0.1},
+        {"intervals": BAD_IV, "alpha": AT_LEAST_0, "beta": AT_LEAST_0},
     ),
     "smooth_intervals": Row(
         D.smooth_intervals,
-        {"iv": IV, "sigma": 0.1, "threshold": 0.5},
-        {"iv": BAD_IV, "sigma": (-1.0, NAN, "1", None), "threshold": LEVEL},
+        {"intervals": IV, "sigma": 0.1, "threshold": 0.5},
+        {"intervals": BAD_IV, "sigma": (-1.0, NAN, "1", None), "threshold": LEVEL},
     ),
     "closing_sigma": Row(D.closing_sigma, {"gap": 0.5}, {"gap": POSITIVE, "width": POSITIVE}),
     "mixture_bias_1d": Row(
@@ -136,11 +138,11 @@ DIAGNOSTICS = {
     ),
     "classwise_over_sigma": Row(
         D.classwise_over_sigma,
-        {"fn": classify, "x": X, "y": LABELS, "sigmas": [0.5], "n": 4, "key": KEY},
+        {"classify": classify, "x": X, "labels": LABELS, "sigmas": [0.5], "n": 4, "key": KEY},
         {
-            "fn": CLASSIFIERS,
+            "classify": CLASSIFIERS,
             "x": IMAGES,
-            "y": Y,
+            "labels": Y,
             "sigmas": SIGMAS,
             "n": INTEGER,
             "key": KEYS,
@@ -174,9 +176,9 @@ DIAGNOSTICS = {
     ),
     "radius_over_sigma": Row(
         D.radius_over_sigma,
-        {"fn": classify, "x": X, "sigmas": [0.5], "n": 20, "alpha": 0.01, "key": KEY, "n0": 4},
+        {"classify": classify, "x": X, "sigmas": [0.5], "n": 20, "alpha": 0.01, "key": KEY, "n0": 4},
         {
-            "fn": CLASSIFIERS,
+            "classify": CLASSIFIERS,
             "x": IMAGES,
             "sigmas": (*SIGMAS, [0.0]),
             "n": (*INTEGER, 5),
@@ -190,10 +192,10 @@ DIAGNOSTICS = {
     "region_shrinkage": Row(
         D.region_shrinkage,
         {
-            "fn": classify,
-            "origin": X[:1],
-            "cls": 0,
-            "dirs": X,
+            "classify": classify,
+            "origins": X[:1],
+            "classes": 0,
+            "directions": X,
             "sigma": 0.5,
             "t_max": 1.0,
             "steps": 2,
@@ -201,10 +203,10 @@ DIAGNOSTICS = {
             "key": KEY,
         },
         {
-            "fn": CLASSIFIERS,
-            "origin": IMAGES,
-            "cls": (None, "a", 0.5, -1, True),
-            "dirs": (*IMAGES, np.zeros((1, 4), np.float32), np.ones((1, 3), np.float32)),
+            "classify": CLASSIFIERS,
+            "origins": IMAGES,
+            "classes": (None, "a", 0.5, -1, True),
+            "directions": (*IMAGES, np.zeros((1, 4), np.float32), np.ones((1, 3), np.float32)),
             "sigma": POSITIVE,
             "t_max": POSITIVE,
             "steps": INTEGER,
@@ -219,11 +221,11 @@ DIAGNOSTICS = {
         {"x": TWO, "labels": [0, 1, 1]},
         {"x": POINTS, "labels": (None, 3, [0.0, 1, 1], [0, 1], [0, 0, 0], [-1, 0, 1], "abc"), "chunk": INTEGER},
     ),
-    "component_gap": Row(D.component_gap, {"x_k": TWO}, {"x_k": POINTS}),
+    "component_gap": Row(D.component_gap, {"x": TWO}, {"x": POINTS}),
     "kde_augmented_classifier": Row(
         D.kde_augmented_classifier,
-        {"xtr": TWO, "ytr": [0, 1, 1], "alpha": 0.5},
-        {"xtr": POINTS, "ytr": (None, 3, [0.0, 1, 1], [0, 1], [-1, 0, 1], "abc"), "alpha": AT_LEAST_0},
+        {"x": TWO, "labels": [0, 1, 1], "alpha": 0.5},
+        {"x": POINTS, "labels": (None, 3, [0.0, 1, 1], [0, 1], [-1, 0, 1], "abc"), "alpha": AT_LEAST_0},
     ),
     "mcnemar_p_value": Row(
         D.mcnemar_p_value,
@@ -253,7 +255,7 @@ DIAGNOSTICS = {
     "sigma_grid": Row(
         D.sigma_grid,
         {
-            "train_fn": lambda *a, **k: classify,
+            "train": lambda *a, **k: classify,
             "data": (X, LABELS),
             "alphas": [0.0, 0.5],
             "betas": [0.0, 0.5],
@@ -261,7 +263,7 @@ DIAGNOSTICS = {
             "n": 4,
         },
         {
-            "train_fn": FUNCTION,
+            "train": FUNCTION,
             "data": (
                 None,
                 3,

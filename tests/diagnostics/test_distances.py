@@ -82,7 +82,7 @@ def test_two_clouds_have_one_long_edge():
         (lambda: diagnostics.interference_distance(np.ones((3, 2), int), [0, 1, 1]), "x must be floating point"),
         (lambda: diagnostics.interference_distance(np.full((2, 2), np.nan), [0, 1]), "x must be finite"),
         (lambda: diagnostics.interference_distance(np.ones((2, 2)), [0, 1], chunk=0), "chunk must be at least 1"),
-        (lambda: diagnostics.component_gap(np.ones(3)), r"x_k must be a batch \(N, \*event\)"),
+        (lambda: diagnostics.component_gap(np.ones(3)), r"x must be a batch \(N, \*event\)"),
     ],
 )
 def test_bad_input(call, message):

@@ -36,7 +36,7 @@ def within_four_errors(share, p, n):
 
 @pytest.mark.parametrize("d", [2, 10, 100])
 def test_votes_over_a_ball(d):
-    n, sigma = 20_000, 0.7 * diagnostics.ball_vanishing_sigma(1.0, d, 0.5)
+    n, sigma = 20_000, 0.7 * diagnostics.ball_vanishing_sigma(1.0, d, threshold=0.5)
     rho = np.array([0.0, 0.4, 0.9])
     x = np.zeros((3, d), np.float32)
     x[:, 0] = rho
@@ -60,20 +60,29 @@ def test_votes_over_a_cone(degrees, d):
 def test_the_rate_by_monte_carlo(degrees, d, threshold):
     four_errors = 1 - 2 * special.ndtr(-4)
     found = diagnostics.cone_rate_mc(
-        jax.random.key(3), np.radians(degrees), d, 200_000, threshold, confidence=four_errors
+        jax.random.key(3), np.radians(degrees), d, 200_000, threshold=threshold, confidence=four_errors
     )
-    exact = diagnostics.cone_rate(np.radians(degrees), d, threshold)
+    exact = diagnostics.cone_rate(np.radians(degrees), d, threshold=threshold)
     assert found.interval[0] < exact < found.interval[1]
     assert found.interval[0] < found.rate < found.interval[1]
-    few = diagnostics.cone_rate_mc(jax.random.key(3), np.radians(degrees), d, 3, threshold)
+    few = diagnostics.cone_rate_mc(jax.random.key(3), np.radians(degrees), d, 3, threshold=threshold)
     assert np.isinf(few.interval).any()
 
 
-def shrinkage(fn=None, origin=None, cls=0, dirs=None, sigma=0.3, t_max=2.0, steps=20, n=4000, **keywords):
-    dirs = jax.random.normal(jax.random.key(7), (6, 10)) if dirs is None else dirs
-    origin = np.zeros((1, 10), np.float32) if origin is None else origin
+def shrinkage(classify=None, origins=None, classes=0, directions=None, sigma=0.3, t_max=2.0, steps=20, n=4000, **more):
+    directions = jax.random.normal(jax.random.key(7), (6, 10)) if directions is None else directions
+    origins = np.zeros((1, 10), np.float32) if origins is None else origins
     return diagnostics.region_shrinkage(
-        ball() if fn is None else fn, origin, cls, dirs, sigma, t_max, steps, n, jax.random.key(0), **keywords
+        jax.random.key(0),
+        ball() if classify is None else classify,
+        origins,
+        classes,
+        directions,
+        sigma,
+        t_max=t_max,
+        steps=steps,
+        n=n,
+        **more,
     )
 
 
@@ -81,7 +90,7 @@ def shrinkage(fn=None, origin=None, cls=0, dirs=None, sigma=0.3, t_max=2.0, step
 def test_rays_leave_a_smoothed_ball_at_its_radius(sigma, threshold):
     n = 4000
     found = shrinkage(sigma=sigma, n=n, threshold=threshold)
-    radius = diagnostics.ball_smoothed_radius(1.0, sigma, 10, threshold)
+    radius = diagnostics.ball_smoothed_radius(1.0, sigma, 10, threshold=threshold)
     slope = diagnostics.ball_prob([radius - 0.01, radius + 0.01], 1.0, sigma, 10)
     error = np.sqrt(threshold * (1 - threshold) / n) / ((slope[0] - slope[1]) / 0.02)
     np.testing.assert_allclose(found.t_base, 1.0, atol=1e-3)
@@ -94,7 +103,7 @@ def test_rays_leave_a_smoothed_ball_at_its_radius(sigma, threshold):
 def test_a_ball_that_vanished_and_an_origin_outside():
     origin = np.zeros((2, 10), np.float32)
     origin[1, 0] = 3.0
-    found = shrinkage(origin=origin, sigma=0.5)
+    found = shrinkage(origins=origin, sigma=0.5)
     assert not found.alive.any() and (found.t_smooth == 0).all()
     assert (found.ratio[0] == 0).all() and np.isnan(found.ratio[1]).all() and (found.t_base[1] == 0).all()
 
@@ -143,7 +152,7 @@ def test_radius_over_sigma_is_certify_at_every_sigma():
     x = np.zeros((2, 10), np.float32)
     x[1, 0] = 0.3
     sigmas, key = [0.0625, 0.1875, 0.3125], jax.random.key(4)  # float32 numbers, as those that are drawn
-    found = diagnostics.radius_over_sigma(ball(), x, sigmas, 2000, 0.001, key)
+    found = diagnostics.radius_over_sigma(key, ball(), x, sigmas, 2000, alpha=0.001)
     for i, sigma in enumerate(sigmas):
         one = js.certify(key, ball(), js.noises.Gaussian(sigma), x, n=2000, alpha=0.001)
         np.testing.assert_allclose(found.r[i], one.radius, rtol=1e-12)
@@ -176,13 +185,16 @@ def test_votes_on_a_mesh_are_the_same():
 
 
 BAD = [
-    (lambda: shrinkage(cls=[0, 1]), "cls must be one class, or one for each of the 1 origins"),
-    (lambda: shrinkage(cls=2), "below the 2 of the classifier; got 2"),
-    (lambda: shrinkage(dirs=np.zeros((2, 10))), "dirs must not hold a direction of length 0"),
-    (lambda: shrinkage(dirs=np.ones((2, 9))), r"dirs must hold directions of the shape \(10,\); got \(9,\)"),
-    (lambda: shrinkage(origin=np.ones(10)), r"origin must be a batch \(N, \*event\)"),
-    (lambda: shrinkage(origin=np.full((1, 10), np.nan)), "origin must be finite"),
-    (lambda: shrinkage(origin=np.ones((1, 10), int)), "origin must be floating point"),
+    (lambda: shrinkage(classes=[0, 1]), "classes must be one class, or one for each of the 1 origins"),
+    (lambda: shrinkage(classes=2), "below the 2 of the classifier; got 2"),
+    (lambda: shrinkage(directions=np.zeros((2, 10))), "directions must not hold a direction of length 0"),
+    (
+        lambda: shrinkage(directions=np.ones((2, 9))),
+        r"directions must have the shape of an origin, \(10,\); got \(9,\)",
+    ),
+    (lambda: shrinkage(origins=np.ones(10)), r"origins must be a batch \(N, \*event\)"),
+    (lambda: shrinkage(origins=np.full((1, 10), np.nan)), "origins must be finite"),
+    (lambda: shrinkage(origins=np.ones((1, 10), int)), "origins must be floating point"),
     (lambda: shrinkage(sigma=0.0), "sigma must be positive and finite; got 0"),
     (lambda: shrinkage(t_max=-1.0), "t_max must be positive and finite; got -1.0"),
     (lambda: shrinkage(n=0), "n must be at least 1"),
@@ -190,18 +202,18 @@ BAD = [
     (lambda: shrinkage(threshold=1.0), "threshold must be strictly between 0 and 1"),
     (lambda: diagnostics.ball_smoothed_radius(0.0, 1.0, 3), "R must be positive and finite; got 0"),
     (lambda: diagnostics.ball_smoothed_radius(1.0, 1.0, 2.5), "d must be a whole number of at least 1; got 2.5"),
-    (lambda: diagnostics.ball_smoothed_radius(1.0, 1.0, 3, 2), "1/c for the most generous region"),
-    (lambda: diagnostics.ball_vanishing_bound(1.0, 1, 0.5), "d must be a whole number of at least 2"),
+    (lambda: diagnostics.ball_smoothed_radius(1.0, 1.0, 3, threshold=2), "1/c for the most generous region"),
+    (lambda: diagnostics.ball_vanishing_bound(1.0, 1, threshold=0.5), "d must be a whole number of at least 2"),
     (lambda: diagnostics.ball_certified_radius(1.0, 1.0, 3, n=10), "n and alpha belong together"),
     (lambda: diagnostics.ball_prob(-1.0, 1.0, 1.0, 3), "rho must be finite and at least 0"),
-    (lambda: diagnostics.cone_rate(45.0, 3, 0.5), "Convert degrees with np.radians"),
+    (lambda: diagnostics.cone_rate(45.0, 3, threshold=0.5), "Convert degrees with np.radians"),
     (lambda: diagnostics.cone_prob(np.nan, 0.5, 1.0, 3), "depth must be finite"),
-    (lambda: diagnostics.cone_rate_bound(0.5, 3, 0.6), "threshold must be at most 1/2"),
-    (lambda: diagnostics.smooth_intervals([[1, 0]], 1.0, 0.5), "each \\[a, b\\] with a <= b"),
-    (lambda: diagnostics.smooth_intervals([0, 1], 1.0, 0.5), "iv must be intervals"),
+    (lambda: diagnostics.cone_rate_bound(0.5, 3, threshold=0.6), "threshold must be at most 1/2"),
+    (lambda: diagnostics.smooth_intervals([[1, 0]], 1.0, threshold=0.5), "each \\[a, b\\] with a <= b"),
+    (lambda: diagnostics.smooth_intervals([0, 1], 1.0, threshold=0.5), "intervals must be pairs"),
     (lambda: diagnostics.mixture_bias_1d(1, 1, 0.6, 1, 1), "eps must be below 1/2"),
     (lambda: diagnostics.mixture_bias_1d(1, 1, 0.1, 0, 0), "so and st must not both be 0"),
-    (lambda: diagnostics.radius_over_sigma(ball(), np.zeros((1, 2)), [0.1], 5, 1e-3, jax.random.key(0)), "use n >= 10"),
+    (lambda: diagnostics.radius_over_sigma(jax.random.key(0), ball(), np.zeros((1, 2)), [0.1], 5), "use n >= 10"),
     (lambda: diagnostics.votes_over_sigma(jax.random.key(0), ball(), np.zeros((1, 2)), [], 5), "sigmas must be a list"),
     (lambda: diagnostics.votes_over_sigma(jax.random.key(0), 3, np.zeros((1, 2)), [1.0], 5), "classify must be"),
 ]

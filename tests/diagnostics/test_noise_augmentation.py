@@ -171,7 +171,7 @@ def gap_of(**changes):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: diagnostics.sigma_grid(3, (X, Y), [0], [1], [0], 5), "train_fn must be a function"),
+        (lambda: diagnostics.sigma_grid(3, (X, Y), [0], [1], [0], 5), "train must be a function"),
         (lambda: diagnostics.sigma_grid(kde, (X, Y[:3]), [0], [1], [0], 5), r"data\[1\] must have shape \(6,\)"),
         (lambda: diagnostics.sigma_grid(kde, (X, None), [0], [1], [0], 5), r"data\[1\] must be integers.*object"),
         (lambda: diagnostics.sigma_grid(kde, (X, Y), [-1], [1], [0], 5), "alphas must be finite and at least 0"),
@@ -194,7 +194,7 @@ def gap_of(**changes):
         (lambda: diagnostics.mcnemar_p_value([1, 0], [True, False]), "first and second must be bool"),
         (lambda: diagnostics.kde_augmented_classifier(X, Y + 1, 0.1), r"\[0\] have no image"),
         (lambda: diagnostics.kde_augmented_classifier(X, Y, -0.1), "alpha must be finite and at least 0"),
-        (lambda: diagnostics.kde_augmented_classifier(X, Y[:2], 0.1), r"ytr must have shape \(6,\)"),
+        (lambda: diagnostics.kde_augmented_classifier(X, Y[:2], 0.1), r"labels must have shape \(6,\)"),
         (lambda: diagnostics.grid_risk(np.zeros(3), 0, 1), r"h must be a grid \(H, W\)"),
         (lambda: diagnostics.grid_risk(np.full((3, 3), 2.0), 0, 1), r"h must lie in \[0, 1\]; got 2"),
         (lambda: diagnostics.ball_field(jax.random.key(0), 0, 0, 10), "r must be positive"),

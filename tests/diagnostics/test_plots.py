@@ -37,7 +37,7 @@ def test_balls(ax):
     assert named(ax) == ["d = 3", "d = 10"]
     x, y = ax.lines[0].get_data()
     half = np.argmin(np.abs(x - 0.5))
-    sigma = x[half] * diagnostics.ball_vanishing_sigma(1.0, 3, 0.5)
+    sigma = x[half] * diagnostics.ball_vanishing_sigma(1.0, 3, threshold=0.5)
     assert y[half] == pytest.approx(diagnostics.ball_smoothed_radius(1.0, sigma, 3)) and y[-1] == pytest.approx(0)
 
 
@@ -50,7 +50,7 @@ def test_a_rate_that_is_negative_is_left_out(ax):
 def test_cones_have_their_critical_angle(ax):
     diagnostics.plot_cone_rate([64], threshold=0.1, ax=ax)
     marks = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata())]
-    assert marks[0].get_xdata()[0] == pytest.approx(np.degrees(diagnostics.cone_critical_angle(64, 0.1)))
+    assert marks[0].get_xdata()[0] == pytest.approx(np.degrees(diagnostics.cone_critical_angle(64, threshold=0.1)))
     assert "published bound" in named(ax)
 
 
@@ -86,7 +86,9 @@ def test_decision_regions(ax):
 
 def test_rays(ax):
     rays = jax.random.normal(jax.random.key(1), (8, 2))
-    found = diagnostics.region_shrinkage(disc, jnp.zeros((1, 2)), 0, rays, 0.5, 2.0, 10, 50, jax.random.key(0))
+    found = diagnostics.region_shrinkage(
+        jax.random.key(0), disc, jnp.zeros((1, 2)), 0, rays, 0.5, t_max=2.0, steps=10, n=50
+    )
     none = found._replace(ratio=np.full((1, 8), np.nan), censored=np.ones((1, 8), bool), alive=np.zeros(1, bool))
     diagnostics.plot_ray_ratios({"seen": found, "unseen": none}, ax=ax)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["seen\n0 %\n0 %", "unseen\n100 %\n100 %"]

@@ -4,48 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
-from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
-from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
+from jaxsmooth.analysis.class_wise import ClassWiseAccuracy, accuracy_by_class
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.sigma_sweep import votes_over_sigma
-
-PERCENTILES = (1, 25, 50, 75, 100)
+from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
 
 
-class ClasswiseAccuracy(NamedTuple):
-    """Accuracy by class with what equal classes would show.
-
-    Attributes:
-        acc: float64 ``(K,)``; nan for a class without images.
-        n: int64 ``(K,)``, images of each class.
-        interval: float64 ``(K, 2)``, Clopper-Pearson interval of each class; [0, 1] for a class without images.
-        min: the lowest accuracy of a class; classes without images aside.
-        max: the highest.
-        gap: ``max - min``.
-        percentiles: float64 ``(5,)``, accuracies of the classes at percentiles 1, 25, 50, 75 and 100 by nearest rank:
-            of ten classes the lowest, the 3rd, 5th and 8th lowest and the highest.
-        null_min: the expected minimum if every class had the overall accuracy.
-        null_max: the expected maximum then.
-        null_band: float64 ``(2,)``, which then holds the accuracies of all classes at once with probability at least
-            ``1 - alpha``.
-    """
-
-    acc: np.ndarray
-    n: np.ndarray
-    interval: np.ndarray
-    min: float
-    max: float
-    gap: float
-    percentiles: np.ndarray
-    null_min: float
-    null_max: float
-    null_band: np.ndarray
-
-
-def classwise_accuracy(labels: ArrayLike, preds: ArrayLike, K: int, *, alpha: float = 0.05) -> ClasswiseAccuracy:
+def classwise_accuracy(labels: ArrayLike, preds: ArrayLike, K: int, *, alpha: float = 0.05) -> ClassWiseAccuracy:
     r"""Accuracy of every class, with the extremes that equal classes would show by chance.
 
     The minimum over classes is low and the maximum high even if all classes are equally hard: with n images each and
@@ -59,7 +26,8 @@ def classwise_accuracy(labels: ArrayLike, preds: ArrayLike, K: int, *, alpha: fl
         alpha: the probability with which one interval misses, in (0, 1).
 
     Returns:
-        ``ClasswiseAccuracy``.
+        ``jaxsmooth.analysis.ClassWiseAccuracy``, which ``jaxsmooth.analysis.class_wise_accuracy`` gives of
+        certificates.
 
     Raises:
         ValueError: if labels and predictions do not fit, or a value is out of range.
@@ -82,17 +50,7 @@ def classwise_accuracy(labels: ArrayLike, preds: ArrayLike, K: int, *, alpha: fl
     alpha = _check.probability("alpha", alpha)
     if classes.max() >= K:
         raise ValueError(f"K = {K} is too small: there is a label {classes.max()}")
-    right = predicted == classes
-    n, hits = np.bincount(classes, minlength=K), np.bincount(classes[right], minlength=K)
-    present = n > 0
-    acc = np.where(present, hits / np.maximum(n, 1), np.nan)
-    trials = np.maximum(n, 1)
-    ends = clopper_pearson_lower(hits, trials, alpha / 2), clopper_pearson_upper(hits, trials, alpha / 2)
-    interval = np.where(present[:, None], np.stack(ends, -1), [0.0, 1.0])
-    low, high = float(np.nanmin(acc)), float(np.nanmax(acc))
-    percentiles = np.percentile(acc[present], PERCENTILES, method="inverted_cdf")
-    null_min, null_max, band = _null_extremes(n[present], float(right.mean()), alpha)
-    return ClasswiseAccuracy(acc, n, interval, low, high, high - low, percentiles, null_min, null_max, band)
+    return accuracy_by_class(classes, predicted == classes, K, alpha=alpha)
 
 
 def classwise_certified(
@@ -150,12 +108,12 @@ class ClasswiseOverSigma(NamedTuple):
 
 
 def classwise_over_sigma(
-    fn: Classify,
+    key: Array,
+    classify: Classify,
     x: ArrayLike,
-    y: ArrayLike,
+    labels: ArrayLike,
     sigmas: ArrayLike,
     n: int,
-    key: Array,
     *,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
@@ -163,12 +121,12 @@ def classwise_over_sigma(
     """Accuracy of every class as sigma grows, on the device, with the same standard normal noise for every sigma.
 
     Args:
-        fn: the base classifier, see ``count_votes``.
+        key: a JAX random key.
+        classify: the base classifier, see ``count_votes``.
         x: ``(N, *event)``, floating point and finite.
-        y: int ``(N,)``, the true classes.
+        labels: int ``(N,)``, the true classes.
         sigmas: ``(S,)``, standard deviations of the noise, at least 0; at 0 the base classifier votes n times.
         n: votes an image.
-        key: a JAX random key.
         batch_size: see ``count_votes``; it cannot change the result.
         mesh: see ``count_votes``; it cannot change the result.
 
@@ -187,16 +145,16 @@ def classwise_over_sigma(
         >>> import jax, jax.numpy as jnp
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
         >>> x = jnp.array([[0.1, 0.0], [0.0, 0.2], [3.0, 0.0]])
-        >>> found = classwise_over_sigma(disc, x, [0, 0, 1], [0.0, 0.5, 1.5], 500, jax.random.key(0))
+        >>> found = classwise_over_sigma(jax.random.key(0), disc, x, [0, 0, 1], [0.0, 0.5, 1.5], 500)
         >>> found.acc.tolist()
         [[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]]
     """
-    classes = arguments.labelled(y, "y")
-    votes = votes_over_sigma(key, fn, x, sigmas, n, batch_size=batch_size, mesh=mesh)
+    classes = arguments.labelled(labels)
+    votes = votes_over_sigma(key, classify, x, sigmas, n, batch_size=batch_size, mesh=mesh)
     if votes.shape[1] != len(classes) or classes.max() >= votes.shape[2]:
         raise ValueError(
-            f"y must hold one class below {votes.shape[2]} for each of the {votes.shape[1]} images; got {len(classes)} "
-            f"labels up to {classes.max()}"
+            f"labels must hold one class below {votes.shape[2]} for each of the {votes.shape[1]} images; got "
+            f"{len(classes)} labels up to {classes.max()}"
         )
     right = votes.argmax(-1) == classes
     acc = np.full((len(votes), votes.shape[2]), np.nan)
@@ -213,21 +171,3 @@ def _predicted(preds: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
             f"{predicted.shape}"
         )
     return predicted
-
-
-def _null_extremes(n: np.ndarray, p: float, alpha: float) -> tuple[float, float, np.ndarray]:
-    """Expected minimum and maximum, and the band of all, of independent fractions Bin(n_k, p) / n_k."""
-    # The values fractions can take, from 0 to 1, and what each class has up to there.
-    at = np.unique(np.concatenate([np.arange(size + 1) / size for size in np.unique(n)]))
-    size, number = np.unique(n, return_counts=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        up_to = special.bdtr(np.floor(at * size[:, None] + 1e-9), size[:, None], p)
-        largest = np.exp((number[:, None] * np.log(up_to)).sum(0))
-        smallest = np.exp((number[:, None] * np.log1p(-up_to)).sum(0))
-    steps = np.diff(at)
-    # Between two values the distribution functions are constant.
-    lower = float((smallest[:-1] * steps).sum())
-    upper = float(((1 - largest[:-1]) * steps).sum())
-    low = at[np.searchsorted(1 - smallest, alpha / 2, side="right")]
-    high = at[np.searchsorted(largest, 1 - alpha / 2)]
-    return lower, upper, np.array([low, high])

@@ -37,7 +37,7 @@ class InterferenceDistance(NamedTuple):
     nn_same: np.ndarray
 
 
-def interference_distance(x: ArrayLike, labels: ArrayLike, chunk: int = 4096) -> InterferenceDistance:
+def interference_distance(x: ArrayLike, labels: ArrayLike, *, chunk: int = 4096) -> InterferenceDistance:
     """The distance of every point to the nearest point of another class, exactly.
 
     A shortlist of ten by matrix products of full float32 precision is measured again by differences, and again all
@@ -106,7 +106,7 @@ def _nearest_member(points: Array, members: np.ndarray, chunk: int) -> tuple[np.
     return distance, place
 
 
-def component_gap(x_k: ArrayLike) -> np.ndarray:
+def component_gap(x: ArrayLike) -> np.ndarray:
     """The gaps within one class: edge lengths of its minimum spanning tree, in increasing order.
 
     Balls of radius r around the points hang together in exactly one component more than there are edges longer than
@@ -114,7 +114,7 @@ def component_gap(x_k: ArrayLike) -> np.ndarray:
     points.
 
     Args:
-        x_k: ``(N, *event)``, the points of one class, floating point and finite.
+        x: ``(N, *event)``, the points of one class, floating point and finite.
 
     Returns:
         float64 ``(N - 1,)``, l2 distances in the units of x, right to about 1e-6 relative.
@@ -132,7 +132,7 @@ def component_gap(x_k: ArrayLike) -> np.ndarray:
         >>> component_gap(np.array([[0.0], [1.0], [5.0], [5.5]])).tolist()
         [0.5, 1.0, 4.0]
     """
-    points = arguments.points("x_k", x_k)
+    points = arguments.points("x", x)
     size = 1 << (len(points) - 1).bit_length()
     filled = np.concatenate([points, np.repeat(points[:1], size - len(points), axis=0)])
     squares = _spanning_tree(jnp.asarray(filled), np.int32(len(points)))

@@ -9,7 +9,7 @@ from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 
 
-def kde_augmented_classifier(xtr: ArrayLike, ytr: ArrayLike, alpha: ArrayLike) -> Classify:
+def kde_augmented_classifier(x: ArrayLike, labels: ArrayLike, alpha: ArrayLike) -> Classify:
     r"""The classifier that training on infinitely many noisy copies of a data set tends to.
 
     Scores, up to a positive factor and a constant of x, are the log of :math:`\sum_{i: y_i = k}
@@ -18,15 +18,15 @@ def kde_augmented_classifier(xtr: ArrayLike, ytr: ArrayLike, alpha: ArrayLike) -
     the data; alpha is data, so that a sweep, or ``jax.vmap`` over alpha, computes the distances once.
 
     Args:
-        xtr: ``(N, *event)``, the training images, floating point and finite.
-        ytr: int ``(N,)``, their classes.
+        x: ``(N, *event)``, the training images, floating point and finite.
+        labels: int ``(N,)``, their classes.
         alpha: standard deviation of the training noise, at least 0, in the units of x; may be traced.
 
     Returns:
         A ``Classify``: ``(batch, *event) -> (batch, classes)``; a pytree. Costs ``2 N dim`` operations an image.
 
     Raises:
-        ValueError: if xtr and ytr do not fit, or alpha is negative.
+        ValueError: if x and labels do not fit, or alpha is negative.
         TypeError: for arguments of the wrong kind.
 
     References:
@@ -39,14 +39,14 @@ def kde_augmented_classifier(xtr: ArrayLike, ytr: ArrayLike, alpha: ArrayLike) -
         >>> classify(jnp.array([[0.1], [0.6]])).argmax(-1).tolist()
         [0, 1]
     """
-    points = arguments.points("xtr", xtr)
-    classes = arguments.labelled(ytr, "ytr", len(points))
+    points = arguments.points("x", x)
+    classes = arguments.labelled(labels, number=len(points))
     if not _check.is_traced(alpha):
         alpha = float(_check.nonnegative("alpha", alpha))
     number = max(2, int(classes.max()) + 1)
     missing = np.setdiff1d(np.arange(number), classes)
     if missing.size:
-        raise ValueError(f"ytr must hold every class from 0 to {number - 1}; {missing.tolist()} have no image")
+        raise ValueError(f"labels must hold every class from 0 to {number - 1}; {missing.tolist()} have no image")
     centre = points.mean(0, dtype=np.float64).astype(np.float32)
     return jax.tree_util.Partial(
         _scores,

@@ -9,7 +9,7 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.sigma_grid import SigmaGrid
+from jaxsmooth.diagnostics.measure.sigma_grid import SigmaGrid
 
 
 @dataclasses.dataclass(frozen=True)

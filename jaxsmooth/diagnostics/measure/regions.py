@@ -47,16 +47,16 @@ class RegionShrinkage(NamedTuple):
 
 
 def region_shrinkage(
-    fn: Classify,
-    origin: ArrayLike,
-    cls: ArrayLike,
-    dirs: ArrayLike,
+    key: Array,
+    classify: Classify,
+    origins: ArrayLike,
+    classes: ArrayLike,
+    directions: ArrayLike,
     sigma: float,
+    *,
     t_max: float,
     steps: int,
     n: int,
-    key: Array,
-    *,
     threshold: float = 0.5,
     batch_size: int | None = None,
 ) -> RegionShrinkage:
@@ -68,15 +68,15 @@ def region_shrinkage(
     program: ``O m (steps + 11) n`` forwards.
 
     Args:
-        fn: the base classifier, see ``count_votes``.
-        origin: ``(O, *event)``, where rays start, floating point and finite.
-        cls: int, or int ``(O,)``: the class whose region is measured.
-        dirs: ``(m, *event)``, directions of any length but 0; scaled to unit l2 length.
+        key: a JAX random key.
+        classify: the base classifier, see ``count_votes``.
+        origins: ``(O, *event)``, where rays start, floating point and finite.
+        classes: int, or int ``(O,)``: the class whose region is measured.
+        directions: ``(m, *event)``, directions of any length but 0; scaled to unit l2 length.
         sigma: standard deviation of the smoothing noise, positive, in the units of x.
         t_max: how far to look, positive, in the units of x.
         steps: steps of the scan.
         n: votes at each point.
-        key: a JAX random key.
         threshold: the share of votes that keeps a point in the smoothed region: 1/2 for what a certificate can speak
             of, 1/c for the most generous region of c classes.
         batch_size: see ``count_votes``; it cannot change the result.
@@ -96,18 +96,20 @@ def region_shrinkage(
         >>> import jax, jax.numpy as jnp
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
         >>> rays = jax.random.normal(jax.random.key(1), (8, 2))
-        >>> found = region_shrinkage(disc, jnp.zeros((1, 2)), 0, rays, 0.5, 2.0, 20, 2000, jax.random.key(0))
+        >>> found = region_shrinkage(
+        ...     jax.random.key(0), disc, jnp.zeros((1, 2)), 0, rays, 0.5, t_max=2.0, steps=20, n=2000
+        ... )
         >>> found.t_base.round(2).max(), found.t_smooth.mean().round(1), found.censored_share
         (np.float64(1.0), np.float64(0.9), 0.0)
     """
-    origins, directions = arguments.events("origin", origin), arguments.events("dirs", dirs)
-    if directions.shape[1:] != origins.shape[1:]:
-        raise ValueError(f"dirs must hold directions of the shape {origins.shape[1:]}; got {directions.shape[1:]}")
-    lengths = np.linalg.norm(directions.reshape(len(directions), -1).astype(np.float64), axis=1)
+    start, ray = arguments.events("origins", origins), arguments.events("directions", directions)
+    if ray.shape[1:] != start.shape[1:]:
+        raise ValueError(f"directions must have the shape of an origin, {start.shape[1:]}; got {ray.shape[1:]}")
+    lengths = np.linalg.norm(ray.reshape(len(ray), -1).astype(np.float64), axis=1)
     if not (lengths > 0).all():
-        raise ValueError("dirs must not hold a direction of length 0")
-    fn = as_pytree(fn)
-    classes = _classes(cls, len(origins), check_classifier(fn, jnp.asarray(origins)))
+        raise ValueError("directions must not hold a direction of length 0")
+    classify = as_pytree(classify)
+    target = _classes(classes, len(start), check_classifier(classify, jnp.asarray(start)))
     sigma, far = float(_check.positives("sigma", sigma)), float(_check.positives("t_max", t_max))
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)
     level = float(arguments.thresholds(threshold))
@@ -115,28 +117,31 @@ def region_shrinkage(
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     # Every ray from every origin, in that order.
-    unit = directions / lengths.astype(np.float32).reshape(-1, *[1] * (directions.ndim - 1))
-    start = np.repeat(origins, len(directions), axis=0)
-    ray = np.tile(unit, (len(origins), *[1] * (unit.ndim - 1)))
-    target = np.repeat(classes, len(directions)).astype(np.int32)
+    shape = (len(start), len(ray))
+    unit = ray / lengths.astype(np.float32).reshape(-1, *[1] * (ray.ndim - 1))
+    every_start = np.repeat(start, len(unit), axis=0)
+    every_ray = np.tile(unit, (len(start), *[1] * (unit.ndim - 1)))
+    every_target = np.repeat(target, len(unit)).astype(np.int32)
     # The smallest count that reaches the threshold, so that the comparison is one of integers.
     needed = np.int32(np.ceil(level * n - 1e-9))
     t = np.linspace(0, far, steps + 1).astype(np.float32)
-    owner = np.repeat(np.arange(len(origins), dtype=np.int32), len(directions))
-    base, smooth = _exits(key, fn, start, ray, target, owner, t, np.float32(sigma), needed, n=n, batch_size=batch_size)
-    shape = (len(origins), len(directions))
+    owner = np.repeat(np.arange(shape[0], dtype=np.int32), shape[1])
+    base, smooth = _exits(
+        key, classify, every_start, every_ray, every_target, owner, t, np.float32(sigma), needed,
+        n=n, batch_size=batch_size,
+    )  # fmt: skip
     return _summary(np.asarray(base, np.float64).reshape(shape), np.asarray(smooth, np.float64).reshape(shape), far)
 
 
-def _classes(cls: ArrayLike, origins: int, number: int) -> np.ndarray:
+def _classes(classes: ArrayLike, origins: int, number: int) -> np.ndarray:
     """One class for each origin, below the number of classes."""
-    classes = arguments.labelled(np.atleast_1d(cls), "cls")
-    if len(classes) not in (1, origins) or classes.max() >= number:
+    target = arguments.labelled(np.atleast_1d(classes), "classes")
+    if len(target) not in (1, origins) or target.max() >= number:
         raise ValueError(
-            f"cls must be one class, or one for each of the {origins} origins, below the {number} of the classifier; "
-            f"got {np.asarray(cls).tolist()}"
+            f"classes must be one class, or one for each of the {origins} origins, below the {number} of the "
+            f"classifier; got {np.asarray(classes).tolist()}"
         )
-    return np.broadcast_to(classes, (origins,))
+    return np.broadcast_to(target, (origins,))
 
 
 def _summary(t_base: np.ndarray, t_smooth: np.ndarray, far: float) -> RegionShrinkage:

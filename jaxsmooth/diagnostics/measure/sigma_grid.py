@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.sigma_sweep import votes_over_sigma
+from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
 
 # Two streams of a seed: one for training, one for the smoothing noise.
 _TRAINING, _SMOOTHING = 0, 1
@@ -37,7 +37,7 @@ class SigmaGrid(NamedTuple):
 
 
 def sigma_grid(
-    train_fn: Callable[[Array, float], Classify],
+    train: Callable[[Array, float], Classify],
     data: tuple[Any, Any],
     alphas: ArrayLike,
     betas: ArrayLike,
@@ -53,7 +53,7 @@ def sigma_grid(
     differences between cells are paired by seed and image.
 
     Args:
-        train_fn: ``(key, alpha) -> classify``: trains under Gaussian noise of this standard deviation; ``key`` is the
+        train: ``(key, alpha) -> classify``: trains under Gaussian noise of this standard deviation; ``key`` is the
             same for every alpha of a seed. A ``jax.tree_util.Partial`` keeps one program for all networks.
         data: ``(x, labels)``, images ``(N, *event)`` and int ``(N,)``, not seen in training. ``noise_augmentation_gap``
             splits them into images that choose alpha and images that report.
@@ -82,8 +82,8 @@ def sigma_grid(
         >>> grid.risk.shape, grid.correct.shape, grid.risk[0, 0].tolist()
         ((2, 2, 1), (2, 2, 1, 3), [0.0])
     """
-    if not callable(train_fn):
-        raise TypeError(f"train_fn must be a function (key, alpha) -> classify; got {type(train_fn).__name__}")
+    if not callable(train):
+        raise TypeError(f"train must be a function (key, alpha) -> classify; got {type(train).__name__}")
     if not isinstance(data, tuple | list) or len(data) != 2:
         held = f" of {len(data)}" if isinstance(data, tuple | list) else ""
         raise TypeError(f"data must be a pair (x, labels), images and their classes; got {type(data).__name__}{held}")
@@ -97,7 +97,7 @@ def sigma_grid(
     for s, seed in enumerate(seeds):
         train_key, smooth_key = (jax.random.fold_in(jax.random.key(seed), i) for i in (_TRAINING, _SMOOTHING))
         for a, alpha in enumerate(alphas):
-            classify = train_fn(train_key, float(alpha))
+            classify = train(train_key, float(alpha))
             votes = votes_over_sigma(smooth_key, classify, x, betas, n, batch_size=batch_size, mesh=mesh)
             correct[a, :, s] = votes.argmax(-1) == labels
     K = int(labels.max()) + 1

@@ -95,29 +95,29 @@ class RadiusOverSigma(NamedTuple):
     label: np.ndarray
     sigmas: np.ndarray
 
-    def average(self, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def average(self, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Mean radius over images, both readings of the literature.
 
         Args:
-            y: int ``(N,)``, the true classes.
+            labels: int ``(N,)``, the true classes.
 
         Returns:
             Two float64 ``(S,)``: over all images, 0 where the label is wrong, and over the right ones only; nan where
             none is right.
         """
-        right = self.label == arguments.labelled(y, "y", self.r.shape[1])
+        right = self.label == arguments.labelled(labels, number=self.r.shape[1])
         total, number = (self.r * right).sum(1), right.sum(1)
         return total / right.shape[1], np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def radius_over_sigma(
-    fn: Classify,
+    key: Array,
+    classify: Classify,
     x: ArrayLike,
     sigmas: ArrayLike,
     n: int,
-    alpha: float,
-    key: Array,
     *,
+    alpha: float = 1e-3,
     n0: int = 100,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
@@ -128,12 +128,12 @@ def radius_over_sigma(
     \Phi^{-1}(\alpha^{1/n})` of finitely many votes. Draw both.
 
     Args:
-        fn: the base classifier, see ``count_votes``.
+        key: a JAX random key; the same standard normal noise for every sigma.
+        classify: the base classifier, see ``count_votes``.
         x: ``(N, *event)``, floating point and finite.
         sigmas: ``(S,)``, standard deviations of the noise, positive.
         n: votes that estimate the probability.
         alpha: error probability of each certificate, in (0, 1).
-        key: a JAX random key; the same standard normal noise for every sigma.
         n0: votes that select the class.
         batch_size: see ``count_votes``; it cannot change the result.
         mesh: see ``count_votes``; it cannot change the result.
@@ -151,7 +151,7 @@ def radius_over_sigma(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
-        >>> found = radius_over_sigma(disc, jnp.zeros((1, 2)), [0.1, 0.4, 0.8], 1000, 0.001, jax.random.key(0))
+        >>> found = radius_over_sigma(jax.random.key(0), disc, jnp.zeros((1, 2)), [0.1, 0.4, 0.8], 1000)
         >>> bool((found.r[:, 0] <= found.cap).all()), found.r.argmax().item()
         (True, 1)
     """
@@ -159,7 +159,7 @@ def radius_over_sigma(
     n0, n = _check.integer("n0", n0, at_least=1), _check.integer("n", n, at_least=1)
     check_can_certify(n, alpha)
     sweep = lambda draws, first: votes_over_sigma(
-        key, fn, x, sigmas, draws, first=first, batch_size=batch_size, mesh=mesh
+        key, classify, x, sigmas, draws, first=first, batch_size=batch_size, mesh=mesh
     )
     top = sweep(n0, 0).argmax(-1)
     counts = np.take_along_axis(sweep(n, n0), top[..., None], -1)[..., 0]

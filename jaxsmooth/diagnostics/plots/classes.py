@@ -9,14 +9,14 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._types import Array, ArrayLike, Classify
+from jaxsmooth.analysis.class_wise import ClassWiseAccuracy
 from jaxsmooth.analysis.plot import COLORS, TEXT, new_axes
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.classwise import ClasswiseAccuracy
-from jaxsmooth.diagnostics.distances import InterferenceDistance
-from jaxsmooth.diagnostics.figure_style import curve_style, dress
-from jaxsmooth.diagnostics.regions import RegionShrinkage
-from jaxsmooth.diagnostics.seed_interval import seed_interval
-from jaxsmooth.diagnostics.sigma_sweep import votes_over_sigma
+from jaxsmooth.diagnostics.measure.distances import InterferenceDistance
+from jaxsmooth.diagnostics.measure.regions import RegionShrinkage
+from jaxsmooth.diagnostics.measure.seed_interval import seed_interval
+from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
+from jaxsmooth.diagnostics.plots.figure_style import curve_style, dress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _AREAS = ("#A6CEE3", "#F7B799", "#A8DDB5", "#E7BCD6", "#BDBDBD", "#F6D98B", "#BF
 
 
 def plot_class_accuracy(
-    sigmas: ArrayLike, found: Sequence[ClasswiseAccuracy], *, names: Sequence[str] | None = None, ax: Axes | None = None
+    sigmas: ArrayLike, found: Sequence[ClassWiseAccuracy], *, names: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Accuracy of every class over sigma, and the band in which equal classes would lie.
 
@@ -187,7 +187,7 @@ def plot_ray_ratios(found: Mapping[str, RegionShrinkage], *, ax: Axes | None = N
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
         >>> rays = jax.random.normal(jax.random.key(1), (8, 2))
         >>> key, origin = jax.random.key(0), jnp.zeros((1, 2))
-        >>> found = diagnostics.region_shrinkage(disc, origin, 0, rays, 0.5, 2.0, 10, 200, key)
+        >>> found = diagnostics.region_shrinkage(key, disc, origin, 0, rays, 0.5, t_max=2.0, steps=10, n=200)
         >>> ax = matplotlib.figure.Figure().subplots()
         >>> plot_ray_ratios({"disc": found}, ax=ax).get_ylabel()
         'exit after smoothing / before'

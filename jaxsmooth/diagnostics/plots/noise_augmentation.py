@@ -10,10 +10,10 @@ import numpy as np
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.plot import TEXT, new_axes
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.figure_style import curve_style, dress
-from jaxsmooth.diagnostics.noise_augmentation import NoiseAugmentationGap
-from jaxsmooth.diagnostics.seed_interval import seed_interval
-from jaxsmooth.diagnostics.sigma_grid import SigmaGrid
+from jaxsmooth.diagnostics.measure.noise_augmentation import NoiseAugmentationGap
+from jaxsmooth.diagnostics.measure.seed_interval import seed_interval
+from jaxsmooth.diagnostics.measure.sigma_grid import SigmaGrid
+from jaxsmooth.diagnostics.plots.figure_style import curve_style, dress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

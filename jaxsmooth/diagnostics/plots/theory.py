@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxsmooth.analysis.plot import COLORS, DASHES, new_axes
-from jaxsmooth.diagnostics.balls import (
+from jaxsmooth.diagnostics.plots.figure_style import curve_style, dress
+from jaxsmooth.diagnostics.theory.balls import (
     ball_certified_radius,
     ball_shrinkage_rate,
     ball_smoothed_radius,
     ball_vanishing_bound,
     ball_vanishing_sigma,
 )
-from jaxsmooth.diagnostics.cones import cone_critical_angle, cone_rate, cone_rate_bound
-from jaxsmooth.diagnostics.figure_style import curve_style, dress
+from jaxsmooth.diagnostics.theory.cones import cone_critical_angle, cone_rate, cone_rate_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,8 +46,8 @@ def plot_ball_radius(dims: Sequence[int], *, threshold: float, ax: Axes | None =
     ax = ax or new_axes()
     share = 1 - np.linspace(1, 0, 200) ** 2  # more points where it ends
     for i, d in enumerate(dims):
-        sigma = np.maximum(share, 1e-3) * ball_vanishing_sigma(1.0, d, threshold)
-        ax.plot(share, ball_smoothed_radius(1.0, sigma, d, threshold), label=f"d = {d}", **curve_style(i))
+        sigma = np.maximum(share, 1e-3) * ball_vanishing_sigma(1.0, d, threshold=threshold)
+        ax.plot(share, ball_smoothed_radius(1.0, sigma, d, threshold=threshold), label=f"d = {d}", **curve_style(i))
     return dress(ax, "sigma, of the sigma at which nothing is left", "radius left, of R", legend="lower left")
 
 
@@ -75,7 +75,8 @@ def plot_ball_rate(dims: Sequence[int], *, threshold: float, ax: Axes | None = N
     ax = ax or new_axes()
     share = np.clip(1 - np.linspace(1, 0, 200) ** 2, 1e-2, 1 - 1e-5)
     for i, d in enumerate(dims):
-        rate = ball_shrinkage_rate(1.0, share * ball_vanishing_sigma(1.0, d, threshold), d, threshold)
+        sigma = share * ball_vanishing_sigma(1.0, d, threshold=threshold)
+        rate = ball_shrinkage_rate(1.0, sigma, d, threshold=threshold)
         ax.plot(share, np.where(rate > 0, rate, np.nan), label=f"d = {d}", **curve_style(i))
     ax.set_yscale("log")
     return dress(
@@ -109,9 +110,9 @@ def plot_vanishing_sigma(dims: Sequence[int], thresholds: Sequence[float], *, ax
     for i, threshold in enumerate(thresholds):
         name = f"1/{1 / threshold:g}"
         colour = COLORS[i % len(COLORS)]
-        exact = ball_vanishing_sigma(1.0, x, threshold)
+        exact = ball_vanishing_sigma(1.0, x, threshold=threshold)
         ax.plot(x, exact, color=colour, lw=2.5, label=f"exact, threshold {name}")
-        bound = ball_vanishing_bound(1.0, x, threshold)
+        bound = ball_vanishing_bound(1.0, x, threshold=threshold)
         ax.plot(x, bound, color=colour, lw=1.8, linestyle=DASHES[1], label=f"published bound, {name}")
     ax.set(xscale="log", yscale="log")
     return dress(ax, "dimension", "sigma at which nothing is left, of R", legend="lower left")
@@ -143,10 +144,10 @@ def plot_cone_rate(dims: Sequence[int], *, threshold: float, ax: Axes | None = N
     theta = np.radians(degrees)
     for i, d in enumerate(dims):
         colour = COLORS[i % len(COLORS)]
-        ax.plot(degrees, cone_rate(theta, d, threshold) / np.sqrt(d), color=colour, lw=2.5, label=f"d = {d}")
-        bound = cone_rate_bound(theta, d, threshold) / np.sqrt(d)
+        ax.plot(degrees, cone_rate(theta, d, threshold=threshold) / np.sqrt(d), color=colour, lw=2.5, label=f"d = {d}")
+        bound = cone_rate_bound(theta, d, threshold=threshold) / np.sqrt(d)
         ax.plot(degrees, bound, color=colour, lw=1.6, linestyle=DASHES[1])
-        critical = np.degrees(cone_critical_angle(d, threshold))
+        critical = np.degrees(cone_critical_angle(d, threshold=threshold))
         if critical < 90:
             ax.plot(critical, 0, "o", color=colour, ms=7, zorder=3)
     ax.axhline(0, color="0.4", lw=1)
@@ -181,7 +182,7 @@ def plot_certified_radius(
         4
     """
     ax = ax or new_axes()
-    sigma = np.linspace(1e-3, 1.02, 400) * ball_vanishing_sigma(1.0, d, 0.5)
+    sigma = np.linspace(1e-3, 1.02, 400) * ball_vanishing_sigma(1.0, d, threshold=0.5)
     ax.plot(sigma, ball_certified_radius(1.0, sigma, d), label="exact probability", **curve_style(4))
     for i, n in enumerate(ns):
         radius = ball_certified_radius(1.0, sigma, d, n=n, alpha=alpha)

@@ -4,21 +4,19 @@ Everything runs on the host in float64. The threshold is the probability that ke
 for what a certificate can speak of, 1/c for the most generous reading of c classes.
 """
 
-from jaxsmooth.diagnostics.balls import ball_certified_radius as ball_certified_radius
-from jaxsmooth.diagnostics.balls import ball_prob as ball_prob
-from jaxsmooth.diagnostics.balls import ball_shrink_onset as ball_shrink_onset
-from jaxsmooth.diagnostics.balls import ball_shrinkage_rate as ball_shrinkage_rate
-from jaxsmooth.diagnostics.balls import ball_smoothed_radius as ball_smoothed_radius
-from jaxsmooth.diagnostics.balls import ball_vanishing_bound as ball_vanishing_bound
-from jaxsmooth.diagnostics.balls import ball_vanishing_sigma as ball_vanishing_sigma
-from jaxsmooth.diagnostics.cones import ConeRate as ConeRate
-from jaxsmooth.diagnostics.cones import cone_critical_angle as cone_critical_angle
-from jaxsmooth.diagnostics.cones import cone_prob as cone_prob
-from jaxsmooth.diagnostics.cones import cone_rate as cone_rate
-from jaxsmooth.diagnostics.cones import cone_rate_bound as cone_rate_bound
-from jaxsmooth.diagnostics.cones import cone_rate_mc as cone_rate_mc
-from jaxsmooth.diagnostics.intervals import closing_sigma as closing_sigma
-from jaxsmooth.diagnostics.intervals import interval_risk as interval_risk
-from jaxsmooth.diagnostics.intervals import smooth_intervals as smooth_intervals
-from jaxsmooth.diagnostics.mixtures import MixtureBias as MixtureBias
-from jaxsmooth.diagnostics.mixtures import mixture_bias_1d as mixture_bias_1d
+from jaxsmooth.diagnostics.theory.balls import ball_certified_radius as ball_certified_radius
+from jaxsmooth.diagnostics.theory.balls import ball_prob as ball_prob
+from jaxsmooth.diagnostics.theory.balls import ball_shrink_onset as ball_shrink_onset
+from jaxsmooth.diagnostics.theory.balls import ball_shrinkage_rate as ball_shrinkage_rate
+from jaxsmooth.diagnostics.theory.balls import ball_smoothed_radius as ball_smoothed_radius
+from jaxsmooth.diagnostics.theory.balls import ball_vanishing_bound as ball_vanishing_bound
+from jaxsmooth.diagnostics.theory.balls import ball_vanishing_sigma as ball_vanishing_sigma
+from jaxsmooth.diagnostics.theory.cones import cone_critical_angle as cone_critical_angle
+from jaxsmooth.diagnostics.theory.cones import cone_prob as cone_prob
+from jaxsmooth.diagnostics.theory.cones import cone_rate as cone_rate
+from jaxsmooth.diagnostics.theory.cones import cone_rate_bound as cone_rate_bound
+from jaxsmooth.diagnostics.theory.intervals import closing_sigma as closing_sigma
+from jaxsmooth.diagnostics.theory.intervals import interval_risk as interval_risk
+from jaxsmooth.diagnostics.theory.intervals import smooth_intervals as smooth_intervals
+from jaxsmooth.diagnostics.theory.mixtures import MixtureBias as MixtureBias
+from jaxsmooth.diagnostics.theory.mixtures import mixture_bias_1d as mixture_bias_1d

@@ -14,8 +14,8 @@ from scipy import special
 from jaxsmooth import _check
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.bessel_ratio import bessel_ratio
-from jaxsmooth.diagnostics.noncentral import ball_log_outside, ball_probability
+from jaxsmooth.diagnostics.theory.bessel_ratio import bessel_ratio
+from jaxsmooth.diagnostics.theory.noncentral import ball_log_outside, ball_probability
 from jaxsmooth.noises import Gaussian
 from jaxsmooth.radii.bracket import bracket_root
 from jaxsmooth.radii.limits import sampling_cap
@@ -50,7 +50,7 @@ def ball_prob(rho: ArrayLike, R: ArrayLike, sigma: ArrayLike, d: ArrayLike) -> A
     return ball_probability(rho / sigma, R / sigma, d)[()]
 
 
-def ball_smoothed_radius(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, threshold: ArrayLike = 0.5) -> Any:
+def ball_smoothed_radius(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, *, threshold: ArrayLike = 0.5) -> Any:
     r"""The radius of the smoothed ball: 0 where it has vanished, above R where it has grown.
 
     The :math:`R_\sigma` at which ``ball_prob`` equals the threshold; by monotonicity in the distance the smoothed
@@ -90,7 +90,7 @@ def ball_smoothed_radius(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, threshold
     return (result * sigma)[()]
 
 
-def ball_vanishing_sigma(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
+def ball_vanishing_sigma(R: ArrayLike, d: ArrayLike, *, threshold: ArrayLike) -> Any:
     r"""The sigma beyond which nothing is left of the ball.
 
     .. math:: \sigma_{van} = R / \sqrt{F_{\chi^2_d}^{-1}(\mathrm{threshold})}
@@ -120,7 +120,7 @@ def ball_vanishing_sigma(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> An
     return (R / np.sqrt(2 * special.gammaincinv(d / 2, threshold)))[()]
 
 
-def ball_vanishing_bound(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
+def ball_vanishing_bound(R: ArrayLike, d: ArrayLike, *, threshold: ArrayLike) -> Any:
     r"""The published upper bound of ``ball_vanishing_sigma``, :math:`R \sqrt{c / d}` with c = 1 / threshold.
 
     Args:
@@ -149,7 +149,7 @@ def ball_vanishing_bound(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> An
     return (R / np.sqrt(threshold * d))[()]
 
 
-def ball_shrink_onset(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
+def ball_shrink_onset(R: ArrayLike, d: ArrayLike, *, threshold: ArrayLike) -> Any:
     r"""The sigma beyond which the smoothed ball is smaller than the ball; below it, it is larger.
 
     0 for thresholds of at least 1/2, where every sigma shrinks it. Below 1/2 a small sigma makes the region grow.
@@ -183,11 +183,11 @@ def ball_shrink_onset(R: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
         boundary = lambda sigma, index: level[index] - ball_probability(1 / sigma, 1 / sigma, dim[index])
         # P at the boundary is at least 1/2 - (d - 1) sigma phi(0) / 2 - Phi(-2 / sigma); start well below its root.
         low = 0.1 * (0.5 - level) / dim
-        result[grows] = np.mean(bracket_root(boundary, low, ball_vanishing_sigma(1.0, dim, level)), axis=0)
+        result[grows] = np.mean(bracket_root(boundary, low, ball_vanishing_sigma(1.0, dim, threshold=level)), axis=0)
     return (result * R)[()]
 
 
-def ball_shrinkage_rate(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, threshold: ArrayLike) -> Any:
+def ball_shrinkage_rate(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, *, threshold: ArrayLike) -> Any:
     r"""How fast the smoothed ball shrinks, :math:`-dR_\sigma / d\sigma`; nan where it has vanished.
 
     .. math:: -\frac{dR_\sigma}{d\sigma} = \frac1\sigma \left(R \frac{I_{d/2-1}(z)}{I_{d/2}(z)} - R_\sigma\right),
@@ -217,7 +217,7 @@ def ball_shrinkage_rate(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, threshold:
         1.755959
     """
     threshold, R, sigma, d = _broadcast(arguments.thresholds(threshold), R, sigma, d)
-    left = np.asarray(ball_smoothed_radius(R, sigma, d, threshold))
+    left = np.asarray(ball_smoothed_radius(R, sigma, d, threshold=threshold))
     rate = np.full(left.shape, np.nan)
     alive = left > 0
     if alive.any():
@@ -227,7 +227,13 @@ def ball_shrinkage_rate(R: ArrayLike, sigma: ArrayLike, d: ArrayLike, threshold:
 
 
 def ball_certified_radius(
-    R: ArrayLike, sigma: ArrayLike, d: ArrayLike, rho: ArrayLike = 0.0, n: int | None = None, alpha: float | None = None
+    R: ArrayLike,
+    sigma: ArrayLike,
+    d: ArrayLike,
+    rho: ArrayLike = 0.0,
+    *,
+    n: int | None = None,
+    alpha: float | None = None,
 ) -> Any:
     r"""The l2 radius certified at a point of the ball, :math:`\sigma \Phi^{-1}(p)`, 0 where p is at most 1/2.
 

@@ -23,14 +23,14 @@ from jaxsmooth.radii.bracket import bracket_root
 _PER_SIGMA = 64
 
 
-def smooth_intervals(iv: ArrayLike, sigma: ArrayLike, threshold: ArrayLike) -> np.ndarray:
+def smooth_intervals(intervals: ArrayLike, sigma: ArrayLike, *, threshold: ArrayLike) -> np.ndarray:
     r"""The points at which a union of intervals has at least a given probability under Gaussian noise.
 
     .. math:: \{x : \sum_j \Phi\big(\tfrac{b_j - x}\sigma\big) - \Phi\big(\tfrac{a_j - x}\sigma\big) \ge
         \mathrm{threshold}\}
 
     Args:
-        iv: ``(m, 2)``, the intervals ``[a, b]``; they may overlap, and end at infinity. ``(0, 2)`` is the empty set.
+        intervals: ``(m, 2)``, each ``[a, b]``; they may overlap, and end at infinity. ``(0, 2)`` is the empty set.
         sigma: standard deviation of the noise, at least 0; 0 leaves the set as it is.
         threshold: the probability that keeps a point, in (0, 1).
 
@@ -47,13 +47,13 @@ def smooth_intervals(iv: ArrayLike, sigma: ArrayLike, threshold: ArrayLike) -> n
         >>> smooth_intervals([[-1, 1]], 1.0, threshold=0.5).round(6).tolist()
         [[-0.933271, 0.933271]]
     """
-    intervals = _union(iv)
+    union = _union(intervals)
     sigma, level = float(_check.nonnegative("sigma", sigma)), float(arguments.thresholds(threshold))
-    ends = intervals[np.isfinite(intervals)]
+    ends = union[np.isfinite(union)]
     # A sigma below the spacing of floating-point numbers around the ends moves nothing.
     if not ends.size or sigma <= np.finfo(np.float64).eps * np.abs(ends).max():
-        return intervals
-    excess = lambda x, _: _probability(intervals, x, sigma) - level
+        return union
+    excess = lambda x, _: _probability(union, x, sigma) - level
     reach = 9 + abs(float(special.ndtri(min(level, 1 - level))))
     steps = np.linspace(-reach, reach, int(2 * reach * _PER_SIGMA) + 1)
     grid = np.unique(ends[:, None] + sigma * steps)
@@ -67,7 +67,7 @@ def smooth_intervals(iv: ArrayLike, sigma: ArrayLike, threshold: ArrayLike) -> n
     return edges.reshape(-1, 2)
 
 
-def interval_risk(iv: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Any:
+def interval_risk(intervals: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Any:
     r"""The risk of smoothing with beta after training with alpha: the length on which the answer is wrong.
 
     The length of the symmetric difference of D and :math:`(D_\alpha)_\beta`, both steps at threshold 1/2, which is
@@ -75,7 +75,7 @@ def interval_risk(iv: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Any:
     beta)``; it is never positive for a single interval.
 
     Args:
-        iv: ``(m, 2)``, the intervals of the class region D.
+        intervals: ``(m, 2)``, the intervals of the class region D.
         alpha: standard deviation of the training noise, at least 0; any shape, broadcast against ``beta``.
         beta: standard deviation of the smoothing noise, at least 0.
 
@@ -93,12 +93,12 @@ def interval_risk(iv: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Any:
         >>> interval_risk(two, [0.0, 0.3], 0.9).round(6).tolist()
         [0.47677, 0.235178]
     """
-    intervals = _union(iv)
+    union = _union(intervals)
     alpha, beta = np.broadcast_arrays(_check.nonnegative("alpha", alpha), _check.nonnegative("beta", beta))
     risk = np.zeros(alpha.shape)
     for at in np.ndindex(alpha.shape):
-        base = smooth_intervals(intervals, alpha[at], 0.5)
-        risk[at] = _difference_length(intervals, smooth_intervals(base, beta[at], 0.5))
+        base = smooth_intervals(union, alpha[at], threshold=0.5)
+        risk[at] = _difference_length(union, smooth_intervals(base, beta[at], threshold=0.5))
     return risk[()]
 
 
@@ -137,11 +137,11 @@ def closing_sigma(gap: float, width: float = 1.0) -> float:
     return float(np.mean(root))
 
 
-def _union(iv: ArrayLike) -> np.ndarray:
+def _union(intervals: ArrayLike) -> np.ndarray:
     """The intervals checked, sorted and merged where they touch."""
-    array = _check.as_float64("iv", iv)
+    array = _check.as_float64("intervals", intervals)
     if array.ndim != 2 or array.shape[1] != 2 or np.isnan(array).any() or (array[:, 0] > array[:, 1]).any():
-        raise ValueError(f"iv must be intervals (m, 2), each [a, b] with a <= b; got {array.tolist()}")
+        raise ValueError(f"intervals must be pairs (m, 2), each [a, b] with a <= b; got {array.tolist()}")
     merged: list[list[float]] = []
     for a, b in sorted(array.tolist()):
         if merged and a <= merged[-1][1]:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
-from jaxsmooth.diagnostics.intervals import smooth_intervals
+from jaxsmooth.diagnostics.theory.intervals import smooth_intervals
 from jaxsmooth.radii.bracket import bracket_root
 
 
@@ -80,7 +80,7 @@ def mixture_bias_1d(a: float, k: float, eps: float, so: float, st: float) -> Mix
     if variance == 0:
         raise ValueError("so and st must not both be 0: without any spread there is nothing to classify")
     base = _centred_interval(a, k, eps, variance)
-    smoothed = smooth_intervals([base], st, 0.5)
+    smoothed = smooth_intervals([base], st, threshold=0.5)
     acc1 = _mass(smoothed, 0.0, so)
     acc2 = (1 - 2 * eps) * (1 - _mass(smoothed, -a, so)) + 2 * eps * (1 - _mass(smoothed, k * a, so))
     predicted = smoothed[0] if len(smoothed) else np.full(2, np.nan)

@@ -30,7 +30,7 @@ def ball_log_outside(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.n
     )
     with np.errstate(divide="ignore"):
         result = np.array(np.log(tail))
-    for i in np.argwhere(tail < _DEEP):
+    for i in np.argwhere(~(tail >= _DEEP)):  # SciPy has NaN far out
         at = tuple(i)
         result[at] = _log_tail_series(float(rho[at]), float(radius[at]), float(d[at]))
     return result
@@ -39,8 +39,11 @@ def ball_log_outside(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.n
 def _log_tail_series(rho: float, radius: float, d: float) -> float:
     """The tail as a Poisson mixture of central tails, summed in logarithms around its largest term."""
     y, mean = radius**2 / 2, rho**2 / 2
-    if rho == 0:
+    if mean == 0:  # also where the square of rho underflows
         return float(_log_gamma_tail(np.array([d / 2]), y)[0])
+    if rho * radius > 1e13 * d:
+        # The sphere is a plane with a first-order correction; what is left out is d^2 / (8 rho radius).
+        return float(special.log_ndtr(rho - radius) + (d - 1) / 2 * np.log(radius / rho))
     # Successive terms have the ratio mean y / ((j + 1) (d / 2 + j)), about.
     peak = (np.sqrt(d**2 / 4 + 4 * mean * y) - d / 2) / 2
     width = 40 * np.sqrt(peak) + 200
