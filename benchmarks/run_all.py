@@ -19,9 +19,11 @@ import time
 HERE = pathlib.Path(__file__).parent
 RUNS = {
     "throughput": ("throughput.py",),
+    "throughput_one_device": ("throughput.py", "--devices", "1"),
     "noise_families": ("throughput.py", "--families"),
     "samples_saved": ("samples_saved.py",),
     "curve_on_digits": ("curve_on_digits.py",),
+    "host_cost": ("host_cost.py",),
     "scaling": ("scaling.py",),
     "pairwise_distances": ("pairwise_distances.py",),
     "input_dependent": ("input_dependent.py",),

@@ -109,7 +109,7 @@ def make_slots(key_data: Array, noise: Noise, x: Array, image_ids: Array) -> Slo
         x: float32 ``(images, *event)``.
         image_ids: int32 ``(images,)``.
     """
-    keys = _fold_in(jnp.broadcast_to(key_data, (*image_ids.shape, 2)), image_ids)
+    keys = fold_in(jnp.broadcast_to(key_data, (*image_ids.shape, 2)), image_ids)
     return Slots(x.reshape(x.shape[0], -1), keys, noise.at(x), x.shape[1:])
 
 
@@ -200,7 +200,7 @@ def _count_pairs(classify: Classify, slots: Slots, pairs: Listed | Span, batch_s
 def _count_batch(counts: Array, classify: Classify, slots: Slots, slot: Array, draw: Array) -> Array:
     """Add the votes of one batch of pairs to ``(slots, classes + 1)``, the last column for nobody."""
     source = jnp.minimum(slot, slots.keys.shape[0] - 1)
-    keys = jax.random.wrap_key_data(_fold_in(slots.keys[source], draw), impl="threefry2x32")
+    keys = jax.random.wrap_key_data(fold_in(slots.keys[source], draw), impl="threefry2x32")
     noises = jax.tree.map(lambda leaf: leaf[source], slots.noise)
     x = slots.x[source].reshape(-1, *slots.event)
     noisy = jax.vmap(perturbed)(noises, keys, x)
@@ -208,7 +208,7 @@ def _count_batch(counts: Array, classify: Classify, slots: Slots, slot: Array, d
     return counts.at[slot, _winner(scores)].add(1, mode="drop")
 
 
-def _fold_in(key_data: Array, data: Array) -> Array:
+def fold_in(key_data: Array, data: Array) -> Array:
     """``jax.random.fold_in`` of the data of Threefry keys ``(n, 2)``, written out: compiled in half the time."""
     counter = (jnp.zeros(data.shape, jnp.uint32), data.astype(jnp.uint32))
     return jnp.stack(_keys.threefry((key_data[:, 0], key_data[:, 1]), counter), -1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,20 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsmooth import _check
+
+MORE_DEVICES = (
+    "JAX has one device for {cores} CPU cores; with XLA_FLAGS=--xla_force_host_platform_device_count={cores}, set "
+    'before JAX is imported, and mesh=jax.make_mesh(({cores},), ("draws",)) networks were 1.0 to 1.4 times as fast '
+    "on 2 cores"
+)
+
+
+def idle_cores() -> int:
+    """CPU cores of this process, if they are one JAX device; else 0."""
+    devices = jax.local_devices()
+    if len(devices) != 1 or devices[0].platform != "cpu":
+        return 0
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def automatic(mesh: Mesh) -> Mesh:

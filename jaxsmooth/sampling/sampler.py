@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import logging
 import math
 from collections.abc import Hashable, Iterator
 from typing import Any
@@ -18,6 +19,8 @@ from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling import batching, inputs, kernel, placement
 from jaxsmooth.sampling.fetch import fetch
 from jaxsmooth.sampling.suspicious import warn_of_suspicious
+
+_log = logging.getLogger("jaxsmooth")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +113,12 @@ def sampler(
         yield _checked(key, classify, noise, x, batch_size, mesh, most)
 
 
+@functools.cache
+def _say_once_how_to_use_cores(cores: int) -> None:
+    if cores > 1:
+        _log.info(placement.MORE_DEVICES.format(cores=cores))
+
+
 def _checked(
     key: Any, classify: Any, noise: Any, x: Any, batch_size: Any, mesh: Mesh | None, most: int | None
 ) -> Sampler:
@@ -128,6 +137,8 @@ def _checked(
         key_data = np.asarray(key_data)
     classes = inputs.check_classifier(classify, x)
     warn_of_suspicious(classify, noise, x)
+    if mesh is None:
+        _say_once_how_to_use_cores(placement.idle_cores())
     if batch_size is None:
         batch_size = batching.pick_batch_size(classify, x, mesh, most)
     program = program_of((classify, noise))

@@ -17,8 +17,8 @@ from jaxsmooth._processes import from_first_process
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
 from jaxsmooth.sampling import inputs
-from jaxsmooth.sampling.kernel import call
-from jaxsmooth.sampling.placement import spans_processes, within
+from jaxsmooth.sampling.kernel import call, fold_in
+from jaxsmooth.sampling.placement import MORE_DEVICES, idle_cores, spans_processes, within
 from jaxsmooth.sampling.sampler import Sampler, sampler
 
 _ROUNDS = 5
@@ -38,6 +38,7 @@ class Throughput(Printed):
         devices: how many devices.
         device: their kind.
         batch_size: samples in a batch of one device.
+        advice: what would use the machine better; empty if nothing is known.
     """
 
     votes: float
@@ -46,6 +47,7 @@ class Throughput(Printed):
     devices: int
     device: str
     batch_size: int
+    advice: str = ""
 
     @property
     def ratio(self) -> float:
@@ -56,6 +58,7 @@ class Throughput(Printed):
         rows = [("votes", self.votes), ("bare forward", self.forward), ("noise alone", self.noise)]
         lines = [f"{self.devices} x {self.device}, batches of {self.batch_size}", f"{'':14}samples/s  per device"]
         lines += [f"{name:12} {rate:11,.0f} {rate / self.devices:11,.0f}" for name, rate in rows]
+        lines += [f"({self.advice}.)"] * bool(self.advice)
         return "\n".join([*lines, f"votes / bare forward = {self.ratio:.3f}"])
 
 
@@ -112,7 +115,14 @@ def measure_throughput(
                 samples = batches[name] * sampling.batch_size * sampling.devices
                 best[name] = max(best[name], samples / _seconds(run, batches[name]))
         device = jax.devices()[0] if sampling.mesh is None else sampling.mesh.devices.flat[0]
-        return Throughput(**best, devices=sampling.devices, device=device.device_kind, batch_size=sampling.batch_size)
+        cores = idle_cores() if sampling.mesh is None else 0
+        return Throughput(
+            **best,
+            devices=sampling.devices,
+            device=device.device_kind,
+            batch_size=sampling.batch_size,
+            advice=MORE_DEVICES.format(cores=cores) if cores > 1 else "",
+        )
 
 
 def _votes(sampling: Sampler, x: np.ndarray, batches: int) -> Any:
@@ -127,9 +137,8 @@ def _forward(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
 def _noise(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
     del classify
     batch = x[0]
-    keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.fold_in(jax.random.key(0), i)))(
-        jnp.arange(len(batch))
-    )
+    data = fold_in(jnp.zeros((len(batch), 2), jnp.uint32), i * len(batch) + jnp.arange(len(batch)))
+    keys = jax.random.wrap_key_data(data, impl="threefry2x32")
     return jax.vmap(perturbed)(noise.at(batch), keys, batch)
 
 
