@@ -6,13 +6,20 @@ from typing import Any, Protocol
 
 import numpy as np
 from jax import Array as Array
-from jax import typing as jax_typing
-from numpy import typing as numpy_typing
 
 from jaxsmooth._pytree import frozen_pytree
 
-# Numbers, arrays of JAX, NumPy and others, and nested lists of them.
-ArrayLike = jax_typing.ArrayLike | numpy_typing.ArrayLike
+
+class SupportsArray(Protocol):
+    """What NumPy makes an array of: tensors of other libraries, columns of data frames."""
+
+    def __array__(self, *arguments: Any, **more: Any) -> np.ndarray:
+        """The array."""
+        ...
+
+
+# Numbers, arrays of JAX, NumPy and others, and nested lists of them; not text, which NumPy takes for an array.
+ArrayLike = complex | Array | np.ndarray | SupportsArray | Sequence[float] | list[Any] | tuple[Any, ...]
 # (batch, *event) -> (batch, classes) scores; any callable, best a pytree so that weights are data.
 Classify = Callable[[Array], Array]
 
