@@ -244,6 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=[*NETWORKS, *FUNCTIONS, "all"], default="all")
     parser.add_argument("--devices", type=int, help="virtual CPU devices; default: one a core")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", help="instead of 16, 32, ... 1024")
     parser.add_argument("--families", action="store_true", help="compare the noise families instead")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one round, about")
     parser.add_argument("--rounds", type=int, default=11)
@@ -260,7 +261,7 @@ def main() -> None:
     device = jax.devices()[0]
     print(f"jax {jax.__version__}, {len(jax.devices())} x {device.device_kind} ({device.platform})")
     sizes = BATCH_SIZES.get(device.platform, ACCELERATOR_BATCH_SIZES)
-    sizes = sizes[2:4] if options.quick else sizes
+    sizes = options.batch_sizes or (sizes[2:4] if options.quick else sizes)
     if options.families:
         compare_families(256 if options.quick else 16384, 2 if options.quick else options.rounds, sizes[-1])
         return

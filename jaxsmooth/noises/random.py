@@ -31,7 +31,18 @@ def word_pairs(key: Array, size: int) -> tuple[Array, Array]:
 
 def words(key: Array, size: int) -> Array:
     """``size`` random uint32 words, a pure function of the key."""
-    return jnp.concatenate(_once(*word_pairs(key, (size + 1) // 2)))[:size]
+    return _side_by_side(*word_pairs(key, (size + 1) // 2))[:size]
+
+
+def _side_by_side(a: Array, b: Array) -> Array:
+    """Both arrays, one after the other, where what they share is computed once.
+
+    A CPU would compute it for each half in turn; an accelerator, which computes each number where it is used, does not
+    write the halves to memory first.
+    """
+    return jax.lax.platform_dependent(
+        a, b, cpu=lambda a, b: jnp.concatenate(_once(a, b)), default=lambda a, b: jnp.concatenate((a, b))
+    )
 
 
 def _once(a: Array, b: Array) -> tuple[Array, Array]:
@@ -64,7 +75,7 @@ def normal(key: Array, shape: Sequence[int]) -> Array:
     first, second = word_pairs(key, (size + 1) // 2)
     length = jnp.sqrt(-2.0 * jnp.log(open_uniform(first)))
     sine, cosine = _sine_cosine(second)
-    return jnp.concatenate(_once(length * cosine, length * sine))[:size].reshape(shape)
+    return _side_by_side(length * cosine, length * sine)[:size].reshape(shape)
 
 
 def signed_uniform(key: Array, shape: Sequence[int]) -> Array:
