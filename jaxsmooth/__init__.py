@@ -6,6 +6,7 @@ Verbs, all as ``verb(key, classify, noise, x, ...)``:
     certify_adaptive   as many votes as each image needs
     certify_stream     the same for batches that come one after the other
     certify_batch      labels and radii on the device, inside ``jit``
+    certify_exact      l1 without chance: no key, no alpha (``certify_exact(classify, noise, x)``)
     predict            labels, or ABSTAIN
     count_votes        votes alone
 
@@ -42,6 +43,7 @@ from jaxsmooth._verbs import certify as certify
 from jaxsmooth._verbs import certify_adaptive as certify_adaptive
 from jaxsmooth._verbs import certify_batch as certify_batch
 from jaxsmooth._verbs import certify_curve as certify_curve
+from jaxsmooth._verbs import certify_exact as certify_exact
 from jaxsmooth._verbs import certify_stream as certify_stream
 from jaxsmooth._verbs import check_classifier as check_classifier
 from jaxsmooth._verbs import predict as predict
@@ -53,10 +55,12 @@ from jaxsmooth.radii import certified_radius as certified_radius
 from jaxsmooth.radii import radius_table as radius_table
 from jaxsmooth.radii import required_probability as required_probability
 from jaxsmooth.sampling import count_votes as count_votes
+from jaxsmooth.sampling.margin import with_margin as with_margin
 from jaxsmooth.sampling.throughput import measure_throughput as measure_throughput
 
 __all__ = [  # noqa: RUF022 - in the order of a reader
-    "certify", "certify_curve", "certify_adaptive", "certify_stream", "certify_batch", "predict", "count_votes",
+    "certify", "certify_curve", "certify_adaptive", "certify_stream", "certify_batch", "certify_exact", "predict",
+    "count_votes", "with_margin",
     "recertify", "certificates", "concatenate",
     "certified_radius", "required_probability", "radius_table",
     "check_classifier", "self_check", "measure_throughput",

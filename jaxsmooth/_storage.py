@@ -58,7 +58,7 @@ def _described(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         raise TypeError(
             f"{type(value).__name__} cannot be saved: a file holds arrays, numbers and frozen pytrees of them"
         )
-    names = [field.name for field in dataclasses.fields(value)]  # pyright: ignore[reportArgumentType]
+    names = [field.name for field in dataclasses.fields(value) if field.init]  # pyright: ignore[reportArgumentType]
     return {"class": name, "fields": {field: _described(getattr(value, field), arrays) for field in names}}
 
 

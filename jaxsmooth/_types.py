@@ -4,6 +4,7 @@ import html
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
+import jax
 import numpy as np
 from jax import Array as Array
 
@@ -166,3 +167,48 @@ def perturbed(noise: Noise, key: Array, x: Array) -> Array:
         return noise.perturb(key, x)
     # In one dimension: loops over short trailing axes, such as colours, are not vectorised on CPUs.
     return (x.reshape(-1) + noise.sample(key, x.shape).reshape(-1)).reshape(x.shape)
+
+
+@frozen_pytree
+class Shared:
+    """Arrays of a noise that are the same for every image: ``noise.at(x)`` gives them no axis of images.
+
+    Attributes:
+        arrays: a tree of arrays.
+    """
+
+    arrays: Any
+
+
+def is_shared(value: object) -> bool:
+    """Whether this part of a noise has no axis of images."""
+    return isinstance(value, Shared)
+
+
+def noise_of(noise_at: Any, rows: Array) -> Any:
+    """The noise of some of the images, of what ``noise.at(x)`` gave."""
+    return jax.tree.map(lambda leaf: leaf if is_shared(leaf) else leaf[rows], noise_at, is_leaf=is_shared)
+
+
+def axes_of(noise_at: Any) -> Any:
+    """What ``jax.vmap`` maps of a noise at images: its leaves, but for those that all images share."""
+    if not any(map(is_shared, jax.tree.leaves(noise_at, is_leaf=is_shared))):
+        return 0
+    return jax.tree.map(lambda leaf: None if is_shared(leaf) else 0, noise_at, is_leaf=is_shared)
+
+
+def takes_views(noise: object) -> bool:
+    """Whether a noise is a number of fixed views, which are numbered, and not drawn."""
+    return callable(getattr(noise, "view", None))
+
+
+def seen_each(noise_at: Any, keys: Array, draws: Array, x: Array) -> Array:
+    """What the classifier is fed: events ``(pairs, *event)`` under their draws, or in the views of these numbers."""
+    if takes_views(noise_at):
+        return jax.vmap(lambda noise, draw, x: noise.view(draw, x), (axes_of(noise_at), 0, 0))(noise_at, draws, x)
+    return perturbed_each(noise_at, keys, x)
+
+
+def perturbed_each(noise_at: Any, keys: Array, x: Array) -> Array:
+    """What draws make of events ``(images, *event)``, each with its key and its noise, of ``noise.at(x)``."""
+    return jax.vmap(perturbed, (axes_of(noise_at), 0, 0))(noise_at, keys, x)

@@ -24,7 +24,7 @@ def fresh_programs():
 def test_passes_on_a_mesh(optimized):
     report = js.self_check(mesh=jax.make_mesh((2, 4), ("a", "b")))
     assert report.passed, str(report)
-    assert str(report).endswith("passed") and len(report.checks) == 8
+    assert str(report).endswith("passed") and len(report.checks) == 9
 
 
 def bfloat16(noise, key, shape):

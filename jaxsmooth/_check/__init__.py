@@ -3,11 +3,14 @@
 from jaxsmooth._check.batches import split_batch as split_batch
 from jaxsmooth._check.images import image_batch as image_batch
 from jaxsmooth._check.images import image_ids as image_ids
+from jaxsmooth._check.images import refuse_pair as refuse_pair
 from jaxsmooth._check.keys import typed_key as typed_key
 from jaxsmooth._check.labels import class_labels as class_labels
 from jaxsmooth._check.noises import float32_noise as float32_noise
+from jaxsmooth._check.noises import images_for as images_for
 from jaxsmooth._check.noises import noise as noise
 from jaxsmooth._check.noises import one_sigma as one_sigma
+from jaxsmooth._check.noises import random_noise as random_noise
 from jaxsmooth._check.values import LARGEST_SIGMA as LARGEST_SIGMA
 from jaxsmooth._check.values import MOST_DRAWS as MOST_DRAWS
 from jaxsmooth._check.values import SMALLEST_SIGMA as SMALLEST_SIGMA

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsmooth._check.images import image_batch
 from jaxsmooth._check.values import is_traced, sigma
-from jaxsmooth._types import Noise, sigma_per_image
+from jaxsmooth._types import Array, Noise, is_shared, sigma_per_image, takes_views
 
 
 def noise(value: object, name: str = "noise") -> Noise:
@@ -22,12 +23,26 @@ def noise(value: object, name: str = "noise") -> Noise:
 
 
 def float32_noise(value: object) -> Noise:
-    """The noise with float32 leaves, so that 1, 1.0 and np.float64(1) are one program."""
+    """The noise with float32 leaves, shared ones as they are, so that 1, 1.0 and np.float64(1) are one program."""
     checked = noise(value)
     of_noise = getattr(value, "sigma", 1.0)
     if not is_traced(of_noise):
         sigma("noise.sigma", of_noise)
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), checked)
+    drawn = lambda leaf: jax.tree.map(jnp.asarray, leaf) if is_shared(leaf) else jnp.asarray(leaf, jnp.float32)
+    return jax.tree.map(drawn, checked, is_leaf=is_shared)
+
+
+def random_noise(value: object) -> None:
+    """Refuse fixed views, of which nothing is drawn."""
+    if not isinstance(value, type) and takes_views(value):
+        name = type(value).__name__
+        raise ValueError(f"noise {name} is deterministic: use certify_exact, without key and alpha; got {value!r}")
+
+
+def images_for(value: object, x: object) -> Array | np.ndarray:
+    """The images as this noise takes them; a noise that does not say so takes any."""
+    take = None if isinstance(value, type) else getattr(value, "checked_images", None)
+    return image_batch(x) if take is None else take(x)
 
 
 def one_sigma(value: Noise) -> Noise:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsmooth import _check, _keys
 from jaxsmooth._printed import Printed
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, axes_of, perturbed
 from jaxsmooth.sampling import inputs, suspicious
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
@@ -104,7 +104,7 @@ def check_classifier(key: Array, classify: Classify, noise: Noise, x: ArrayLike)
     if _check.is_traced(key, classify, noise, x):
         raise TypeError("check_classifier works on the host and cannot be traced; use it before jit")
     key, classify = _check.typed_key(key), inputs.as_pytree(classify)
-    noise, x = _check.one_sigma(_check.float32_noise(noise)), _check.image_batch(x)
+    noise, x = _check.one_sigma(_check.float32_noise(noise)), _check.images_for(noise, x)
     inputs.check_classifier(classify, x)
     x = np.asarray(x[np.unique(np.linspace(0, len(x) - 1, min(len(x), _IMAGES)).astype(int))], np.float32)
     noisy = _noisy(key, noise, x)
@@ -129,7 +129,8 @@ def _noisy(key: Array, noise: Noise, x: np.ndarray) -> np.ndarray:
     def draw(noise: Noise, x: Array, key: Array) -> Array:
         keys = _keys.split(key, (len(x), _DRAWS))
         one = lambda noise, image, key: perturbed(noise, key, image)
-        return jax.vmap(jax.vmap(one, (None, None, 0)))(noise.at(x), x, keys)
+        at_images = noise.at(x)
+        return jax.vmap(jax.vmap(one, (None, None, 0)), (axes_of(at_images), 0, 0))(at_images, x, keys)
 
     return np.asarray(draw(noise, x, key))
 

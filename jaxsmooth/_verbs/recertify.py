@@ -3,9 +3,10 @@
 import os
 from typing import Any
 
-from jaxsmooth._types import ArrayLike, Noise
+from jaxsmooth._types import ArrayLike, Noise, takes_views
 from jaxsmooth._verbs.run import run_ledger
 from jaxsmooth.designs.base import AbstractDesign
+from jaxsmooth.designs.exact import Exact
 from jaxsmooth.designs.fixed import Fixed
 from jaxsmooth.ledger import Ledger
 
@@ -29,7 +30,7 @@ def recertify(
     Args:
         ledger: the path of the ledger, or what ``jaxsmooth.ledger.read`` gives.
         noise: the noise of the run.
-        design: one of ``jaxsmooth.designs``, or one of your own.
+        design: one of ``jaxsmooth.designs``, or one of your own; of a run of ``certify_exact``, ``Exact`` by default.
         labels: int ``(images,)``, in the order of the image ids, or None.
         x: the images, in the order of their ids; only for noise that depends on them.
 
@@ -52,4 +53,6 @@ def recertify(
         >>> js.recertify(path, noise, js.designs.Fixed(n=1000)).radius.round(1).tolist()
         [0.6, 0.4]
     """
+    if takes_views(noise) and design == Fixed():
+        design = Exact()
     return run_ledger(design, ledger, noise, labels=labels, x=x)

@@ -15,7 +15,17 @@ from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._transfers import deliberate, deliberate_steps
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, Votes, depends_on_input, frozen, sigma_per_image
+from jaxsmooth._types import (
+    Array,
+    ArrayLike,
+    Classify,
+    Noise,
+    Votes,
+    depends_on_input,
+    frozen,
+    sigma_per_image,
+    takes_views,
+)
 from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_design
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
 from jaxsmooth.ledger.recording import Recording
@@ -43,9 +53,10 @@ def run_array(
 ) -> Any:
     """What a design concludes of an array of images; ``verb`` is what messages and the progress bar call it."""
     _check_traced(verb, key, noise, x)
+    check_kind(design, noise)
     if isinstance(x, Iterator):
         raise TypeError("x must be an array (images, *event); for a stream of batches use certify_stream")
-    x = _check.image_batch(x)
+    x = _check.images_for(noise, x)
     ids = _check.image_ids(image_ids, len(x))
     with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh) as sampling:
         if labels is not None:
@@ -79,6 +90,7 @@ def run_stream(
     """What a design concludes of each batch, in order, while later ones keep the device full."""
     check_design(design)
     _check_traced(verb, key, noise)
+    check_kind(design, noise)
     source = _Stream(batches, noise)
 
     def results() -> Iterator[Any]:
@@ -102,6 +114,7 @@ def run_ledger(
 ) -> Any:
     """What a design concludes of recorded votes alone: the looks at them are repeated."""
     check_design(design)
+    check_kind(design, noise)
     recorded = ledger if isinstance(ledger, ledgers.Ledger) else ledgers.read(_check.path("ledger", ledger))
     _check_recorded_noise(recorded, noise)
     ids = recorded.image_ids
@@ -227,7 +240,7 @@ class _Stream:
         if first is None:
             raise ValueError("batches must hold at least one batch of images; got none")
         self._like = (first[1] is not None, first[2] is not None)
-        x = _check.image_batch(first[0])
+        x = _check.images_for(self._noise, first[0])
         self._event = x.shape[1:]
 
         def read() -> Iterator[tuple[Any, Any, Any]]:
@@ -256,7 +269,7 @@ class _Stream:
                 (True, True): "triples with ids",
             }
             raise ValueError(f"batches must all be of one kind; got {kinds[like]} after {kinds[self._like]}")
-        x = inputs.on_host(_check.image_batch(x))
+        x = inputs.on_host(_check.images_for(self._noise, x))
         if x.shape[1:] != self._event:
             raise ValueError(f"batches must have images of one shape; got {x.shape[1:]} after {self._event}")
         if labels is not None:
@@ -304,6 +317,17 @@ def _check_traced(verb: str, *values: object) -> None:
     if _check.is_traced(*values):
         instead = "count_votes" if verb == "predict" else "certify_batch"
         raise TypeError(f"{verb} works on the host and cannot be traced; inside jit use {instead}")
+
+
+def check_kind(design: AbstractDesign, noise: object) -> None:
+    """Refuse views where draws are asked for, and draws where views are."""
+    if not design.deterministic:
+        _check.random_noise(noise)
+    elif isinstance(noise, type) or not takes_views(noise):
+        raise ValueError(
+            f"noise must be Splits for certificates without chance, for example jaxsmooth.noises.Splits(0.5); got "
+            f"{noise!r}, which is drawn: use certify"
+        )
 
 
 def _check_recorded_noise(recorded: ledgers.Ledger, noise: Noise) -> None:

@@ -1,6 +1,7 @@
 """self_check: whether certificates can be trusted on the user's own devices, mesh and settings."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,13 @@ from jax.sharding import Mesh
 from scipy import special
 
 from jaxsmooth._printed import Printed
+from jaxsmooth._program import jit
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, Votes
 from jaxsmooth._verbs import certify
 from jaxsmooth.noises.gaussian import Gaussian
+from jaxsmooth.noises.lattice import lattice_of
+from jaxsmooth.noises.lattice_gaussian import LatticeGaussian
 from jaxsmooth.sampling.count_votes import count_votes
 
 # A sound installation fails a check of chance by chance less often than this.
@@ -90,8 +94,9 @@ def self_check(*, mesh: Mesh | None = None) -> SelfCheck:
     checks = []
     for direction in ("one coordinate", "all coordinates"):
         checks += [_law(direction, mesh), _error_rate(direction, mesh)]
-    checks += [_fresh_noise(mesh), _float32_noise(mesh), _same_counts(mesh), _invalid_scores(mesh)]
     devices = [jax.devices()[0]] if mesh is None else list(mesh.devices.flat)
+    checks += [_fresh_noise(mesh), _float32_noise(mesh), _same_counts(mesh), _invalid_scores(mesh)]
+    checks += [_exact_integers(devices)]
     return SelfCheck(tuple(checks), f"{len(devices)} x {devices[0].device_kind}, jax {jax.__version__}")
 
 
@@ -186,6 +191,28 @@ def _same_counts(mesh: Mesh | None) -> Check:
         bool(same),
         f"{int(here.total.sum())} votes",
     )
+
+
+def _exact_integers(devices: list[Any]) -> Check:
+    """The draws of ``LatticeGaussian`` on both sides of every threshold, and its sums, against integers of the host."""
+    noise = LatticeGaussian(_SIGMA)
+    t, lattice = noise.table.astype(np.uint64) @ np.array([2**32, 1], np.uint64), lattice_of(float(noise.step))
+    u = np.concatenate([t - np.uint64(1), t, np.arange(2048, dtype=np.uint64)])
+    expected, sums = len(t) - np.searchsorted(t[::-1], u, side="right"), np.arange(-4000, 4001, dtype=np.int32)
+    values = sums.astype(np.float32) * np.float32(noise.step)
+    draw = jit(lambda table, high, low: table.magnitude(high, low))
+    add = jit(lambda x, k: lattice.values(lattice.nearest(x) + k))
+    wrong = 0
+    for device in (device for device in devices if device.process_index == jax.process_index()):
+        put = functools.partial(jax.device_put, device=device)
+        words = put((u >> np.uint64(32)).astype(np.uint32)), put(u.astype(np.uint32))
+        found = np.asarray(draw(put(noise.tables.arrays), *words))
+        wrong += int((found != expected).sum())
+        for pixel in (0, 100, 255):
+            found = np.asarray(add(put(np.float32(pixel * noise.step)), put(sums - np.int32(pixel))))
+            wrong += int((found != values).sum())
+    tried = f"{wrong} of {len(u)} draws and {3 * len(sums)} sums differ"
+    return Check("noise on a lattice is drawn and added exactly", wrong == 0, tried)
 
 
 def _invalid_scores(mesh: Mesh | None) -> Check:

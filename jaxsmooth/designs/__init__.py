@@ -5,5 +5,6 @@ from jaxsmooth.designs.base import AbstractDesign as AbstractDesign
 from jaxsmooth.designs.base import Finished as Finished
 from jaxsmooth.designs.base import Setting as Setting
 from jaxsmooth.designs.curve import Curve as Curve
+from jaxsmooth.designs.exact import Exact as Exact
 from jaxsmooth.designs.fixed import Fixed as Fixed
 from jaxsmooth.designs.predict import Predict as Predict

@@ -96,6 +96,11 @@ class AbstractDesign(abc.ABC):
         return self.run.at_images
 
     @property
+    def deterministic(self) -> bool:
+        """Whether draws are the numbered views of an image, each of which is seen once."""
+        return False
+
+    @property
     @abc.abstractmethod
     def looks(self) -> np.ndarray:
         """int64 ``(looks,)``, increasing: the numbers of draws after which an image is looked at."""

@@ -11,7 +11,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
-from jaxsmooth._types import Array, Classify, Noise, perturbed
+from jaxsmooth._types import Array, Classify, Noise, perturbed_each
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.file import digest
 
@@ -79,7 +79,7 @@ def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
     def draw(noise: Noise, x: Array, data: Array) -> Array:
         key = jax.random.wrap_key_data(data, impl="threefry2x32")
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(2, dtype=jnp.int32))
-        return jax.vmap(perturbed)(noise.at(x), keys, x)
+        return perturbed_each(noise.at(x), keys, x)
 
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
     return _traced(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
@@ -87,7 +87,7 @@ def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
 
 def _in_words(noise: Noise) -> str:
     if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
-        values = [(field.name, getattr(noise, field.name)) for field in dataclasses.fields(noise)]
+        values = [(field.name, getattr(noise, field.name)) for field in dataclasses.fields(noise) if field.init]
         return f"{type(noise).__name__}({', '.join(f'{name}={_in_words(value)}' for name, value in values)})"
     if isinstance(noise, jax.Array | np.ndarray | np.generic | float) and np.ndim(noise) == 0:
         return str(np.float32(noise))

@@ -73,6 +73,20 @@ class AbstractNoise(abc.ABC):
         # In one dimension: loops over short trailing axes, such as colours, are not vectorised on CPUs.
         return (x.reshape(-1) + self.sample(key, x.shape).reshape(-1)).reshape(x.shape)
 
+    def checked_images(self, x: ArrayLike) -> Array | np.ndarray:
+        """The images as this noise takes them, before anything is sampled.
+
+        Args:
+            x: what a user passes.
+
+        Returns:
+            float32 ``(images, *event)``, finite.
+
+        Raises:
+            ValueError: naming what is wrong, and the remedy.
+        """
+        return _check.image_batch(x)
+
     @property
     def depends_on_input(self) -> bool:
         """Whether sigma is a function of the image, so that radii are claims about given images."""

@@ -62,13 +62,15 @@ def lee_2019(noise: Uniform, tail: np.ndarray, dim: int | None) -> np.ndarray:
     return noise.scale(1) * (1 - 2 * tail)
 
 
-def _half_width(noise: Uniform, lost: np.ndarray, dim: int) -> np.ndarray:
-    # 2 lambda (1 - (1 - lost)^(1 / dim)); the plain form cancels in high dimension
+def half_width(noise: AbstractNoise, lost: np.ndarray, dim: int) -> np.ndarray:
+    """2 lambda (1 - (1 - lost)^(1 / dim)): the shift of all coordinates that leaves so much of the cube."""
+    # The plain form cancels in high dimension.
     return -2 * noise.scale(dim) * np.expm1(np.log1p(-lost) / dim)
 
 
-def _tail(noise: Uniform, half_width: np.ndarray, dim: int) -> np.ndarray:
-    lost = -np.expm1(dim * np.log1p(-np.minimum(half_width / noise.scale(dim), 1) / 2))
+def tail_of_half_width(noise: AbstractNoise, width: np.ndarray, dim: int) -> np.ndarray:
+    """The tail, 1/2 less what is lost, at which all coordinates may be shifted so far; rounded down."""
+    lost = -np.expm1(dim * np.log1p(-np.minimum(width / noise.scale(dim), 1) / 2))
     return 0.5 - lost * (1 + 1e-14) - _ROUNDING
 
 
@@ -76,21 +78,21 @@ def _tail(noise: Uniform, half_width: np.ndarray, dim: int) -> np.ndarray:
     Uniform,
     norm=np.inf,
     source="Yang et al. 2020; exact",
-    inverse=lambda noise, radius, dim: _tail(noise, radius, dim),
-    two_sided=lambda noise, tail, p_upper, dim: _half_width(noise, (1 - tail - p_upper) / 2, dim),
+    inverse=lambda noise, radius, dim: tail_of_half_width(noise, radius, dim),
+    two_sided=lambda noise, tail, p_upper, dim: half_width(noise, (1 - tail - p_upper) / 2, dim),
     error=2.0**-50,
 )
 def yang_2020(noise: Uniform, tail: np.ndarray, dim: int) -> np.ndarray:
     """2 lambda (1 - (3/2 - p)^(1/d)): the overlap is smallest at a corner."""
-    return _half_width(noise, 0.5 - tail, dim)
+    return half_width(noise, 0.5 - tail, dim)
 
 
 @radius_rule(
     Uniform,
     norm=2,
     source="ours: sqrt(dim) times the linf radius; exact",
-    inverse=lambda noise, radius, dim: _tail(noise, radius / np.sqrt(dim), dim),
-    two_sided=lambda noise, tail, p_upper, dim: np.sqrt(dim) * _half_width(noise, (1 - tail - p_upper) / 2, dim),
+    inverse=lambda noise, radius, dim: tail_of_half_width(noise, radius / np.sqrt(dim), dim),
+    two_sided=lambda noise, tail, p_upper, dim: np.sqrt(dim) * half_width(noise, (1 - tail - p_upper) / 2, dim),
     published=False,
     error=2.0**-50,
 )

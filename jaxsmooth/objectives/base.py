@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxsmooth import _check, _keys
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, axes_of
 from jaxsmooth.noises.base import is_additive
 from jaxsmooth.objectives.network import Network, check_labels
 
@@ -191,7 +191,7 @@ def _noisy_batch(
     num_samples: int,
     step: ArrayLike,
 ) -> NoisyBatch:
-    x = jnp.asarray(_check.image_batch(x))
+    x = jnp.asarray(_check.images_for(noise, x))
     check_labels(labels, x)
     if targets is not None:
         targets = _check.float32("targets", targets)
@@ -205,5 +205,5 @@ def _noisy_batch(
         delta, perturb = jax.vmap(draw)(at_images, keys), None
     else:
         change = lambda noise, keys, x: jax.vmap(lambda key: noise.perturb(key, x))(keys)
-        delta, perturb = None, lambda points: jax.vmap(change)(at_images, keys, points)
+        delta, perturb = None, lambda points: jax.vmap(change, (axes_of(at_images), 0, 0))(at_images, keys, points)
     return NoisyBatch(x, delta, jnp.asarray(labels).astype(jnp.int32), at_images.sigma, targets, step, perturb)

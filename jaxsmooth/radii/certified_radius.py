@@ -80,7 +80,7 @@ def explain_radius(
         'cohen_2019: Cohen et al. 2019, Theorem 1; exact'
     """
     radii, rules = _radii_by_rule(noise, p_lower, norm, dim, p_upper)
-    names = np.array([f"{rule.name}: {rule.source}" for rule in rules], dtype=object)
+    names = np.array([*(rule.in_words(noise, dim) for rule in rules), None], dtype=object)[:-1]
     radius = np.max(radii, axis=0)
     rule = np.where(radius > 0, np.take(names, np.argmax(radii, axis=0)), np.array("", dtype=object))
     return radius[()], rule[()]
@@ -266,7 +266,7 @@ def _checked(rules: list[RadiusRule], noise: Any, dim: int | None) -> tuple[Any,
             "Inside jit use radius_table and certify_batch"
         )
     sigma = _check.sampled_sigma("noise.sigma", sigma)
-    if _has_field(noise, "sigma"):
+    if _has_field(noise, "sigma") and not getattr(noise, "exact_sigma", False):
         noise = dataclasses.replace(noise, sigma=sigma)
     dim = _check.dimension(dim)
     if dim is None and any(rule.needs_dim for rule in rules):

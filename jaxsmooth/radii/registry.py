@@ -45,6 +45,7 @@ class RadiusRule:
         applies: whether the rule holds for a noise, where that depends on its parameters; None: always.
         error: how far rounding may take ``one_sided`` and ``two_sided`` above the theorem, relative; radii are moved
             inward by so much, and ``inverse`` is asked for a radius as much larger.
+        detail: ``(noise, dim) -> text`` that ``certificates.rule`` says before the source, or None.
     """
 
     noise_type: type
@@ -59,6 +60,20 @@ class RadiusRule:
     needs_dim: bool = True
     applies: Callable[[Any], bool] | None = None
     error: float = _ERROR
+    detail: Callable[[Any, Any], str] | None = None
+
+    def in_words(self, noise: Any, dim: int | None) -> str:
+        """The rule as ``certificates.rule`` names it.
+
+        Args:
+            noise: the noise.
+            dim: the number of coordinates, or None.
+
+        Returns:
+            ``"name: source"``, with the detail before the source.
+        """
+        detail = "" if self.detail is None else self.detail(noise, dim)
+        return f"{self.name}: {detail}{self.source}"
 
 
 # Names of rules that were made by ``convert_norm``.
@@ -78,6 +93,7 @@ def radius_rule(
     needs_dim: bool = True,
     applies: Callable[[Any], bool] | None = None,
     error: float = _ERROR,
+    detail: Callable[[Any, Any], str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function as a radius rule of ``noise_type`` in ``norm``.
 
@@ -97,6 +113,7 @@ def radius_rule(
         applies: ``noise -> bool``, for a rule that holds for some parameters of the family only.
         error: how far rounding may take the rule above the theorem, relative; 5e-13 by default, which is more than
             special functions are wrong by.
+        detail: ``(noise, dim) -> text``, what ``certificates.rule`` is to say before the source.
 
     Returns:
         A decorator that returns the function unchanged; the rule carries the function's name.
@@ -131,7 +148,7 @@ def radius_rule(
         if len(inspect.signature(function).parameters) == 2:
             forms = _forms_of_law(function, *forms[1:])
         rules = _RULES.setdefault((noise_type, norm), [])
-        rule = RadiusRule(noise_type, norm, name, source, *forms, proved, published, needs_dim, applies, error)
+        rule = RadiusRule(noise_type, norm, name, source, *forms, proved, published, needs_dim, applies, error, detail)
         same = [i for i, other in enumerate(rules) if other.name == name]
         if not same:
             rules.append(rule)
@@ -213,6 +230,7 @@ def _convert(rule: RadiusRule, to: float, published: bool | None) -> None:
         needs_dim=rule.needs_dim or bool(exponent),
         applies=rule.applies,
         error=max(rule.error, 2.0**-50),
+        detail=rule.detail,
     )
     converted = lambda noise, tail, dim: rule.one_sided(noise, tail, dim) * ratio(dim)
     converted.__name__ = f"{rule.name}_from_{letter(rule.norm)}"

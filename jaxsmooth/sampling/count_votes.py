@@ -65,7 +65,8 @@ def count_votes(
         ((2, 2), [100, 100])
     """
     n = _check.draws("n", n)
-    images = _check.image_batch(x)
+    _check.random_noise(noise)
+    images = _check.images_for(noise, x)
     ids = _check.image_ids(image_ids, images.shape[0])
     # A program of the caller's is for this n alone.
     pairs = images.shape[0] * n if _check.is_traced(key, images) else None

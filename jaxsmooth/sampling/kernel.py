@@ -12,7 +12,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxsmooth import _keys
 from jaxsmooth._program import jit
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Classify, Noise, Votes, perturbed
+from jaxsmooth._types import Array, Classify, Noise, Votes, noise_of, seen_each
 from jaxsmooth.interop.failures import noted
 
 
@@ -24,7 +24,7 @@ class Slots:
         x: float32 ``(slots, dim)``: loops over short trailing axes, such as colours, are not vectorised on CPUs.
         keys: uint32 ``(slots, 2)``, the data of Threefry keys; draw j folds j in. Data, because typed keys
             cannot be put on the devices of other processes.
-        noise: the noise at every image, leaves ``(slots,)``.
+        noise: the noise at every image, leaves ``(slots,)`` but for those that all share.
         event: the shape of an image; static.
     """
 
@@ -201,9 +201,9 @@ def _count_batch(counts: Array, classify: Classify, slots: Slots, slot: Array, d
     """Add the votes of one batch of pairs to ``(slots, classes + 1)``, the last column for nobody."""
     source = jnp.minimum(slot, slots.keys.shape[0] - 1)
     keys = jax.random.wrap_key_data(fold_in(slots.keys[source], draw), impl="threefry2x32")
-    noises = jax.tree.map(lambda leaf: leaf[source], slots.noise)
+    noises = noise_of(slots.noise, source)
     x = slots.x[source].reshape(-1, *slots.event)
-    noisy = jax.vmap(perturbed)(noises, keys, x)
+    noisy = seen_each(noises, keys, draw, x)
     scores = call(classify, noisy)
     return counts.at[slot, _winner(scores)].add(1, mode="drop")
 

@@ -9,7 +9,7 @@ import collections
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._program import jit
-from jaxsmooth._types import Array, Noise, Votes
+from jaxsmooth._types import Array, Noise, Votes, is_shared
 from jaxsmooth.ledger.recording import Identity, Recording
 from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
 from jaxsmooth.sampling.placement import on_mesh, within
@@ -194,7 +194,7 @@ class _Pack:
             arguments = (sampler.key_data, sampler.noise_on_mesh, x, ids)
             if self.slots is None:
                 made = jax.eval_shape(make_slots, *arguments)
-                empty = jax.tree.map(lambda leaf: np.zeros((number, *leaf.shape[1:]), leaf.dtype), made)
+                empty = jax.tree.map(functools.partial(_zeros, number), made, is_leaf=is_shared)
                 self.slots = on_mesh(empty, sampler.mesh)
             with within(sampler.mesh):
                 self.slots = _replace(self.slots, target, *arguments)
@@ -247,8 +247,16 @@ def _slots(pairs: int, dim: int, classes: int) -> int:
     return min(enough, max(_SLOT_BYTES // (4 * dim), 16), max(_COUNTS // classes, 16), 4096)
 
 
+def _zeros(slots: int, leaf: Any) -> Any:
+    """Room for a leaf of so many slots, or for arrays that they share."""
+    if is_shared(leaf):
+        return jax.tree.map(lambda part: np.zeros(part.shape, part.dtype), leaf)
+    return np.zeros((slots, *leaf.shape[1:]), leaf.dtype)
+
+
 @functools.partial(jit, donate_argnums=0)
 def _replace(slots: Slots, target: Array, key_data: Array, noise: Noise, x: Array, image_ids: Array) -> Slots:
     """The slots with images put where ``target`` says."""
     fresh = make_slots(key_data, noise, x, image_ids)
-    return jax.tree.map(lambda old, new: jnp.asarray(old).at[target].set(new, mode="drop"), slots, fresh)
+    put = lambda old, new: new if is_shared(new) else jnp.asarray(old).at[target].set(new, mode="drop")
+    return jax.tree.map(put, slots, fresh, is_leaf=is_shared)

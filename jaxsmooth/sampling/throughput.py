@@ -15,7 +15,7 @@ from jaxsmooth import _check
 from jaxsmooth._printed import Printed
 from jaxsmooth._processes import from_first_process
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed_each
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import call, fold_in
 from jaxsmooth.sampling.placement import MORE_DEVICES, idle_cores, spans_processes, within
@@ -99,7 +99,7 @@ def measure_throughput(
         >>> measured.votes > 0, str(measured).splitlines()[-1].startswith("votes / bare forward")
         (True, True)
     """
-    images = _check.image_batch(x)
+    images = _check.images_for(noise, x)
     with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh) as sampling:
         one = inputs.on_host(images[:1])
         loop = _loops(sampling)
@@ -139,7 +139,7 @@ def _noise(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
     batch = x[0]
     data = fold_in(jnp.zeros((len(batch), 2), jnp.uint32), i * len(batch) + jnp.arange(len(batch)))
     keys = jax.random.wrap_key_data(data, impl="threefry2x32")
-    return jax.vmap(perturbed)(noise.at(batch), keys, batch)
+    return perturbed_each(noise.at(batch), keys, batch)
 
 
 def _loops(sampling: Sampler) -> Callable[[Callable[..., Array], int], Array]:

@@ -39,6 +39,23 @@ FAMILIES = {
         {"sigma": SIGMA, "k": POSITIVE, "a": tuple(v for v in POSITIVE if v is not None)},
     ),
     "PowInf": Row(js.noises.PowInf, {"sigma": 0.5}, {"sigma": SIGMA, "a": tuple(v for v in POSITIVE if v is not None)}),
+    "LatticeGaussian": Row(
+        js.noises.LatticeGaussian, {"sigma": 0.5}, {"sigma": (*POSITIVE, 1e-4, 1e4), "step": (*POSITIVE, 0.3, 2.5)}
+    ),
+    "LatticeUniform": Row(
+        js.noises.LatticeUniform, {"sigma": 0.5}, {"sigma": (*POSITIVE, 1e-4, 1e4), "step": (*POSITIVE, 0.3, 2.5)}
+    ),
+    "Splits": Row(
+        js.noises.Splits,
+        {"sigma": 0.5},
+        {
+            "sigma": (*POSITIVE, 1e6),
+            "step": (*POSITIVE, 0.3, 2.0),
+            "seed": tuple(value for value in INTEGER if not isinstance(value, int) or value is True or value < 0),
+            "offsets": ("offsets", [0.5], [-1], [10**6], 0.5),
+        },
+    ),
+    "split_layer": Row(js.noises.split_layer, {"u": X, "lam": 0.5}, {"lam": POSITIVE}),
     "InputDependentGaussian": Row(js.noises.InputDependentGaussian, {"sigma_at": CONSTANT}, {"sigma_at": SCALE}),
     "GaussianAt": Row(js.noises.GaussianAt, {"sigma": np.array([0.5, 0.6])}, {"sigma": POSITIVE}),
 }

@@ -4,12 +4,14 @@ import numpy as np
 
 import jaxsmooth as js
 from tests.bad_input.values import (
+    AT_LEAST_0,
     BAD_SAMPLING,
     CERTIFICATES,
     CLASSIFIERS,
     CURVE,
     GAUSSIAN,
     HUGE,
+    IMAGES,
     INTEGER,
     KEY,
     KEYS,
@@ -35,6 +37,7 @@ from tests.bad_input.values import (
     consume,
 )
 
+HALVES = np.array([[0.0, 0.5, 1.0, 0.25], [0.5, 0.5, 0.0, 1.0]], np.float32)
 DESIGNS = {
     "Fixed": Row(
         js.designs.Fixed,
@@ -77,6 +80,21 @@ VERBS = {
             "norm": NORM,
             "runner_up": ("bound", None, 1),
         },
+    ),
+    "certify_exact": Row(
+        js.certify_exact,
+        {"classify": classify, "noise": js.noises.Splits(0.5, step=1 / 4), "x": HALVES},
+        {
+            **{name: values for name, values in RUN.items() if name not in ("key", "noise", "x")},
+            "noise": (*NOISES, GAUSSIAN),
+            "x": (*(value for value in IMAGES if getattr(value, "dtype", None) != np.uint8), HALVES - 1, HALVES + 0.1),
+            "norm": (*NORM, 2, np.inf),
+            "lattice": (None, 1, "no"),
+            "margin": AT_LEAST_0,
+        },
+    ),
+    "with_margin": Row(
+        js.with_margin, {"classify": classify, "margin": 0.1}, {"classify": (None, 3, "f"), "margin": AT_LEAST_0}
     ),
     "certify_curve": Row(
         js.certify_curve,

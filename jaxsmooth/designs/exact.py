@@ -1,0 +1,114 @@
+"""Exact: every view of an image once, and a certificate without chance."""
+
+import dataclasses
+from typing import Any, Self
+
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._certificates import Certificates, Reason
+from jaxsmooth._types import ABSTAIN, takes_views
+from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
+
+RULE = "split votes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Exact(AbstractDesign):
+    r"""All views of ``Splits``, each once: the design of ``certify_exact``.
+
+    Whoever moves an image by r steps changes at most r votes. With :math:`n_c` votes for class c and A the first class
+    with the most, the label holds up to :math:`\min_{b \ne A} \lfloor (n_A - n_b - [b < A]) / 2 \rfloor` steps, since
+    a tie goes to the smaller class.
+
+    Args:
+        lattice: whether images are moved on the lattice only; else a move of less than half a step of a pixel can pass
+            a threshold, and the radius is half as large.
+        strict: whether votes for nobody may go to any class at the other points, as where a margin was asked for.
+
+    References:
+        Levine and Feizi, "Improved, deterministic smoothing for l1 certified robustness", 2021.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> js.designs.Exact()
+        Exact(lattice=True, strict=False)
+    """
+
+    lattice: bool = True
+    strict: bool = False
+
+    @property
+    def deterministic(self) -> bool:
+        """Draws are views, numbered; there is no chance."""
+        return True
+
+    def bind(self, setting: Setting) -> Self:
+        """See ``AbstractDesign.bind``."""
+        if not takes_views(setting.noise):
+            raise ValueError(
+                f"noise must be Splits for certificates without chance; got {setting.noise!r}. Use certify"
+            )
+        return super().bind(setting)
+
+    @property
+    def looks(self) -> np.ndarray:
+        """One, after all views."""
+        return np.array([_levels(self.run.noise)])
+
+    def init(self, images: int) -> Rows:
+        """See ``AbstractDesign.init``."""
+        return {"counts": np.zeros((images, self.run.classes), np.int32)}
+
+    def look(
+        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
+    ) -> tuple[Rows, np.ndarray]:
+        """See ``AbstractDesign.look``."""
+        return {"counts": counts.astype(np.int32)}, np.ones(len(look), bool)
+
+    def conclude(self, rows: Rows, finished: Finished) -> Certificates:
+        """See ``AbstractDesign.conclude``."""
+        noise: Any = self.run.noise
+        complete, invalid = finished.complete, np.asarray(finished.votes.invalid)
+        label, steps = split_radius(rows["counts"], invalid if self.strict else np.zeros_like(invalid))
+        known = complete & (steps >= 0)
+        counts, views = rows["counts"].astype(np.int64), noise.levels
+        rest = counts.copy()
+        rest[np.arange(len(rest)), label] = -1
+        per_unit = round(1 / noise.step)
+        return Certificates(
+            label=np.where(known, label, ABSTAIN).astype(np.int32),
+            radius=np.where(known, np.maximum(steps, 0) / (per_unit if self.lattice else 2 * per_unit), 0.0),
+            p_lower=np.where(known, counts.max(-1) / views, 0.0),
+            p_upper=np.where(known, (rest.max(-1) + invalid) / views, 1.0),
+            samples=np.where(complete, finished.samples, 0).astype(np.int64),
+            votes=finished.votes,
+            noise=noise,
+            norm=1.0,
+            alpha=0.0,
+            rule=np.where(known, RULE, "").astype(object),
+            reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
+        )
+
+
+def split_radius(counts: np.ndarray, invalid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The label that views elect and the largest number of changed votes that cannot take it away.
+
+    Args:
+        counts: integers ``(images, classes)``, at least 2 classes.
+        invalid: integers ``(images,)``, votes for nobody that might go to any class elsewhere.
+
+    Returns:
+        ``(label, steps)``, int64 ``(images,)``; below 0 steps the label is not even known here.
+    """
+    counts = np.asarray(counts, np.int64)
+    label = counts.argmax(-1)
+    own = np.take_along_axis(counts, label[:, None], -1)
+    smaller = np.arange(counts.shape[-1]) < label[:, None]
+    steps = (own - counts - invalid[:, None] - smaller) // 2
+    np.put_along_axis(steps, label[:, None], np.iinfo(np.int64).max, -1)
+    return label, steps.min(-1)
+
+
+def _levels(noise: Any) -> int:
+    return _check.integer("noise.levels", noise.levels, at_least=1)

@@ -1,0 +1,70 @@
+"""with_margin: a classifier whose near ties vote for nobody."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree
+from jaxsmooth._types import Array, Classify
+from jaxsmooth.sampling.inputs import as_pytree
+
+
+@frozen_pytree
+class MarginClassifier:
+    """A classifier whose rows of scores decide nothing where the two best are closer than a margin.
+
+    Attributes:
+        classify: the classifier, a pytree.
+        margin: in the units of the scores.
+    """
+
+    classify: Any
+    margin: Any
+
+    def __call__(self, batch: Array) -> Array:
+        """The scores, NaN in rows that are near ties."""
+        scores = self.classify(batch)
+        best = jax.lax.top_k(scores, 2)[0]
+        close = best[:, 0] - best[:, 1] < self.margin
+        return jnp.where(close[:, None], jnp.asarray(jnp.nan, scores.dtype), scores)
+
+    @property
+    def runs_on_host(self) -> bool:
+        """Whether the classifier is a Python function that is called back."""
+        return getattr(self.classify, "runs_on_host", False)
+
+    @property
+    def fn(self) -> Any:
+        """The Python function, where it is one."""
+        return self.classify.fn
+
+
+def with_margin(classify: Classify, margin: float) -> MarginClassifier:
+    """A classifier that votes for nobody where its two best scores are closer than ``margin``.
+
+    A certificate speaks of a classifier that gives the same scores to the same input. What compilers make of a network
+    in another batch size, or on another device, differs in the last bits, and a vote near a tie may fall otherwise.
+    With a margin above twice that difference, such votes are counted for nobody (``votes.invalid``), which lowers the
+    bound of the top class: what is certified then holds for every evaluation that differs by less.
+
+    Args:
+        classify: ``(batch, *event) -> (batch, classes)`` of scores.
+        margin: in the units of the scores; at least 0.
+
+    Returns:
+        A classifier, a pytree; another margin does not re-trace.
+
+    Raises:
+        ValueError: for a negative margin.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxsmooth as js
+        >>> careful = js.with_margin(lambda batch: batch, 0.1)
+        >>> careful(jnp.array([[1.0, 0.0], [0.55, 0.5]])).tolist()
+        [[1.0, 0.0], [nan, nan]]
+    """
+    margin = float(_check.nonnegative("margin", _check.number("margin", margin)))
+    return MarginClassifier(as_pytree(classify), margin)
