@@ -58,7 +58,7 @@ class LatticeGaussian(AbstractNoise):
     """
 
     sigma: Any
-    step: float = static(1 / 255)
+    step: float = static(default=1 / 255)
     tables: Any = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

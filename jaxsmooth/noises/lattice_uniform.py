@@ -48,7 +48,7 @@ class LatticeUniform(AbstractNoise):
     """
 
     sigma: Any
-    step: float = static(1 / 255)
+    step: float = static(default=1 / 255)
     number: Any = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

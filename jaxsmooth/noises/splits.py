@@ -51,9 +51,9 @@ class Splits(AbstractNoise):
     """
 
     sigma: Any
-    step: float = static(1 / 255)
-    seed: int = static(0)
-    offsets: Any = static(None)
+    step: float = static(default=1 / 255)
+    seed: int = static(default=0)
+    offsets: Any = static(default=None)
     levels: int = dataclasses.field(init=False, metadata={"static": True})
 
     def __post_init__(self) -> None:
@@ -149,10 +149,12 @@ class Splits(AbstractNoise):
     def checked_images(self, x: ArrayLike) -> Array | np.ndarray:
         """Images on the lattice with pixels in [0, 1]; see ``AbstractNoise.checked_images``."""
         _check.refuse_pair(x)
-        if not _check.is_traced(x):
-            given = _check.numpy_or_jax("x", x)
-            host = np.asarray(given, np.float64) * (self.step if given.dtype == np.uint8 else 1.0)
-            if given.size and not (host.min() >= -1e-3 * self.step and host.max() <= 1 + 1e-3 * self.step):
+        given = x if _check.is_traced(x) else _check.numpy_or_jax("x", x)
+        integers = getattr(given, "dtype", None) == np.uint8
+        images = given if integers else _check.image_batch(given)
+        if not _check.is_traced(images) and np.size(images):
+            host = np.asarray(images, np.float64) * (self.step if integers else 1.0)
+            if not (host.min() >= -1e-3 * self.step and host.max() <= 1 + 1e-3 * self.step):
                 raise ValueError(
                     f"x must have pixels in [0, 1] for Splits; got values from {host.min():g} to {host.max():g}. "
                     "Divide by the largest pixel value, and standardise inside the classifier"
