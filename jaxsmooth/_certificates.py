@@ -215,7 +215,9 @@ def concatenate(certificates: Sequence[Certificates]) -> Certificates:
 
     Example:
         >>> import jaxsmooth as js
-        >>> make = lambda votes: js.certificates([[90, 10]], [votes], js.noises.Gaussian(0.25), dim=64)
+        >>> make = lambda votes: js.certificates(
+        ...     [[90, 10]], [votes], js.noises.Gaussian(0.25), dim=64
+        ... )
         >>> len(js.concatenate([make([950, 50]), make([800, 200])]))
         2
     """

@@ -61,8 +61,10 @@ def frozen_pytree(cls: type[_T]) -> type[_T]:
         ... class Shifted(js.noises.AbstractNoise):
         ...     sigma: float
         ...     by: float = 0.0
+        ...
         ...     def scale(self, dim):
         ...         return self.sigma
+        ...
         ...     def sample(self, key, shape):
         ...         return self.by + self.sigma * jax.random.normal(key, shape)
         >>> jax.tree.leaves(Shifted(0.25, by=1.0)), Shifted(0.25) == Shifted(0.25)

@@ -88,6 +88,28 @@ def _ids_around(node: nodes.Node) -> set[str]:
     return found
 
 
+def mend_sources(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    """The links back from a source to its documentation, which know nothing of what is exported elsewhere."""
+    if not pagename.startswith("_modules/") or "body" not in context:
+        return
+    ids = {entry.node_id for entry in app.env.get_domain("py").objects.values()}  # pyright: ignore
+
+    def mended(match: re.Match[str]) -> str:
+        name = match[2]
+        if name in ids:
+            return match[0]
+        kept = name.removeprefix(PACKAGE + ".").split(".")
+        for start in range(len(kept)):
+            found = [known for known in ids if known.endswith("." + ".".join(kept[start:]))]
+            if found:
+                return match[0].replace("#" + name, "#" + min(found, key=len))
+        return ""
+
+    back = re.compile(r'<a class="viewcode-back" href="([^"#]*)#([^"]*)">.*?</a>')
+    context["body"] = back.sub(mended, context["body"])
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-resolved", link_names)
+    app.connect("html-page-context", mend_sources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -21,7 +21,9 @@ import jaxsmooth as js
 # %%
 train_images, train_labels = js.datasets.load("digits", "train")
 images, labels = js.datasets.load("digits", "test[:200]")
-templates = jnp.stack([train_images[train_labels == c].mean(0).ravel() for c in range(10)])
+templates = jnp.stack(
+    [train_images[train_labels == c].mean(0).ravel() for c in range(10)]
+)
 distances = lambda t, x: -((x.reshape(len(x), 1, -1) - t) ** 2).sum(-1)
 classify = jax.tree_util.Partial(distances, templates)
 print("accuracy without noise", float((classify(images).argmax(-1) == labels).mean()))
@@ -80,12 +82,16 @@ axes = js.analysis.plot_certified_accuracy(certificates, labels, alpha=0.05, ax=
 
 # %%
 for n in (1000, 10_000, 100_000):
-    print(f"{n:7} votes prove at most {js.radii.sampling_cap(noise, n=n, alpha=0.001):.3f}")
+    print(
+        f"{n:7} votes prove at most {js.radii.sampling_cap(noise, n=n, alpha=0.001):.3f}"
+    )
 
 # %% [markdown]
 # Where only some radii matter, `certify_curve` stops as soon as the answer is clear, up to 100,000 votes where it is not:
 
 # %%
-curve = js.certify_curve(jax.random.key(0), classify, noise, images, [0, 0.25, 0.5, 0.75], labels=labels)
+curve = js.certify_curve(
+    jax.random.key(0), classify, noise, images, [0, 0.25, 0.5, 0.75], labels=labels
+)
 print(js.analysis.certified_accuracy(curve, labels, [0, 0.25, 0.5, 0.75]))
 print("votes an image, median:", int(np.median(curve.samples)))

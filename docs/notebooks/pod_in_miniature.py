@@ -7,7 +7,9 @@
 # %%
 import os
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"  # before JAX starts
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=8"  # before JAX starts
+)
 
 import pathlib
 import tempfile
@@ -35,18 +37,27 @@ js.self_check(mesh=mesh)
 # %%
 train_images, train_labels = js.datasets.load("digits", "train")
 images, labels = js.datasets.load("digits", "test[:64]")
-templates = jnp.stack([train_images[train_labels == c].mean(0).ravel() for c in range(10)])
+templates = jnp.stack(
+    [train_images[train_labels == c].mean(0).ravel() for c in range(10)]
+)
 distances = lambda t, x: -((x.reshape(len(x), 1, -1) - t) ** 2).sum(-1)
 classify = jax.tree_util.Partial(distances, templates)
 key, noise = jax.random.key(0), js.noises.Gaussian(0.25)
 folder = pathlib.Path(tempfile.mkdtemp())
 
-batches = ((images[i : i + 16], labels[i : i + 16], np.arange(i, i + 16)) for i in range(0, 64, 16))
+batches = (
+    (images[i : i + 16], labels[i : i + 16], np.arange(i, i + 16))
+    for i in range(0, 64, 16)
+)
 design = js.designs.Fixed(n=2000)
-run = js.certify_stream(key, classify, noise, batches, design, mesh=mesh, ledger=folder / "votes.jsonl")
+run = js.certify_stream(
+    key, classify, noise, batches, design, mesh=mesh, ledger=folder / "votes.jsonl"
+)
 print(next(run))
 run.close()  # the job is killed
-print("recorded:", len(js.ledger.read(folder / "votes.jsonl").image_ids), "of 64 images")
+print(
+    "recorded:", len(js.ledger.read(folder / "votes.jsonl").image_ids), "of 64 images"
+)
 
 # %% [markdown]
 # ## The same call goes on
@@ -55,7 +66,9 @@ print("recorded:", len(js.ledger.read(folder / "votes.jsonl").image_ids), "of 64
 # never killed.
 
 # %%
-resumed = js.certify(key, classify, noise, images, n=2000, mesh=mesh, ledger=folder / "votes.jsonl")
+resumed = js.certify(
+    key, classify, noise, images, n=2000, mesh=mesh, ledger=folder / "votes.jsonl"
+)
 straight = js.certify(key, classify, noise, images, n=2000)  # one device, no ledger
 print("the same to the last vote:", resumed == straight)
 
@@ -66,8 +79,18 @@ print("the same to the last vote:", resumed == straight)
 
 # %%
 for job, ids in enumerate((np.arange(32), np.arange(32, 64))):
-    js.certify(key, classify, noise, images[ids], n=2000, image_ids=ids, ledger=folder / f"job-{job}.jsonl")
-merged = js.ledger.merge([folder / "job-0.jsonl", folder / "job-1.jsonl"], folder / "all.jsonl")
+    js.certify(
+        key,
+        classify,
+        noise,
+        images[ids],
+        n=2000,
+        image_ids=ids,
+        ledger=folder / f"job-{job}.jsonl",
+    )
+merged = js.ledger.merge(
+    [folder / "job-0.jsonl", folder / "job-1.jsonl"], folder / "all.jsonl"
+)
 again = js.recertify(folder / "all.jsonl", noise, js.designs.Fixed(n=2000))
 print("the same certificates:", bool((again.radius == straight.radius).all()))
 
@@ -77,7 +100,11 @@ print("the same certificates:", bool((again.radius == straight.radius).all()))
 # Another alpha, another norm, fewer votes, a curve: without the classifier and in milliseconds.
 
 # %%
-for design in (js.designs.Fixed(n=2000, alpha=1e-6), js.designs.Fixed(n=1000), js.designs.Fixed(n=2000, norm=np.inf)):
+for design in (
+    js.designs.Fixed(n=2000, alpha=1e-6),
+    js.designs.Fixed(n=1000),
+    js.designs.Fixed(n=2000, norm=np.inf),
+):
     found = js.recertify(folder / "all.jsonl", noise, design)
     print(f"{found.radius.mean():.4f}", design)
 

@@ -26,7 +26,10 @@ noise = js.noises.Gaussian(0.25)
 # %%
 def first_weights(key):
     one, two = jax.random.split(key)
-    return [jax.random.normal(one, (64, 256)) / 8, jax.random.normal(two, (256, 10)) / 16]
+    return [
+        jax.random.normal(one, (64, 256)) / 8,
+        jax.random.normal(two, (256, 10)) / 16,
+    ]
 
 
 def network(weights, x):
@@ -43,18 +46,24 @@ def train(objective, seed):
     def step(carry, number):
         weights, state = carry
         key = jax.random.fold_in(jax.random.key(seed), number)
-        picked = jax.random.randint(jax.random.fold_in(key, 1), (BATCH,), 0, len(images))
+        picked = jax.random.randint(
+            jax.random.fold_in(key, 1), (BATCH,), 0, len(images)
+        )
 
         def loss(weights):
             apply = jax.tree_util.Partial(network, weights)
-            return objective(key, apply, noise, images[picked], labels[picked], step=number)
+            return objective(
+                key, apply, noise, images[picked], labels[picked], step=number
+            )
 
         (value, _), gradient = jax.value_and_grad(loss, has_aux=True)(weights)
         update, state = optimizer.update(gradient, state)
         return (optax.apply_updates(weights, update), state), value
 
     weights = first_weights(jax.random.key(100 + seed))
-    (weights, _), losses = jax.lax.scan(step, (weights, optimizer.init(weights)), jnp.arange(STEPS))
+    (weights, _), losses = jax.lax.scan(
+        step, (weights, optimizer.init(weights)), jnp.arange(STEPS)
+    )
     return weights, losses
 
 
@@ -94,12 +103,16 @@ for name, (weights, _) in trained.items():
 print(js.analysis.table(runs, [0, 0.25, 0.5, 0.75], baseline="gaussian"))
 
 # %%
-print(js.analysis.table(runs, [0, 0.25, 0.5, 0.75], baseline="gaussian", format="latex"))
+print(
+    js.analysis.table(runs, [0, 0.25, 0.5, 0.75], baseline="gaussian", format="latex")
+)
 
 # %%
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
 certificates = {name: found for name, (found, _) in runs.items()}
-axes = js.analysis.plot_certified_accuracy(certificates, test_labels, alpha=0.05, ax=axes)
+axes = js.analysis.plot_certified_accuracy(
+    certificates, test_labels, alpha=0.05, ax=axes
+)
 
 # %% [markdown]
 # ## Who pays?

@@ -69,7 +69,9 @@ def certify(
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
-        >>> certificates = js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), x, n=10_000)
+        >>> certificates = js.certify(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), x, n=10_000
+        ... )
         >>> certificates.label.tolist(), certificates.radius.round(1).tolist()
         ([0, 1], [0.7, 0.4])
     """

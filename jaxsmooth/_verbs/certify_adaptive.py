@@ -66,7 +66,9 @@ def certify_adaptive(
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
-        >>> certificates = js.certify_adaptive(jax.random.key(0), classify, js.noises.Gaussian(0.5), x)
+        >>> certificates = js.certify_adaptive(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), x
+        ... )
         >>> certificates.radius.round(1).tolist(), bool(certificates.samples.max() < 100_000)
         ([0.7, 0.4], True)
     """

@@ -80,7 +80,13 @@ def certify_curve(
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
         >>> certificates = js.certify_curve(
-        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), x, [0, 0.25, 0.5], labels=[0, 1])
+        ...     jax.random.key(0),
+        ...     classify,
+        ...     js.noises.Gaussian(0.5),
+        ...     x,
+        ...     [0, 0.25, 0.5],
+        ...     labels=[0, 1],
+        ... )
         >>> certificates.radius.tolist(), bool(certificates.samples.max() < 20_000)
         ([0.5, 0.25], True)
     """

@@ -57,7 +57,9 @@ def certify_stream(
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> batches = ((jnp.full((2, 4), value), [0, 0]) for value in (0.5, -0.5))
         >>> design = js.designs.Curve([0, 0.5])
-        >>> stream = js.certify_stream(jax.random.key(0), classify, js.noises.Gaussian(0.5), batches, design)
+        >>> stream = js.certify_stream(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), batches, design
+        ... )
         >>> [certificates.radius.tolist() for certificates in stream]
         [[0.5, 0.5], [0.0, 0.0]]
     """

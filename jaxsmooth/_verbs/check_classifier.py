@@ -97,7 +97,9 @@ def check_classifier(key: Array, classify: Classify, noise: Noise, x: ArrayLike)
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> x = jax.random.normal(jax.random.key(1), (16, 4))
         >>> in_training_mode = lambda batch: batch - batch.mean(0)
-        >>> report = js.check_classifier(jax.random.key(0), in_training_mode, js.noises.Gaussian(0.25), x)
+        >>> report = js.check_classifier(
+        ...     jax.random.key(0), in_training_mode, js.noises.Gaussian(0.25), x
+        ... )
         >>> report.passed, report.suspicious[0].name
         (False, 'rows do not depend on their batch')
     """

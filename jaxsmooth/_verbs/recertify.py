@@ -48,7 +48,8 @@ def recertify(
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
         >>> _ = js.certify(jax.random.key(0), classify, noise, x, n=10_000, ledger=path)
-        >>> js.recertify(path, noise, js.designs.Fixed(n=10_000, alpha=1e-5)).radius.round(2).tolist()
+        >>> stricter = js.designs.Fixed(n=10_000, alpha=1e-5)
+        >>> js.recertify(path, noise, stricter).radius.round(2).tolist()
         [0.67, 0.4]
         >>> js.recertify(path, noise, js.designs.Fixed(n=1000)).radius.round(1).tolist()
         [0.6, 0.4]

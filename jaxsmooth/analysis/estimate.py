@@ -64,7 +64,9 @@ def estimate_curve(
     Example:
         >>> import jaxsmooth as js
         >>> votes = js.Votes(np.array([[290, 10], [120, 180]]), np.array([0, 0]))
-        >>> js.analysis.estimate_curve(votes, [0, 1], js.noises.Gaussian(0.5), [0, 0.5]).accuracy.tolist()
+        >>> js.analysis.estimate_curve(
+        ...     votes, [0, 1], js.noises.Gaussian(0.5), [0, 0.5]
+        ... ).accuracy.tolist()
         [1.0, 0.5]
     """
     if not isinstance(votes, Votes):

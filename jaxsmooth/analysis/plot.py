@@ -59,9 +59,13 @@ def plot_certified_accuracy(
     Example:
         >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis, matplotlib.figure
         >>> radius = np.linspace(0, 1, 50)
-        >>> certificates = js.Certificates(np.zeros(50, int), radius, radius, radius, np.full(50, 1000))
+        >>> certificates = js.Certificates(
+        ...     np.zeros(50, int), radius, radius, radius, np.full(50, 1000)
+        ... )
         >>> axes = matplotlib.figure.Figure().subplots()
-        >>> js.analysis.plot_certified_accuracy(certificates, np.zeros(50, int), ax=axes).get_xlabel()
+        >>> js.analysis.plot_certified_accuracy(
+        ...     certificates, np.zeros(50, int), ax=axes
+        ... ).get_xlabel()
         'l2 radius'
     """
     named = certificates if isinstance(certificates, Mapping) else {"": certificates}

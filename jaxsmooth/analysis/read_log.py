@@ -62,7 +62,11 @@ def read_log(path: str | os.PathLike[str]) -> tuple[Certificates, np.ndarray]:
     Example:
         >>> import pathlib, tempfile, jaxsmooth.analysis
         >>> path = pathlib.Path(tempfile.mkdtemp(), "log.tsv")
-        >>> rows = ["idx label predict radius correct time", "0 3 3 0.378 1 15.4", "20 7 -1 0.0 0 0:00:15.6"]
+        >>> rows = [
+        ...     "idx label predict radius correct time",
+        ...     "0 3 3 0.378 1 15.4",
+        ...     "20 7 -1 0.0 0 0:00:15.6",
+        ... ]
         >>> _ = path.write_text("\\n".join(row.replace(" ", "\\t") for row in rows))
         >>> certificates, labels = jaxsmooth.analysis.read_log(path)
         >>> certificates.label.tolist(), certificates.radius.tolist(), labels.tolist()

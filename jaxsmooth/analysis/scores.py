@@ -32,7 +32,9 @@ def certified_accuracy(certificates: Certificates, labels: ArrayLike, radii: Arr
         >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis
         >>> p = np.array([0.9, 0.99, 0.6, 0.999])
         >>> radius = js.certified_radius(js.noises.Gaussian(0.5), p)
-        >>> certificates = js.Certificates(np.array([3, 1, 0, 7]), radius, p, 1 - p, np.full(4, 1000))
+        >>> certificates = js.Certificates(
+        ...     np.array([3, 1, 0, 7]), radius, p, 1 - p, np.full(4, 1000)
+        ... )
         >>> js.analysis.certified_accuracy(certificates, [3, 1, 0, 2], [0.0, 0.5, 1.0]).tolist()
         [0.75, 0.5, 0.25]
     """
@@ -63,7 +65,9 @@ def average_certified_radius(certificates: Certificates, labels: ArrayLike) -> f
     Example:
         >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis
         >>> half = np.full(3, 0.5)
-        >>> certificates = js.Certificates(np.array([3, 1, -1]), np.array([0.5, 1.0, 0.0]), half, half, np.ones(3, int))
+        >>> certificates = js.Certificates(
+        ...     np.array([3, 1, -1]), np.array([0.5, 1.0, 0.0]), half, half, np.ones(3, int)
+        ... )
         >>> js.analysis.average_certified_radius(certificates, [3, 2, 0]) * 3
         0.5
     """
@@ -86,7 +90,9 @@ def abstention_rate(certificates: Certificates) -> float:
     Example:
         >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis
         >>> half = np.full(2, 0.5)
-        >>> certificates = js.Certificates(np.array([3, -1]), np.array([0.5, 0.0]), half, half, np.ones(2, int))
+        >>> certificates = js.Certificates(
+        ...     np.array([3, -1]), np.array([0.5, 0.0]), half, half, np.ones(2, int)
+        ... )
         >>> js.analysis.abstention_rate(certificates)
         0.5
     """

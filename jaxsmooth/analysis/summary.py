@@ -100,7 +100,14 @@ def summary(certificates: Certificates, labels: ArrayLike, radii: ArrayLike) -> 
         >>> noise, p = js.noises.Gaussian(0.5), np.array([0.9, 0.99, 0.6, 0.5])
         >>> radius = js.certified_radius(noise, p)
         >>> certificates = js.Certificates(
-        ...     np.array([3, 1, 0, -1]), radius, p, 1 - p, np.full(4, 1100), noise=noise, alpha=0.001)
+        ...     np.array([3, 1, 0, -1]),
+        ...     radius,
+        ...     p,
+        ...     1 - p,
+        ...     np.full(4, 1100),
+        ...     noise=noise,
+        ...     alpha=0.001,
+        ... )
         >>> print(js.analysis.summary(certificates, [3, 1, 2, 2], [0, 0.5, 1]))
         4 images, Gaussian(sigma=0.5), n unknown, alpha = 0.001
            l2 radius  certified accuracy

@@ -74,7 +74,10 @@ def table(
     Example:
         >>> import numpy as np, jaxsmooth as js, jaxsmooth.analysis
         >>> labels, radius = np.zeros(200, int), np.linspace(0, 1, 200)
-        >>> first, second = (js.Certificates(labels, r, r, r, labels, alpha=0.001) for r in (radius, 1.1 * radius))
+        >>> first, second = (
+        ...     js.Certificates(labels, r, r, r, labels, alpha=0.001)
+        ...     for r in (radius, 1.1 * radius)
+        ... )
         >>> runs = {"first": (first, labels), "second": (second, labels)}
         >>> print(js.analysis.table(runs, [0.5, 1]))
         run     images  ACR                   at 0.5             at 1             abstention      n        alpha

@@ -58,7 +58,10 @@ def calibrated_thresholds(tests: GroupSequential, p: Any, *, any_class: bool = F
 
     Example:
         >>> tests = GroupSequential(1000, 0.001)
-        >>> calibrated_thresholds(tests, [0.5, 0.84])[:, -1].tolist(), tests.thresholds([0.5, 0.84])[:, -1].tolist()
+        >>> (
+        ...     calibrated_thresholds(tests, [0.5, 0.84])[:, -1].tolist(),
+        ...     tests.thresholds([0.5, 0.84])[:, -1].tolist(),
+        ... )
         ([552, 877], [553, 878])
     """
     check_tests(tests)

@@ -39,7 +39,9 @@ class Unreachable(AbstractFutility):
         Curtailed sampling: Wald, "Sequential Analysis", 1947.
 
     Example:
-        >>> Unreachable().minimal_counts(np.array([10, 20]), np.array([0.5]), np.array([[11, 18]])).tolist()
+        >>> Unreachable().minimal_counts(
+        ...     np.array([10, 20]), np.array([0.5]), np.array([[11, 18]])
+        ... ).tolist()
         [[8], [21]]
     """
 
@@ -69,7 +71,9 @@ class ConfidentlyBelow(AbstractFutility):
         smoothing with variance reduced classifiers", ICLR 2022.
 
     Example:
-        >>> ConfidentlyBelow(0.01).minimal_counts(np.array([100, 200]), np.array([0.5]), np.array([[66, 120]])).tolist()
+        >>> ConfidentlyBelow(0.01).minimal_counts(
+        ...     np.array([100, 200]), np.array([0.5]), np.array([[66, 120]])
+        ... ).tolist()
         [[38], [201]]
     """
 

@@ -98,8 +98,14 @@ class Ledger:
             >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
             >>> path = os.path.join(tempfile.mkdtemp(), "votes.jsonl")
             >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
-            >>> _ = js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((3, 2)), n=1000,
-            ...                ledger=path)
+            >>> _ = js.certify(
+            ...     jax.random.key(0),
+            ...     classify,
+            ...     js.noises.Gaussian(0.5),
+            ...     jnp.ones((3, 2)),
+            ...     n=1000,
+            ...     ledger=path,
+            ... )
             >>> images, votes = js.ledger.read(path).votes(1000, first=100)
             >>> images.tolist(), votes.total.tolist()
             ([0, 1, 2], [1000, 1000, 1000])
@@ -166,7 +172,9 @@ def read(path: str | os.PathLike[str]) -> Ledger:
         >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
         >>> path = os.path.join(tempfile.mkdtemp(), "votes.jsonl")
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
-        >>> _ = js.predict(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((3, 2)), ledger=path)
+        >>> _ = js.predict(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((3, 2)), ledger=path
+        ... )
         >>> js.ledger.read(path).header["noise"], js.ledger.read(path).image_ids.tolist()
         ('Gaussian(sigma=0.5)', [0, 1, 2])
     """
@@ -197,10 +205,20 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
     Example:
         >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
         >>> path = lambda name: os.path.join(tempfile.mkdtemp(), name)
-        >>> parts, classify = [path("a"), path("b")], lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> parts, classify = (
+        ...     [path("a"), path("b")],
+        ...     lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1),
+        ... )
         >>> for part, ids in zip(parts, ([0, 1], [2, 3])):
-        ...     _ = js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((2, 2)), n=1000,
-        ...                    image_ids=ids, ledger=part)
+        ...     _ = js.certify(
+        ...         jax.random.key(0),
+        ...         classify,
+        ...         js.noises.Gaussian(0.5),
+        ...         jnp.ones((2, 2)),
+        ...         n=1000,
+        ...         image_ids=ids,
+        ...         ledger=part,
+        ...     )
         >>> js.ledger.merge(parts, path("all")).image_ids.tolist()
         [0, 1, 2, 3]
     """

@@ -30,7 +30,8 @@ def lowest_cross_entropy(logits: ArrayLike, labels: ArrayLike, count: ArrayLike)
     Example:
         >>> import jax.numpy as jnp, jaxsmooth.losses
         >>> logits = jnp.array([[[0.0, 0.0]], [[0.0, 50.0]]])
-        >>> round(float(jaxsmooth.losses.lowest_cross_entropy(logits, jnp.array([0]), jnp.array([1]))[0]), 4)
+        >>> loss = jaxsmooth.losses.lowest_cross_entropy(logits, jnp.array([0]), jnp.array([1]))
+        >>> round(float(loss[0]), 4)
         0.3466
     """
     logits = inputs.stacked(logits)

@@ -33,7 +33,8 @@ def consistency_kl(logits: ArrayLike) -> Array:
 
     Example:
         >>> import jax.numpy as jnp, jaxsmooth.losses
-        >>> round(float(jaxsmooth.losses.consistency_kl(jnp.array([[[3.0, 1.0]], [[3.0, 1.0]]]))[0]), 4)
+        >>> loss = jaxsmooth.losses.consistency_kl(jnp.array([[[3.0, 1.0]], [[3.0, 1.0]]]))
+        >>> round(float(loss[0]), 4)
         0.0
     """
     logits = inputs.stacked(logits)
@@ -103,7 +104,8 @@ def consistency(
     Example:
         >>> import jax.numpy as jnp, jaxsmooth.losses
         >>> logits = jnp.array([[[2.0, 0.0]], [[0.0, 2.0]]])
-        >>> round(float(jaxsmooth.losses.consistency(logits, jnp.array([0]), lam=10.0, eta=0.5)[0]), 2)
+        >>> loss = jaxsmooth.losses.consistency(logits, jnp.array([0]), lam=10.0, eta=0.5)
+        >>> round(float(loss[0]), 2)
         5.81
     """
     if kind not in KINDS:

@@ -100,7 +100,8 @@ def macer(
     Example:
         >>> import jax.numpy as jnp, jaxsmooth.losses
         >>> logits = jnp.array([[[0.1, 0.0]]])
-        >>> round(float(jaxsmooth.losses.macer(logits, jnp.array([0]), sigma=0.5, lam=0.0)[0]), 3)
+        >>> loss = jaxsmooth.losses.macer(logits, jnp.array([0]), sigma=0.5, lam=0.0)
+        >>> round(float(loss[0]), 3)
         0.644
     """
     sigma, lam, gamma = inputs.weights(sigma=sigma, lam=lam, gamma=gamma)

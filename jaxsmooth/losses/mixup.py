@@ -26,7 +26,8 @@ def mixup_kl(logits: ArrayLike, target: ArrayLike) -> Array:
 
     Example:
         >>> import jax.numpy as jnp, jaxsmooth.losses
-        >>> round(float(jaxsmooth.losses.mixup_kl(jnp.zeros((3, 1, 2)), jnp.array([[1.0, 0.0]]))[0]), 4)
+        >>> loss = jaxsmooth.losses.mixup_kl(jnp.zeros((3, 1, 2)), jnp.array([[1.0, 0.0]]))
+        >>> round(float(loss[0]), 4)
         0.6931
     """
     return copies_kl(logits, target).mean(0)

@@ -55,7 +55,8 @@ def gaussian_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> Array:
 
     Example:
         >>> import jax.numpy as jnp, jaxsmooth.losses
-        >>> round(float(jaxsmooth.losses.gaussian_cross_entropy(jnp.zeros((4, 1, 2)), jnp.array([1]))[0]), 4)
+        >>> loss = jaxsmooth.losses.gaussian_cross_entropy(jnp.zeros((4, 1, 2)), jnp.array([1]))
+        >>> round(float(loss[0]), 4)
         0.6931
     """
     logits = inputs.stacked(logits)

@@ -113,7 +113,9 @@ class InputDependentGaussian(AbstractNoise):
     Example:
         >>> import jax, jaxsmooth as js, jaxsmooth.scales
         >>> reference, _ = js.datasets.load("digits", "train")
-        >>> noise = js.noises.InputDependentGaussian(js.scales.KNNScale(reference, sigma=0.25, rate=0.05))
+        >>> noise = js.noises.InputDependentGaussian(
+        ...     js.scales.KNNScale(reference, sigma=0.25, rate=0.05)
+        ... )
         >>> x, _ = js.datasets.load("digits", "test[:4]")
         >>> noise.at(x).sigma.shape
         (4,)

@@ -60,7 +60,8 @@ def smooth_pgd(
         >>> import jax.numpy as jnp, jaxsmooth.objectives
         >>> apply = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x, delta = jnp.full((1, 4), 0.5), jnp.zeros((1, 1, 4))
-        >>> jaxsmooth.objectives.smooth_pgd(apply, x, jnp.array([0]), delta, epsilon=0.4).round(3).tolist()
+        >>> moved = jaxsmooth.objectives.smooth_pgd(apply, x, jnp.array([0]), delta, epsilon=0.4)
+        >>> moved.round(3).tolist()
         [[0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]]
     """
     steps, norm = _check.integer("steps", steps, at_least=1), _check.norm(norm)

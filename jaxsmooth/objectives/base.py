@@ -166,7 +166,12 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
         >>> import jax.numpy as jnp, jaxsmooth as js
         >>> logits, labels = jnp.array([[[2.0, 1.0], [0.0, 3.0]]]), jnp.array([0, 0])
         >>> aux = js.objectives.measure(logits, labels, {"natural": jnp.array([1.0, 3.0])}, {})
-        >>> float(aux.accuracy), float(aux.terms["natural"]), aux.predicted.tolist(), aux.labelled.tolist()
+        >>> (
+        ...     float(aux.accuracy),
+        ...     float(aux.terms["natural"]),
+        ...     aux.predicted.tolist(),
+        ...     aux.labelled.tolist(),
+        ... )
         (0.5, 2.0, [1, 1], [2, 0])
     """
     samples, _, classes = logits.shape

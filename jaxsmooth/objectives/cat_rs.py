@@ -47,8 +47,12 @@ class CatRS(AbstractObjective):
         >>> import jax, jax.numpy as jnp, jaxsmooth as js, jaxsmooth.objectives
         >>> apply, noise = lambda batch: batch @ jnp.eye(4, 3), js.noises.Gaussian(0.25)
         >>> x, labels = jnp.eye(3, 4), jnp.array([0, 1, 2])
-        >>> targets = js.objectives.frequencies(js.count_votes(jax.random.key(0), apply, noise, x, 100))
-        >>> loss, aux = js.objectives.CatRS()(jax.random.key(1), apply, noise, x, labels, targets=targets)
+        >>> targets = js.objectives.frequencies(
+        ...     js.count_votes(jax.random.key(0), apply, noise, x, 100)
+        ... )
+        >>> loss, aux = js.objectives.CatRS()(
+        ...     jax.random.key(1), apply, noise, x, labels, targets=targets
+        ... )
         >>> sorted(aux.terms)
         ['kept', 'low', 'worst']
     """

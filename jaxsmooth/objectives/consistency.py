@@ -37,7 +37,9 @@ class Consistency(AbstractObjective):
         >>> apply = lambda batch: batch @ jnp.eye(4, 3)
         >>> x, labels = jnp.full((2, 4), 0.5), jnp.array([0, 2])
         >>> objective = js.objectives.Consistency(lam=js.objectives.Ramp(10.0, steps=1000), eta=0.5)
-        >>> loss, aux = objective(jax.random.key(0), apply, js.noises.Gaussian(0.25), x, labels, step=500)
+        >>> loss, aux = objective(
+        ...     jax.random.key(0), apply, js.noises.Gaussian(0.25), x, labels, step=500
+        ... )
         >>> sorted(aux.terms)
         ['divergence', 'entropy', 'natural']
     """

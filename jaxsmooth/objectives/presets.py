@@ -169,7 +169,9 @@ def preset(method: str, dataset: str, sigma: float, *, steps_per_epoch: int) -> 
 
     Example:
         >>> import jaxsmooth.objectives
-        >>> published = jaxsmooth.objectives.preset("consistency", "cifar10", 0.5, steps_per_epoch=390)
+        >>> published = jaxsmooth.objectives.preset(
+        ...     "consistency", "cifar10", 0.5, steps_per_epoch=390
+        ... )
         >>> published.objective
         Consistency(lam=10.0, eta=0.5, num_samples=2, kind='decoupled')
         >>> published.source, published.recipe.epochs

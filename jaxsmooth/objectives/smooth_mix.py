@@ -49,7 +49,8 @@ class SmoothMix(AbstractObjective):
         >>> apply = lambda batch: batch @ jnp.eye(4, 3)
         >>> x, labels = jnp.full((2, 4), 0.5), jnp.array([0, 2])
         >>> loss, aux = js.objectives.SmoothMix(steps=2)(
-        ...     jax.random.key(0), apply, js.noises.Gaussian(0.25), x, labels)
+        ...     jax.random.key(0), apply, js.noises.Gaussian(0.25), x, labels
+        ... )
         >>> sorted(aux.terms)
         ['mixed', 'natural', 'right']
     """

@@ -38,7 +38,8 @@ class Stability(AbstractObjective):
         >>> apply = lambda batch: batch @ jnp.eye(4, 3)
         >>> x, labels = jnp.full((2, 4), 0.5), jnp.array([0, 2])
         >>> loss, aux = js.objectives.Stability(lam=2.0)(
-        ...     jax.random.key(0), apply, js.noises.Gaussian(0.25), x, labels)
+        ...     jax.random.key(0), apply, js.noises.Gaussian(0.25), x, labels
+        ... )
         >>> sorted(aux.terms)
         ['agreement', 'natural']
     """

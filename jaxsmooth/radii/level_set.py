@@ -66,7 +66,9 @@ class LevelSet:
         ...     rms=1.0,
         ...     quantile=lambda q: np.sqrt(2 * special.gammaincinv(shape, q)),
         ...     upper_quantile=lambda q: np.sqrt(2 * special.gammainccinv(shape, q)),
-        ...     log_density=lambda r: np.log(2) + shape * np.log(r**2 / 2) - r**2 / 2 - special.gammaln(shape),
+        ...     log_density=lambda r: (
+        ...         np.log(2) + shape * np.log(r**2 / 2) - r**2 / 2 - special.gammaln(shape)
+        ...     ),
         ...     log_level_ratio=lambda r, t: np.log1p(np.maximum(-2 * t / r**2, -1 + 1e-15)) / 2,
         ... )
         >>> LevelSet(gaussian).radius(np.array([0.1, 0.01])).round(6)

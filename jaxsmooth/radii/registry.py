@@ -130,9 +130,15 @@ def radius_rule(
         >>> @js.frozen_pytree
         ... class Timid(js.noises.AbstractNoise):
         ...     sigma: float
-        ...     def scale(self, dim): return self.sigma
-        ...     def sample(self, key, shape): return self.sigma * jax.random.normal(key, shape)
-        >>> @js.radii.radius_rule(Timid, norm=2, source="ours: half of Cohen et al. 2019", needs_dim=False)
+        ...
+        ...     def scale(self, dim):
+        ...         return self.sigma
+        ...
+        ...     def sample(self, key, shape):
+        ...         return self.sigma * jax.random.normal(key, shape)
+        >>> @js.radii.radius_rule(
+        ...     Timid, norm=2, source="ours: half of Cohen et al. 2019", needs_dim=False
+        ... )
         ... def half_of_cohen(noise, tail, dim):
         ...     return -0.5 * noise.sigma * ndtri(tail)
         >>> round(float(js.certified_radius(Timid(1.0), 0.9)), 4)

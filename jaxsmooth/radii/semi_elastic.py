@@ -69,7 +69,10 @@ def semi_elastic_radius(
 
     Example:
         >>> import jaxsmooth as js
-        >>> [round(float(js.radii.semi_elastic_radius(0.99, sigma=0.5, rate=r, dim=3072)), 4) for r in (0, 0.01)]
+        >>> [
+        ...     round(float(js.radii.semi_elastic_radius(0.99, sigma=0.5, rate=r, dim=3072)), 4)
+        ...     for r in (0, 0.01)
+        ... ]
         [1.1632, 1.0825]
     """
     p_lower = _check.probabilities("p_lower", p_lower)
@@ -111,7 +114,10 @@ def semi_elastic_required_probability(
     Example:
         >>> import jaxsmooth as js
         >>> p = js.radii.semi_elastic_required_probability(1.0, sigma=0.5, rate=0.01, dim=3072)
-        >>> round(float(p), 4), bool(js.radii.semi_elastic_radius(p, sigma=0.5, rate=0.01, dim=3072) >= 1.0)
+        >>> (
+        ...     round(float(p), 4),
+        ...     bool(js.radii.semi_elastic_radius(p, sigma=0.5, rate=0.01, dim=3072) >= 1.0),
+        ... )
         (0.9842, True)
     """
     radius = _check.nonnegative("radius", radius)

@@ -48,7 +48,11 @@ def semi_elastic_radius_float32(
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
-        >>> sweep = jax.jit(lambda tail: js.radii.semi_elastic_radius_float32(tail, sigma=0.5, rate=0.01, dim=3072))
+        >>> sweep = jax.jit(
+        ...     lambda tail: js.radii.semi_elastic_radius_float32(
+        ...         tail, sigma=0.5, rate=0.01, dim=3072
+        ...     )
+        ... )
         >>> sweep(jnp.array([0.01, 0.1])).round(3).tolist()
         [1.0820000171661377, 0.5960000157356262]
     """

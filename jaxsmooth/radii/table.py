@@ -32,7 +32,8 @@ def radius_table(noise: Noise, *, n: int, alpha: float, norm: float = 2, dim: in
 
     Example:
         >>> import jaxsmooth as js
-        >>> js.radius_table(js.noises.Gaussian(0.25), n=1000, alpha=0.001)[[400, 900, 1000]].round(4)
+        >>> table = js.radius_table(js.noises.Gaussian(0.25), n=1000, alpha=0.001)
+        >>> table[[400, 900, 1000]].round(4)
         array([0.    , 0.2786, 0.6158], dtype=float32)
     """
     n = _check.draws("n", n)

@@ -39,8 +39,10 @@ def worst_case_mass(
 
     Example:
         >>> import jaxsmooth as js
-        >>> wider = [js.radii.worst_case_mass(0.99, distance=0.5, sigma=0.5, other_sigma=s, dim=784)
-        ...          for s in (0.5, 0.52)]
+        >>> wider = [
+        ...     js.radii.worst_case_mass(0.99, distance=0.5, sigma=0.5, other_sigma=s, dim=784)
+        ...     for s in (0.5, 0.52)
+        ... ]
         >>> [round(float(mass), 3) for mass in wider]
         [0.092, 0.327]
     """

@@ -60,7 +60,9 @@ def count_votes(
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
-        >>> votes = js.count_votes(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((2, 4)), 100)
+        >>> votes = js.count_votes(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((2, 4)), 100
+        ... )
         >>> votes.counts.shape, votes.total.tolist()
         ((2, 2), [100, 100])
     """

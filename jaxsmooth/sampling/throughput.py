@@ -95,7 +95,9 @@ def measure_throughput(
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> weights = jax.random.normal(jax.random.key(0), (64, 10))
         >>> classify = jax.tree_util.Partial(lambda weights, x: x @ weights, weights)
-        >>> measured = js.measure_throughput(jax.random.key(1), classify, js.noises.Gaussian(0.5), jnp.ones((1, 64)))
+        >>> measured = js.measure_throughput(
+        ...     jax.random.key(1), classify, js.noises.Gaussian(0.5), jnp.ones((1, 64))
+        ... )
         >>> measured.votes > 0, str(measured).splitlines()[-1].startswith("votes / bare forward")
         (True, True)
     """

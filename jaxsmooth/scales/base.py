@@ -35,8 +35,12 @@ class AbstractScale(abc.ABC):
         >>> @js.frozen_pytree
         ... class Brightness(js.scales.AbstractScale):
         ...     rate: float
+        ...
         ...     def __call__(self, x):  # the norm of x is 1-Lipschitz
-        ...         return 0.25 * jnp.exp(self.rate * jnp.linalg.norm(x.reshape(len(x), -1), axis=-1))
+        ...         return 0.25 * jnp.exp(
+        ...             self.rate * jnp.linalg.norm(x.reshape(len(x), -1), axis=-1)
+        ...         )
+        ...
         ...     @property
         ...     def semi_elasticity(self):
         ...         return self.rate

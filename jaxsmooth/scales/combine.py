@@ -106,7 +106,9 @@ def minimum(*scales: AbstractScale) -> ExtremeScale:
 
     Example:
         >>> import jax.numpy as jnp, jaxsmooth as js, jaxsmooth.scales
-        >>> js.scales.minimum(js.scales.Constant(1.0), js.scales.Constant(0.5))(jnp.zeros((1, 4))).tolist()
+        >>> js.scales.minimum(js.scales.Constant(1.0), js.scales.Constant(0.5))(
+        ...     jnp.zeros((1, 4))
+        ... ).tolist()
         [0.5]
     """
     return _extreme(scales, largest=False)
@@ -130,7 +132,9 @@ def maximum(*scales: AbstractScale) -> ExtremeScale:
 
     Example:
         >>> import jax.numpy as jnp, jaxsmooth as js, jaxsmooth.scales
-        >>> js.scales.maximum(js.scales.Constant(1.0), js.scales.Constant(0.5))(jnp.zeros((1, 4))).tolist()
+        >>> js.scales.maximum(js.scales.Constant(1.0), js.scales.Constant(0.5))(
+        ...     jnp.zeros((1, 4))
+        ... ).tolist()
         [1.0]
     """
     return _extreme(scales, largest=True)

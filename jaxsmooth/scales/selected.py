@@ -47,10 +47,14 @@ def certify_selected(
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> select = lambda batch: jnp.stack([abs(batch).sum(-1), 4 + 0 * batch.sum(-1)], -1)
         >>> x = jnp.array([[4.0, 4.0], [0.2, 0.4]])
-        >>> selector = js.certify(key_selector, select, js.noises.Gaussian(1.0), x, n=1000, alpha=5e-4)
+        >>> selector = js.certify(
+        ...     key_selector, select, js.noises.Gaussian(1.0), x, n=1000, alpha=5e-4
+        ... )
         >>> def certify_at(sigma, images):
         ...     noise = js.noises.Gaussian(sigma)
-        ...     return js.certify(key, classify, noise, x[images], n=1000, alpha=5e-4, image_ids=images)
+        ...     return js.certify(
+        ...         key, classify, noise, x[images], n=1000, alpha=5e-4, image_ids=images
+        ...     )
         >>> certificates = js.scales.certify_selected(selector, [1.0, 0.25], certify_at)
         >>> certificates.label.tolist(), certificates.alpha
         ([0, 0], 0.001)

@@ -145,7 +145,9 @@ def classwise_over_sigma(
         >>> import jax, jax.numpy as jnp
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
         >>> x = jnp.array([[0.1, 0.0], [0.0, 0.2], [3.0, 0.0]])
-        >>> found = classwise_over_sigma(jax.random.key(0), disc, x, [0, 0, 1], [0.0, 0.5, 1.5], 500)
+        >>> found = classwise_over_sigma(
+        ...     jax.random.key(0), disc, x, [0, 0, 1], [0.0, 0.5, 1.5], 500
+        ... )
         >>> found.acc.tolist()
         [[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]]
     """

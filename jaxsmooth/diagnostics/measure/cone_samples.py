@@ -55,7 +55,9 @@ def cone_rate_mc(
     Example:
         >>> import jax, numpy as np, jaxsmooth.diagnostics as diagnostics
         >>> rate, interval = cone_rate_mc(jax.random.key(0), np.radians(45), 25, 100_000)
-        >>> bool(interval[0] < diagnostics.cone_rate(np.radians(45), 25, threshold=0.5) < interval[1])
+        >>> bool(
+        ...     interval[0] < diagnostics.cone_rate(np.radians(45), 25, threshold=0.5) < interval[1]
+        ... )
         True
     """
     angle, level = float(arguments.half_angles(theta)), float(arguments.thresholds(threshold))

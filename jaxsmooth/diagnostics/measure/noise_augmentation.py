@@ -78,11 +78,20 @@ def noise_augmentation_gap(
 
     Example:
         >>> import numpy as np
-        >>> right = np.random.default_rng(0).random((2, 1, 5, 400)) < np.array([0.7, 0.9])[:, None, None, None]
+        >>> right = (
+        ...     np.random.default_rng(0).random((2, 1, 5, 400))
+        ...     < np.array([0.7, 0.9])[:, None, None, None]
+        ... )
         >>> labels, none = np.zeros(400, int), np.empty((2, 1, 5, 1))
-        >>> grid = SigmaGrid(1 - right.mean(-1), none, right, np.array([0.0, 0.5]), np.array([1.0]), labels)
+        >>> grid = SigmaGrid(
+        ...     1 - right.mean(-1), none, right, np.array([0.0, 0.5]), np.array([1.0]), labels
+        ... )
         >>> gap = noise_augmentation_gap(grid)
-        >>> gap.best_alpha.tolist(), bool(gap.versus_none_interval[1, 0, 1] < 0), gap.equivalent[:, 0].tolist()
+        >>> (
+        ...     gap.best_alpha.tolist(),
+        ...     bool(gap.versus_none_interval[1, 0, 1] < 0),
+        ...     gap.equivalent[:, 0].tolist(),
+        ... )
         ([0.5], True, [False, True])
     """
     confidence = _check.probability("confidence", confidence)

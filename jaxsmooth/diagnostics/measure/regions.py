@@ -97,7 +97,15 @@ def region_shrinkage(
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
         >>> rays = jax.random.normal(jax.random.key(1), (8, 2))
         >>> found = region_shrinkage(
-        ...     jax.random.key(0), disc, jnp.zeros((1, 2)), 0, rays, 0.5, t_max=2.0, steps=20, n=2000
+        ...     jax.random.key(0),
+        ...     disc,
+        ...     jnp.zeros((1, 2)),
+        ...     0,
+        ...     rays,
+        ...     0.5,
+        ...     t_max=2.0,
+        ...     steps=20,
+        ...     n=2000,
         ... )
         >>> found.t_base.round(2).max(), found.t_smooth.mean().round(1), found.censored_share
         (np.float64(1.0), np.float64(0.9), 0.0)

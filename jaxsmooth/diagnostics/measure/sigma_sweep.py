@@ -151,7 +151,9 @@ def radius_over_sigma(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
-        >>> found = radius_over_sigma(jax.random.key(0), disc, jnp.zeros((1, 2)), [0.1, 0.4, 0.8], 1000)
+        >>> found = radius_over_sigma(
+        ...     jax.random.key(0), disc, jnp.zeros((1, 2)), [0.1, 0.4, 0.8], 1000
+        ... )
         >>> bool((found.r[:, 0] <= found.cap).all()), found.r.argmax().item()
         (True, 1)
     """

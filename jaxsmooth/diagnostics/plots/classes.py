@@ -89,7 +89,11 @@ def plot_extreme_classes(sigmas: ArrayLike, accuracy: Mapping[str, Any], *, ax: 
         >>> import numpy as np, matplotlib.figure
         >>> accuracy = np.random.default_rng(0).random((5, 3, 10))
         >>> ax = matplotlib.figure.Figure().subplots()
-        >>> len(plot_extreme_classes([0.25, 0.5, 1.0], {"no noise in training": accuracy}, ax=ax).lines)
+        >>> len(
+        ...     plot_extreme_classes(
+        ...         [0.25, 0.5, 1.0], {"no noise in training": accuracy}, ax=ax
+        ...     ).lines
+        ... )
         3
     """
     sigmas, ax = arguments.sigmas("sigmas", sigmas), ax or new_axes()
@@ -141,7 +145,9 @@ def plot_decision_regions(
         >>> import jax, jax.numpy as jnp, matplotlib.figure
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
         >>> ax, square = matplotlib.figure.Figure().subplots(), (-2, 2, -2, 2)
-        >>> ax = plot_decision_regions(jax.random.key(0), disc, 0.5, extent=square, n=50, resolution=20, ax=ax)
+        >>> ax = plot_decision_regions(
+        ...     jax.random.key(0), disc, 0.5, extent=square, n=50, resolution=20, ax=ax
+        ... )
         >>> ax.get_title()
         'sigma = 0.5'
     """
@@ -187,7 +193,9 @@ def plot_ray_ratios(found: Mapping[str, RegionShrinkage], *, ax: Axes | None = N
         >>> disc = lambda x: jnp.stack([1 - (x**2).sum(-1), (x**2).sum(-1) - 1], -1)
         >>> rays = jax.random.normal(jax.random.key(1), (8, 2))
         >>> key, origin = jax.random.key(0), jnp.zeros((1, 2))
-        >>> found = diagnostics.region_shrinkage(key, disc, origin, 0, rays, 0.5, t_max=2.0, steps=10, n=200)
+        >>> found = diagnostics.region_shrinkage(
+        ...     key, disc, origin, 0, rays, 0.5, t_max=2.0, steps=10, n=200
+        ... )
         >>> ax = matplotlib.figure.Figure().subplots()
         >>> plot_ray_ratios({"disc": found}, ax=ax).get_ylabel()
         'exit after smoothing / before'

@@ -261,7 +261,10 @@ def ball_certified_radius(
         sigma cannot decrease in t.
 
     Example:
-        >>> round(float(ball_certified_radius(1.0, 0.1, 3)), 4), round(float(ball_certified_radius(1.0, 1e-3, 3)), 4)
+        >>> (
+        ...     round(float(ball_certified_radius(1.0, 0.1, 3)), 4),
+        ...     round(float(ball_certified_radius(1.0, 1e-3, 3)), 4),
+        ... )
         (0.9459, 1.0)
         >>> round(float(ball_certified_radius(1.0, 0.1, 3, n=100_000, alpha=0.001)), 4)
         0.3811
