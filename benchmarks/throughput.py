@@ -9,6 +9,7 @@ For each classifier, four ways to spend the same time, in turn, round after roun
            compiled loop) over all batch sizes, on the same devices; of a Python function, its own call
   votes    jaxsmooth.count_votes: noise, forward, argmax, counts, at its best batch size
   plain    the same at the batch size that the library picks
+  lattice  plain, under noise of integers: LatticeGaussian
   torch    a batch of noisy copies, argmax, counts on the host; at its best batch size, and at the usual 1000
 Reported: samples per second in the best round, and the ratios of the best rounds and in the median round.
 Expect plain/bare of at least 0.93 on a CPU for networks with convolutions.
@@ -99,7 +100,7 @@ def bare_function(fn, shape, batch_size: int, samples: int) -> Runner:
 
 def votes(classify, shape, mesh, batch_size: int | None, samples: int, noise=None) -> Runner:
     """The voting loop of the library, many draws of one image."""
-    x = ready_made(1, *shape)
+    x = np.rint(255 * ready_made(1, *shape)).astype(np.float32) / 255
     noise = js.noises.Gaussian(SIGMA) if noise is None else noise
 
     def run() -> int:
@@ -182,7 +183,9 @@ def compare(name: str, seconds: float, rounds: int, sizes, with_torch: bool) -> 
         kinds["torch"] = {f"{b}": torch_loop(name, shape, b, samples) for b in sizes}
     kinds = {kind: {label: runs[label] for label in fastest(runs, keep=3)} for kind, runs in kinds.items()}
     kinds["plain"] = {"picked": votes(classify, shape, mesh, None, samples)}
-    kinds["plain"]["picked"]()
+    kinds["lattice"] = {"picked": votes(classify, shape, mesh, None, samples, js.noises.LatticeGaussian(SIGMA))}
+    for kind in ("plain", "lattice"):
+        kinds[kind]["picked"]()
     if with_torch:
         kinds["torch, usual batch"] = {"1000": torch_loop(name, shape, 1000, samples)}
     rates = {kind: {label: [] for label in runs} for kind, runs in kinds.items()}
@@ -197,15 +200,17 @@ def compare(name: str, seconds: float, rounds: int, sizes, with_torch: bool) -> 
         winner = max(labels, key=lambda label: max(labels[label]))
         ratios = {
             other: f"{best[other] / best[kind]:6.3f} ({np.median(by_round[other] / by_round[kind]):5.3f})"
-            for other in ("votes", "plain")
+            for other in ("votes", "plain", "lattice")
         }
         print(
             f"  {kind:18s} {best[kind]:9.0f} samples/s at {winner:10s} votes/this {ratios['votes']}, "
-            f"plain/this {ratios['plain']}", flush=True,
+            f"plain/this {ratios['plain']}, lattice/this {ratios['lattice']}", flush=True,
         )  # fmt: skip
 
 
 FAMILIES = [
+    js.noises.LatticeGaussian(SIGMA),
+    js.noises.LatticeUniform(SIGMA),
     js.noises.Laplace(SIGMA),
     js.noises.Uniform(SIGMA),
     js.noises.UniformBall(SIGMA),

@@ -34,6 +34,12 @@ def test_quickstart(tmp_path):
 
 
 @pytest.mark.slow
+def test_quickstart_on_the_lattice(tmp_path):
+    out = run("examples/quickstart.py", "--quick", "--lattice", "--output", str(tmp_path))
+    assert "average certified radius" in out
+
+
+@pytest.mark.slow
 def test_compare_noises(tmp_path):
     out = run("examples/compare_noises.py", "--quick", "--output", str(tmp_path))
     assert "rule at p=0.9" in out and "certified accuracy (%) at l1 radius" in out
