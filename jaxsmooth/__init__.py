@@ -4,6 +4,9 @@ Verbs, all as ``verb(key, classify, noise, x, ...)``:
     certify            a radius for each image, within which the answer provably does not change
     certify_curve      the largest of given radii, with as few votes as it takes
     certify_adaptive   as many votes as each image needs
+    certify_top_k      how far classes stay among the k most probable
+    certify_outputs    many outputs together: segmentation, tokens, many labels
+    certify_values     intervals of real-valued models
     certify_stream     the same for batches that come one after the other
     certify_batch      labels and radii on the device, inside ``jit``
     certify_exact      l1 without chance: no key, no alpha (``certify_exact(classify, noise, x)``)
@@ -31,9 +34,13 @@ from jaxsmooth import noises as noises
 from jaxsmooth import objectives as objectives
 from jaxsmooth import radii as radii
 from jaxsmooth import scales as scales
+from jaxsmooth._certificates import AbstractCertificates as AbstractCertificates
 from jaxsmooth._certificates import Certificates as Certificates
+from jaxsmooth._certificates import OutputCertificates as OutputCertificates
 from jaxsmooth._certificates import Reason as Reason
 from jaxsmooth._certificates import Rule as Rule
+from jaxsmooth._certificates import TopKCertificates as TopKCertificates
+from jaxsmooth._certificates import ValueCertificates as ValueCertificates
 from jaxsmooth._certificates import concatenate as concatenate
 from jaxsmooth._pytree import frozen_pytree as frozen_pytree
 from jaxsmooth._pytree import static as static
@@ -44,7 +51,10 @@ from jaxsmooth._verbs import certify_adaptive as certify_adaptive
 from jaxsmooth._verbs import certify_batch as certify_batch
 from jaxsmooth._verbs import certify_curve as certify_curve
 from jaxsmooth._verbs import certify_exact as certify_exact
+from jaxsmooth._verbs import certify_outputs as certify_outputs
 from jaxsmooth._verbs import certify_stream as certify_stream
+from jaxsmooth._verbs import certify_top_k as certify_top_k
+from jaxsmooth._verbs import certify_values as certify_values
 from jaxsmooth._verbs import check_classifier as check_classifier
 from jaxsmooth._verbs import predict as predict
 from jaxsmooth._verbs import recertify as recertify
@@ -59,12 +69,13 @@ from jaxsmooth.sampling.margin import with_margin as with_margin
 from jaxsmooth.sampling.throughput import measure_throughput as measure_throughput
 
 __all__ = [  # noqa: RUF022 - in the order of a reader
-    "certify", "certify_curve", "certify_adaptive", "certify_stream", "certify_batch", "certify_exact", "predict",
-    "count_votes", "with_margin",
+    "certify", "certify_curve", "certify_adaptive", "certify_top_k", "certify_outputs", "certify_values",
+    "certify_stream", "certify_batch", "certify_exact", "predict", "count_votes", "with_margin",
     "recertify", "certificates", "concatenate",
     "certified_radius", "required_probability", "radius_table",
     "check_classifier", "self_check", "measure_throughput",
-    "Certificates", "Votes", "Reason", "Rule", "ABSTAIN", "frozen_pytree", "static",
+    "Certificates", "TopKCertificates", "OutputCertificates", "ValueCertificates", "AbstractCertificates",
+    "Votes", "Reason", "Rule", "ABSTAIN", "frozen_pytree", "static",
     "noises", "scales", "designs", "bounds", "radii", "ledger", "losses", "objectives", "interop", "datasets",
     "analysis", "diagnostics",
     "__version__",

@@ -81,8 +81,11 @@ class Votes:
 
     def __repr__(self) -> str:
         shape = getattr(self.counts, "shape", None)
-        if shape is None or len(shape) != 2 or (hasattr(self.counts, "aval") and not hasattr(self.counts, "devices")):
+        if shape is None or len(shape) < 2 or (hasattr(self.counts, "aval") and not hasattr(self.counts, "devices")):
             return f"Votes(counts={self.counts!r}, invalid={self.invalid!r})"
+        if len(shape) > 2:
+            counts = "x".join(map(str, shape[1:]))
+            return f"Votes of {shape[0]} images, {counts} counts each, {int(np.asarray(self.invalid).sum())} invalid"
         shown = ", ".join(self._rows())
         more = ", ..." if shape[0] > _SHOWN else ""
         invalid = int(np.asarray(self.invalid).sum())

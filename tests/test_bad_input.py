@@ -31,7 +31,7 @@ ROWS: dict[str, Row] = {area + name: row for area, rows in AREAS.items() for nam
 CASES = [(name, argument) for name, row in ROWS.items() for argument in row.bad]
 
 # Every element of batches is an x and its labels; diagnostics pass fn on as the classifier of count_votes.
-ALSO_NAMED = {"batches": "x|labels", "fn": "classify"}
+ALSO_NAMED = {"batches": "x|labels", "fn": "classify", "predict": "classify"}
 REMEDY = re.compile(
     r"\b(must|needed|use|pass|give|cannot|too small|not possible|no (preset|radius rule))\b", re.IGNORECASE
 )

@@ -17,15 +17,25 @@ MEMBERS = {
 
 # Classes that carry results, or that a function makes: the example is the function's, or the class's named here.
 EXAMPLE_ELSEWHERE = {
+    "AbstractCertificates": "concatenate",
     "Certificates": "certify",
+    "OutputCertificates": "certify_outputs",
+    "TopKCertificates": "certify_top_k",
+    "ValueCertificates": "certify_values",
     "analysis.ClassWiseAccuracy": "analysis.class_wise_accuracy",
     "analysis.CurveEstimate": "analysis.estimate_curve",
     "analysis.LogWarning": "analysis.read_log",
+    "analysis.OutputSummary": "analysis.output_summary",
+    "analysis.Sandwich": "analysis.sandwich",
     "analysis.Summary": "analysis.summary",
+    "analysis.ValueSummary": "analysis.value_summary",
     "Reason": "certify_curve",
+    "designs.AbstractBallot": "designs.Agreement",
     "designs.AbstractDesign": "designs.Fixed",
     "designs.Finished": "designs.Fixed",
     "designs.Setting": "designs.Fixed",
+    "designs.Winner": "designs.Agreement",
+    "diagnostics.Attack": "diagnostics.attack",
     "bounds.AbstractFutility": "bounds.Unreachable",
     "diagnostics.ClasswiseOverSigma": "diagnostics.classwise_over_sigma",
     "diagnostics.ConeRate": "diagnostics.cone_rate_mc",
@@ -79,6 +89,11 @@ recertify(ledger,noise,design,*,labels,x) noises.AbstractNoise.perturb(self,key,
 certify(key,classify,noise,x,*,norm,n0,n,alpha,runner_up,image_ids,batch_size,mesh,ledger,progress)
 certify_curve(key,classify,noise,x,radii,*,labels,norm,n_max,alpha,image_ids,batch_size,mesh,ledger,progress)
 predict(key,classify,noise,x,*,n,alpha)
+certify_top_k(key,classify,noise,x,labels,*,k,n0,n,alpha) radii.top_k_radius(p_lower,sums_upper,sigma)
+certify_outputs(key,classify,noise,x,*,tau,radius,n0,n,alpha,method,mask)
+certify_values(key,predict,noise,x,radius,*,edges,quantile,n,alpha)
+bounds.holm(p,alpha) bounds.k_fwer(p,alpha,k) bounds.quantile_indices(n,q_lower,q_upper,alpha)
+diagnostics.attack(key,classify,noise,certificates,x)
 Votes(counts,invalid) Certificates(label,radius,p_lower,p_upper,samples,votes,noise,norm,alpha)
 objectives.GaussianAugmentation() objectives.Stability(lam) objectives.Consistency(lam,eta,num_samples)
 objectives.SmoothAdv() objectives.MACER() objectives.SmoothMix()
@@ -174,7 +189,9 @@ def test_the_surface_is_the_snapshot():
 def test_promised_names_have_their_parameters(promise):
     """In this order, positional before the star and by keyword after it; others may follow."""
     name, _, wanted = promise.removesuffix(")").partition("(")
-    actual = inspect.signature({**NAMES, **MEMBERS}[name]).parameters
+    cls, _, member = name.rpartition(".")
+    known = {**NAMES, **MEMBERS}
+    actual = inspect.signature(known[name] if name in known else getattr(NAMES[cls], member)).parameters
     positional, _, keywords = wanted.partition("*")
     by_position = [parameter.name for parameter in actual.values() if parameter.kind is not parameter.KEYWORD_ONLY]
     first = [part for part in positional.split(",") if part]

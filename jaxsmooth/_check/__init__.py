@@ -16,6 +16,7 @@ from jaxsmooth._check.values import MOST_DRAWS as MOST_DRAWS
 from jaxsmooth._check.values import SMALLEST_SIGMA as SMALLEST_SIGMA
 from jaxsmooth._check.values import as_array as as_array
 from jaxsmooth._check.values import as_float64 as as_float64
+from jaxsmooth._check.values import boolean as boolean
 from jaxsmooth._check.values import dimension as dimension
 from jaxsmooth._check.values import draws as draws
 from jaxsmooth._check.values import first_draw as first_draw

@@ -74,6 +74,13 @@ def first_draw(first: Any, n: int) -> Any:
     return np.int32(first)
 
 
+def boolean(name: str, value: object) -> bool:
+    """``value`` as a truth value: True or False, not what could pass for one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
 def number(name: str, value: object) -> float:
     """``value`` as a float: one concrete real number, not a text or a truth value."""
     array = as_float64(name, value)

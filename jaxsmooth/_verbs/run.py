@@ -30,6 +30,7 @@ from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_desi
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
 from jaxsmooth.ledger.recording import Recording
 from jaxsmooth.sampling import inputs, placement
+from jaxsmooth.sampling.ballots import WINNER
 from jaxsmooth.sampling.packing import Arrival, Passed, replay, sample_until_decided
 from jaxsmooth.sampling.sampler import Sampler, sampler
 from jaxsmooth.sampling.suspicious import warn_of_invalid
@@ -58,18 +59,32 @@ def run_array(
         raise TypeError("x must be an array (images, *event); for a stream of batches use certify_stream")
     x = _check.images_for(noise, x)
     ids = _check.image_ids(image_ids, len(x))
-    with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh) as sampling:
+    with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
         at_images = frozen(noise, x)
-        bound = design.bind(Setting(noise, at_images, sampling.dim, sampling.classes, labels is not None))
-        memory = _Memory(bound, sampling.classes)
+        bound = design.bind(_setting(sampling, noise, at_images, labels is not None))
+        memory = _Memory(bound, sampling.width, sampling.choices)
         memory.add(len(x), labels, at_images)
         arrivals = map(Arrival, inputs.on_host(x), inputs.on_host(ids).tolist())
         with _recording(ledger, sampling) as recording:
             passed = _sampled(sampling, memory, arrivals, recording)
             for _ in progress_bar(progress, verb, len(x), passed, memory.progress):
                 pass
+        return memory.take(len(x))
+
+
+@deliberate
+def nothing_drawn(
+    design: AbstractDesign, key: Array, classify: Classify, noise: Noise, x: ArrayLike, *, verb: str
+) -> Any:
+    """What a design concludes of images of which no draw is needed."""
+    _check_traced(verb, key, noise, x)
+    x = _check.images_for(noise, x)
+    with sampler(key, classify, noise, x, batch_size=1, mesh=None, ballot=design.ballot) as sampling:
+        at_images = frozen(noise, x)
+        memory = _Memory(design.bind(_setting(sampling, noise, at_images, False)), sampling.width, sampling.choices)
+        memory.add(len(x), None, at_images)
         return memory.take(len(x))
 
 
@@ -95,10 +110,10 @@ def run_stream(
 
     def results() -> Iterator[Any]:
         x = source.peek()
-        with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh) as sampling:
+        with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
             at_images = None if depends_on_input(noise) else noise
-            bound = design.bind(Setting(noise, at_images, sampling.dim, sampling.classes, source.labelled))
-            memory = _Memory(bound, sampling.classes)
+            bound = design.bind(_setting(sampling, noise, at_images, source.labelled))
+            memory = _Memory(bound, sampling.width, sampling.choices)
             with _recording(ledger, sampling) as recording:
                 arrivals = source.arrivals(memory, sampling.classes)
                 for _ in _sampled(sampling, memory, arrivals, recording):
@@ -117,35 +132,42 @@ def run_ledger(
     check_kind(design, noise)
     recorded = ledger if isinstance(ledger, ledgers.Ledger) else ledgers.read(_check.path("ledger", ledger))
     _check_recorded_noise(recorded, noise)
+    _check_recorded_ballot(recorded, design)
     ids = recorded.image_ids
     if labels is not None:
         labels = _check.class_labels(labels, images=len(ids), classes=recorded.classes)
     at_images = frozen(noise, _recorded_images(recorded, x)) if depends_on_input(noise) else noise
     dim = math.prod(recorded.header["event"])
-    bound = design.bind(Setting(noise, at_images, dim, recorded.classes, labels is not None))
-    memory = _Memory(bound, recorded.classes)
+    shape = tuple(recorded.header.get("shape", (recorded.classes,)))
+    bound = design.bind(Setting(noise, at_images, dim, recorded.classes, labels is not None, shape))
+    choices = recorded.width if design.ballot.selecting else 0
+    memory = _Memory(bound, recorded.width, choices)
     memory.add(len(ids), labels, at_images)
     looks, known = bound.looks, []
     for image in ids.tolist():
-        ends = recorded.reach(image)
+        ends = recorded.reach(image, recorded.first)
         at_looks = [ends[end] for end in _until(looks.tolist(), ends)]
         known.append(recorded.rows(at_looks))
     passed, done = replay(np.arange(len(ids)), known, memory.look)
     last = [rows[number - 1] if number else rows.sum(0) for rows, number in zip(known, passed.tolist(), strict=True)]
-    votes = np.array(last, np.int32).reshape(len(ids), recorded.classes + 1)
+    votes = np.array(last, np.int32).reshape(len(ids), recorded.width + 1)
     samples = np.where(passed > 0, looks[passed - 1], 0).astype(np.int64)
-    memory.finish(Passed(np.arange(len(ids)), votes, samples, 0), done)
+    chosen = np.zeros((len(ids), choices), np.int32)
+    for i, image in enumerate(ids.tolist() if choices else []):
+        chosen[i] = recorded.chosen[image].values
+    memory.finish(Passed(np.arange(len(ids)), votes, samples, 0, chosen), done)
     return memory.take(len(ids))
 
 
 class _Memory:
     """What is remembered of the images that have come and have not been concluded, in the order of arrival."""
 
-    def __init__(self, design: AbstractDesign, classes: int) -> None:
+    def __init__(self, design: AbstractDesign, width: int, choices: int) -> None:
         self.design = design
         self._first = 0  # the place of the first image that is remembered
         self._rows = design.init(0)
-        self._votes, self._samples = np.zeros((0, classes + 1), np.int32), np.zeros(0, np.int64)
+        self._votes, self._samples = np.zeros((0, width + 1), np.int32), np.zeros(0, np.int64)
+        self._chosen = np.zeros((0, choices), np.int32)
         self._finished, self._complete = np.zeros(0, bool), np.zeros(0, bool)
         self._labels: np.ndarray | None = None
         self._at_images: Any = None
@@ -155,7 +177,8 @@ class _Memory:
         nothing = len(self._samples) == 0
         longer = lambda old, new: new if nothing else np.concatenate([old, new])
         self._rows = {name: longer(self._rows[name], rows) for name, rows in self.design.init(images).items()}
-        self._votes = np.concatenate([self._votes, np.zeros((images, self._votes.shape[1]), np.int32)])
+        self._votes = longer(self._votes, np.zeros((images, self._votes.shape[1]), np.int32))
+        self._chosen = longer(self._chosen, np.zeros((images, self._chosen.shape[1]), np.int32))
         self._samples = np.concatenate([self._samples, np.zeros(images, np.int64)])
         self._finished = np.concatenate([self._finished, np.zeros(images, bool)])
         self._complete = np.concatenate([self._complete, np.zeros(images, bool)])
@@ -177,7 +200,7 @@ class _Memory:
     def finish(self, passed: Passed, complete: Any = True) -> None:
         """Images have passed their last look."""
         at = passed.images - self._first
-        self._votes[at], self._samples[at] = passed.votes, passed.samples
+        self._votes[at], self._samples[at], self._chosen[at] = passed.votes, passed.samples, passed.chosen
         self._finished[at], self._complete[at] = True, complete
 
     def is_finished(self, images: int) -> bool:
@@ -190,12 +213,13 @@ class _Memory:
 
     def take(self, images: int) -> Any:
         """What is concluded of the first so many images, which are forgotten."""
-        votes = self._votes[:images]
-        warn_of_invalid(votes[:, -1], votes.sum(-1))
+        warn_of_invalid(self._votes[:images, -1], np.maximum(self._samples[:images] - self.design.ballot.selecting, 0))
         result = self._conclude(np.arange(images))
         self._first += images
         self._rows = {name: rows[images:] for name, rows in self._rows.items()}
-        self._votes, self._samples = self._votes[images:], self._samples[images:]
+        self._votes, self._samples, self._chosen = (
+            self._votes[images:], self._samples[images:], self._chosen[images:]
+        )  # fmt: skip
         self._finished, self._complete = self._finished[images:], self._complete[images:]
         self._labels = None if self._labels is None else self._labels[images:]
         if sigma_per_image(self._at_images):
@@ -208,8 +232,9 @@ class _Memory:
         if sigma_per_image(at_images):
             at_images = jax.tree.map(lambda leaf: leaf[at], at_images)
         finished = Finished(
-            at + self._first, Votes(votes[:, :-1], votes[:, -1]), self._samples[at], at_images, self._complete[at]
-        )
+            at + self._first, Votes(votes[:, :-1], votes[:, -1]), self._samples[at], at_images, self._complete[at],
+            self._chosen[at],
+        )  # fmt: skip
         return self.design.conclude({name: rows[at] for name, rows in self._rows.items()}, finished)
 
 
@@ -287,14 +312,22 @@ def _sampled(
         yield passed
 
 
+def _setting(sampling: Sampler, noise: Noise, at_images: Any, labelled: bool) -> Setting:
+    return Setting(noise, at_images, sampling.dim, sampling.classes, labelled, sampling.shape)
+
+
 @contextlib.contextmanager
 def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
     """The ledger of a run, closed at its end."""
     if path is None:
         yield None
         return
+    ballot, counted = sampling.ballot, {}
+    if ballot != WINNER:
+        shape = list(sampling.shape)
+        counted = {"ballot": repr(ballot), "shape": shape, "width": sampling.width, "first": ballot.selecting}
     header = run_header(
-        sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh
+        sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh, counted
     )
     shared = placement.spans_processes(sampling.mesh)
     with contextlib.closing(Recording(_check.path("ledger", path), header, shared=shared)) as recording:
@@ -304,7 +337,10 @@ def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
 def _certified(result: Any) -> int | None:
     """How many images a result says something of, for the progress bar."""
     label = getattr(result, "label", result)
-    return int((label >= 0).sum()) if isinstance(label, np.ndarray) and label.dtype.kind == "i" else None
+    if not isinstance(label, np.ndarray) or label.dtype.kind != "i":
+        return None
+    # Of images with many outputs as many as their certified outputs would fill.
+    return int((label >= 0).reshape(len(label), -1).mean(-1).sum()) if label.size else 0
 
 
 def _until(looks: list[int], known: Any) -> list[int]:
@@ -336,6 +372,14 @@ def _check_recorded_noise(recorded: ledgers.Ledger, noise: Noise) -> None:
         raise ValueError(
             f"noise must be that of the ledger, {recorded.header['noise']}; got {given['noise']}, or one that differs "
             "in its arrays or its program, as this version of JAX traces it"
+        )
+
+
+def _check_recorded_ballot(recorded: ledgers.Ledger, design: AbstractDesign) -> None:
+    of_ledger, asked = recorded.header.get("ballot", repr(WINNER)), repr(design.ballot)
+    if of_ledger != asked:
+        raise ValueError(
+            f"design must count what the ledger holds, {of_ledger}; got {type(design).__name__}, which counts {asked}"
         )
 
 

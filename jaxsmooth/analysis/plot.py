@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates
+from jaxsmooth._certificates import Certificates, TopKCertificates
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import norm_in_words
 from jaxsmooth.analysis.scores import certified_accuracy, scored
@@ -26,7 +26,7 @@ _MARKED = 40
 
 
 def plot_certified_accuracy(
-    certificates: Certificates | Mapping[str, Certificates],
+    certificates: Certificates | TopKCertificates | Mapping[str, Any],
     labels: ArrayLike | Mapping[str, ArrayLike],
     *,
     radii: ArrayLike | None = None,
@@ -105,7 +105,9 @@ def _labels_of(labels: ArrayLike | Mapping[str, ArrayLike], name: str) -> Any:
     return labels[name]
 
 
-def _curve(certificates: Certificates, labels: ArrayLike, radii: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+def _curve(
+    certificates: Certificates | TopKCertificates, labels: ArrayLike, radii: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Increasing radii and the certified accuracy there; for the exact curve down to 0."""
     if radii is not None:
         at = np.unique(_check.nonnegative("radii", radii))

@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates
+from jaxsmooth._certificates import Certificates, TopKCertificates
 from jaxsmooth._types import ABSTAIN, ArrayLike
 
 
-def certified_accuracy(certificates: Certificates, labels: ArrayLike, radii: ArrayLike) -> Any:
+def certified_accuracy(certificates: Certificates | TopKCertificates, labels: ArrayLike, radii: ArrayLike) -> Any:
     r"""The fraction of all images whose label is certified at a radius.
 
     :math:`\mathrm{CA}(r) = \frac1N \#\{i : c_i = y_i,\ R_i \ge r\}`. Abstentions and wrong labels count as
     not certified.
 
     Args:
-        certificates: of N images.
+        certificates: of N images; of top-k certificates, whether the true class stays among the top k.
         labels: the true classes, integers ``(N,)``.
         radii: radii in the units of the certificates, any shape, finite and at least 0. They are compared
             exactly; ``0.1 * 3 > 0.3`` in floating point, so write decimals out.
@@ -45,7 +45,7 @@ def certified_accuracy(certificates: Certificates, labels: ArrayLike, radii: Arr
     return _fraction(certified, len(radius))
 
 
-def average_certified_radius(certificates: Certificates, labels: ArrayLike) -> float:
+def average_certified_radius(certificates: Certificates | TopKCertificates, labels: ArrayLike) -> float:
     r"""The mean certified radius of all images, 0 where the label is wrong or nothing is certified.
 
     :math:`\mathrm{ACR} = \frac1N \sum_i R_i\, 1[c_i = y_i]`, the area under the certified accuracy. It grows
@@ -75,7 +75,7 @@ def average_certified_radius(certificates: Certificates, labels: ArrayLike) -> f
     return float((radius * correct).mean()) if len(radius) else float("nan")
 
 
-def abstention_rate(certificates: Certificates) -> float:
+def abstention_rate(certificates: Certificates | TopKCertificates) -> float:
     """The fraction of images about which nothing is claimed.
 
     Args:
@@ -96,18 +96,36 @@ def abstention_rate(certificates: Certificates) -> float:
         >>> js.analysis.abstention_rate(certificates)
         0.5
     """
-    label, _ = checked_certificates(certificates)
-    return float(_fraction(np.sum(label == ABSTAIN), len(label)))
+    nothing = abstained(certificates)
+    return float(_fraction(np.sum(nothing), len(nothing)))
 
 
-def scored(certificates: Certificates, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """``(radius, correct)``: float64 and bool, one per image; an abstention is never correct."""
-    label, radius = checked_certificates(certificates)
+def scored(certificates: Certificates | TopKCertificates, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """``(radius, correct)``: float64 and bool, one per image; an abstention is never correct.
+
+    Of top-k certificates the answer is right where the true class is one of those that stay among the top k.
+    """
+    label, radius = _of_one_or_more(certificates)
     classes = _check.class_labels(labels, images=len(label), classes=num_classes_of(certificates))
-    return radius, (label == classes) & (label != ABSTAIN)
+    right = (label == classes[:, None]) & (label != ABSTAIN)
+    one = label.shape[1] == 1
+    return radius[:, 0] if one else np.where(right, radius, 0.0).max(-1), right.any(-1)
 
 
-def checked_certificates(certificates: Certificates) -> tuple[np.ndarray, np.ndarray]:
+def abstained(certificates: Certificates | TopKCertificates) -> np.ndarray:
+    """Whether nothing is claimed of an image, bool ``(N,)``."""
+    return (_of_one_or_more(certificates)[0] == ABSTAIN).all(-1)
+
+
+def _of_one_or_more(certificates: Certificates | TopKCertificates) -> tuple[np.ndarray, np.ndarray]:
+    """``(label, radius)`` of ``(N, answers)``: several answers an image only of top-k certificates without labels."""
+    if isinstance(certificates, TopKCertificates) and certificates.label.ndim == 2:
+        return certificates.label, certificates.radius
+    label, radius = checked_certificates(certificates)
+    return label[:, None], radius[:, None]
+
+
+def checked_certificates(certificates: Any) -> tuple[np.ndarray, np.ndarray]:
     """``(label, radius)`` as int64 and float64 ``(N,)``."""
     if not (hasattr(certificates, "label") and hasattr(certificates, "radius")):
         raise TypeError(
@@ -123,7 +141,7 @@ def checked_certificates(certificates: Certificates) -> tuple[np.ndarray, np.nda
     return label.astype(np.int64), radius
 
 
-def num_classes_of(certificates: Certificates) -> int | None:
+def num_classes_of(certificates: Certificates | TopKCertificates) -> int | None:
     """How many classes the classifier has, if the votes are there to tell."""
     return None if certificates.votes is None else int(np.shape(certificates.votes.counts)[-1])
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates
+from jaxsmooth._certificates import Certificates, TopKCertificates
 from jaxsmooth._printed import Printed
-from jaxsmooth._types import ABSTAIN, ArrayLike, Noise
+from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
-from jaxsmooth.analysis.scores import abstention_rate, certified_accuracy, scored
+from jaxsmooth.analysis.scores import abstained, abstention_rate, certified_accuracy, scored
 
 # Above this error probability, and from this number of certified images on, the summary says a word.
 _USUAL_ALPHA, _ENOUGH = 0.1, 4
@@ -77,7 +77,7 @@ class Summary(Printed):
         )
 
 
-def summary(certificates: Certificates, labels: ArrayLike, radii: ArrayLike) -> Summary:
+def summary(certificates: Certificates | TopKCertificates, labels: ArrayLike, radii: ArrayLike) -> Summary:
     """Certified accuracy, average certified radius, abstention and cost of certificates, as one table.
 
     The average certified radius stands next to n and alpha, because it grows with n: two of them compare
@@ -140,7 +140,7 @@ def summary(certificates: Certificates, labels: ArrayLike, radii: ArrayLike) -> 
     )
 
 
-def draws_behind_bounds(certificates: Certificates) -> tuple[int, int] | None:
+def draws_behind_bounds(certificates: Certificates | TopKCertificates) -> tuple[int, int] | None:
     """The least and the most draws that the bound of an image rests on; None without votes."""
     if certificates.votes is None or not len(certificates):
         return None
@@ -148,22 +148,22 @@ def draws_behind_bounds(certificates: Certificates) -> tuple[int, int] | None:
     return int(total.min()), int(total.max())
 
 
-def _suspicious(certificates: Certificates) -> Iterator[str]:
+def _suspicious(certificates: Certificates | TopKCertificates) -> Iterator[str]:
     """What makes certificates look better or worse than the classifier is."""
-    radius, votes = np.asarray(certificates.radius, np.float64), certificates.votes
-    certified = np.asarray(certificates.label) != ABSTAIN
+    votes = certificates.votes
+    certified = ~abstained(certificates)
     if certificates.alpha is not None and certificates.alpha > _USUAL_ALPHA:
         yield (f"alpha = {certificates.alpha:g}: each certificate may be wrong with this probability; 0.001 is usual")
     if votes is not None and (invalid := int(np.sum(votes.invalid))):
         share = invalid / int(np.sum(votes.total))
         yield f"{share:.1%} of the votes are invalid: the scores of these draws were NaN or infinite"
-    if len(radius) and not certified.any():
+    if len(certified) and not certified.any():
         yield "every image abstains: nothing is certified; js.check_classifier may say why"
     stopped_early = certificates.reason is not None and any(certificates.reason)
     if certified.sum() < _ENOUGH or stopped_early:
         return
     if votes is None:
-        agreed = bool(np.ptp(radius[certified]) == 0)
+        agreed = bool(np.ptp(np.asarray(certificates.radius)[certified]) == 0)
     else:
         counts = np.asarray(votes.counts)[certified]
         agreed = bool((counts.max(-1) == np.asarray(votes.total)[certified]).all())

@@ -11,11 +11,11 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._types import ABSTAIN, ArrayLike
+from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import norm_in_words, radius_text, rounded_down, rounded_up
 from jaxsmooth.analysis.paired import paired_difference
 from jaxsmooth.analysis.read_log import read_log, read_log_ids
-from jaxsmooth.analysis.scores import scored
+from jaxsmooth.analysis.scores import abstained, scored
 from jaxsmooth.analysis.summary import draws_behind_bounds
 from jaxsmooth.analysis.table_text import FORMATS, Column
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
@@ -129,7 +129,7 @@ def _run(name: str, value: Any) -> _Run:
     return _Run(
         radius=radius * correct,
         hit=correct,
-        abstained=np.asarray(certificates.label) == ABSTAIN,
+        abstained=abstained(certificates),
         labels=np.asarray(value[1], np.int64),
         ids=ids,
         norm=float(certificates.norm),

@@ -16,7 +16,11 @@ from jaxsmooth.bounds.futility import ConditionalPower as ConditionalPower
 from jaxsmooth.bounds.futility import ConfidentlyBelow as ConfidentlyBelow
 from jaxsmooth.bounds.futility import Unreachable as Unreachable
 from jaxsmooth.bounds.group_sequential import GroupSequential as GroupSequential
+from jaxsmooth.bounds.multiplicity import holm as holm
+from jaxsmooth.bounds.multiplicity import k_fwer as k_fwer
 from jaxsmooth.bounds.optimal_futility import OptimalFutility as OptimalFutility
 from jaxsmooth.bounds.predict_plan import PredictPlan as PredictPlan
 from jaxsmooth.bounds.predict_plan import leader_p_value as leader_p_value
+from jaxsmooth.bounds.quantiles import quantile_indices as quantile_indices
 from jaxsmooth.bounds.runner_up import runner_up_bounds as runner_up_bounds
+from jaxsmooth.bounds.top_k import top_k_bounds as top_k_bounds

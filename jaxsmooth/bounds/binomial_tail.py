@@ -47,7 +47,7 @@ class _Log(NamedTuple):
     error: np.ndarray
 
 
-def tail_at_least(count: np.ndarray, trials: np.ndarray, p: np.ndarray | float) -> np.ndarray:
+def tail_at_least(count: np.ndarray | int, trials: np.ndarray | int, p: np.ndarray | float) -> np.ndarray:
     """P(Bin(trials, p) >= count), never below it; the error is proved above, and about 1e-13 for 1e5 trials.
 
     Args:

@@ -63,10 +63,16 @@ def runner_up_bounds(
     rows = np.arange(len(counts))
     others = counts.astype(np.int64)
     others[rows, top] = -1
+    first, rest = divided(alpha, share)
+    lower = clopper_pearson_lower(counts[rows, top], trials, first)
+    upper = clopper_pearson_upper(others.max(axis=1), trials, rest)
+    return lower, upper
+
+
+def divided(alpha: float, share: float) -> tuple[float, float]:
+    """``alpha`` in two parts, the first of them ``share * alpha``, which are not more than it together."""
     first = alpha * share
     rest = alpha - first
     if alpha - rest < first:  # it was rounded up, and both together would spend more than alpha
         rest = float(np.nextafter(rest, 0))
-    lower = clopper_pearson_lower(counts[rows, top], trials, first)
-    upper = clopper_pearson_upper(others.max(axis=1), trials, rest)
-    return lower, upper
+    return first, rest

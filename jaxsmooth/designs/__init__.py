@@ -7,4 +7,11 @@ from jaxsmooth.designs.base import Setting as Setting
 from jaxsmooth.designs.curve import Curve as Curve
 from jaxsmooth.designs.exact import Exact as Exact
 from jaxsmooth.designs.fixed import Fixed as Fixed
+from jaxsmooth.designs.outputs import Outputs as Outputs
 from jaxsmooth.designs.predict import Predict as Predict
+from jaxsmooth.designs.top_k import TopK as TopK
+from jaxsmooth.designs.values import Values as Values
+from jaxsmooth.sampling.ballots import AbstractBallot as AbstractBallot
+from jaxsmooth.sampling.ballots import Agreement as Agreement
+from jaxsmooth.sampling.ballots import Bins as Bins
+from jaxsmooth.sampling.ballots import Winner as Winner

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from jaxsmooth._types import Noise, Votes
+from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 
 # What is remembered of images between looks: arrays by name, a row an image.
 Rows = dict[str, np.ndarray]
@@ -24,6 +25,7 @@ class Setting:
         dim: coordinates of one image.
         classes: the number of classes.
         labelled: whether images come with labels, which are then tested.
+        shape: the shape of what the classifier returns for one image, ``(classes,)`` or ``(*outputs, classes)``.
     """
 
     noise: Noise
@@ -31,6 +33,7 @@ class Setting:
     dim: int
     classes: int
     labelled: bool
+    shape: tuple[int, ...] = ()
 
 
 class Finished(NamedTuple):
@@ -42,6 +45,7 @@ class Finished(NamedTuple):
         samples: int64 ``(images,)``, the draws made by then.
         at_images: the noise at these images, as radius rules see it.
         complete: bool ``(images,)``, whether the design stopped them; not where a ledger ends before.
+        chosen: int32 ``(images, outputs)``, what votes were counted against, where the ballot chooses it.
     """
 
     images: np.ndarray
@@ -49,6 +53,7 @@ class Finished(NamedTuple):
     samples: np.ndarray
     at_images: Any
     complete: np.ndarray
+    chosen: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +106,11 @@ class AbstractDesign(abc.ABC):
         return False
 
     @property
+    def ballot(self) -> AbstractBallot:
+        """What the scores of a draw count for: the class of the largest one, unless the design says otherwise."""
+        return WINNER
+
+    @property
     @abc.abstractmethod
     def looks(self) -> np.ndarray:
         """int64 ``(looks,)``, increasing: the numbers of draws after which an image is looked at."""
@@ -130,7 +140,7 @@ class AbstractDesign(abc.ABC):
         Args:
             rows: what is remembered of these images.
             look: int64 ``(images,)``, the index of the look that each of them has reached.
-            counts: integers ``(images, classes)``, all votes so far.
+            counts: integers ``(images, classes)``, all votes so far; ``(images, width)`` of another ballot.
             labels: int64 ``(images,)``, or None.
 
         Returns:

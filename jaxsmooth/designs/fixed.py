@@ -75,8 +75,7 @@ class Fixed(AbstractDesign):
     @property
     def checkpoints(self) -> np.ndarray:
         """1, 2 and 5 times the powers of ten after the selection, so that a smaller n can be asked for later."""
-        rounds = np.array([step * 10**power for power in range(2, 10) for step in (1, 2, 5)])
-        return self.n0 + rounds[rounds < self.n]
+        return self.n0 + draws_to_record(self.n)
 
     def init(self, images: int) -> Rows:
         """See ``AbstractDesign.init``."""
@@ -104,6 +103,12 @@ class Fixed(AbstractDesign):
             samples=np.where(complete, finished.samples, 0),
             reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
         )
+
+
+def draws_to_record(n: int) -> np.ndarray:
+    """1, 2 and 5 times the powers of ten, from 100 on, below n."""
+    rounds = np.array([step * 10**power for power in range(2, 10) for step in (1, 2, 5)])
+    return rounds[rounds < n]
 
 
 def certificates(

@@ -4,6 +4,7 @@ Three rooms: ``theory``, closed forms for known regions (no JAX); ``measure``, r
 ``plots``. All of it is also here.
 """
 
+from jaxsmooth.diagnostics.measure import Attack as Attack
 from jaxsmooth.diagnostics.measure import ClasswiseOverSigma as ClasswiseOverSigma
 from jaxsmooth.diagnostics.measure import ConeRate as ConeRate
 from jaxsmooth.diagnostics.measure import InterferenceDistance as InterferenceDistance
@@ -12,6 +13,7 @@ from jaxsmooth.diagnostics.measure import RadiusOverSigma as RadiusOverSigma
 from jaxsmooth.diagnostics.measure import RegionShrinkage as RegionShrinkage
 from jaxsmooth.diagnostics.measure import SeedInterval as SeedInterval
 from jaxsmooth.diagnostics.measure import SigmaGrid as SigmaGrid
+from jaxsmooth.diagnostics.measure import attack as attack
 from jaxsmooth.diagnostics.measure import ball_field as ball_field
 from jaxsmooth.diagnostics.measure import classwise_accuracy as classwise_accuracy
 from jaxsmooth.diagnostics.measure import classwise_certified as classwise_certified

@@ -24,14 +24,19 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._types import Votes
+from jaxsmooth.ledger.packed import Packed
 
 FORMAT = 1
 _FIRST_BYTES = b'{"ledger":1,'
 # ,"check":"<16 hexadecimal digits>"}
 _CHECK_LENGTH = 28
+# Images with more outputs than this have their votes packed.
+_PACKED_FROM = 4096
 
 # Draws and votes, the last of which are the invalid ones: {class: votes}, few classes get any.
 Counts = dict[int, int]
+# Of images with many outputs all of them, packed.
+AnyCounts = Counts | Packed
 
 
 @dataclasses.dataclass
@@ -42,11 +47,13 @@ class Ledger:
         header: the fingerprint of the run, by name.
         pixels: the digest of each image, by its id.
         segments: votes by image id, first draw and one past the last draw; class -1 for invalid ones.
+        chosen: by image id what votes were counted against, where the first draws chose it.
     """
 
     header: dict[str, Any]
     pixels: dict[int, str] = dataclasses.field(default_factory=dict)
-    segments: dict[int, dict[int, dict[int, Counts]]] = dataclasses.field(default_factory=dict)
+    segments: dict[int, dict[int, dict[int, AnyCounts]]] = dataclasses.field(default_factory=dict)
+    chosen: dict[int, Packed] = dataclasses.field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -54,11 +61,21 @@ class Ledger:
         return self.header["classes"]
 
     @property
+    def width(self) -> int:
+        """How many votes an image has, but for the invalid ones: one for each class, unless the run says otherwise."""
+        return self.header.get("width", self.header["classes"])
+
+    @property
+    def first(self) -> int:
+        """The number of the first draw that is counted."""
+        return self.header.get("first", 0)
+
+    @property
     def image_ids(self) -> np.ndarray:
         """int64 ``(images,)``, increasing: the images that have votes."""
         return np.array(sorted(self.segments), np.int64)
 
-    def reach(self, image: int, first: int = 0) -> dict[int, Counts]:
+    def reach(self, image: int, first: int = 0) -> dict[int, AnyCounts]:
         """The votes of the draws from ``first`` up to every end that segments lead to, by that end.
 
         Args:
@@ -69,7 +86,7 @@ class Ledger:
             Votes by class, -1 for invalid ones, for each number that is one past a last draw.
         """
         segments = self.segments.get(image, {})
-        reached: dict[int, Counts] = {first: {}}
+        reached: dict[int, AnyCounts] = {first: {}}
         waiting = [first]
         while waiting:
             start = heapq.heappop(waiting)
@@ -115,20 +132,30 @@ class Ledger:
         known = [(image, counts) for image in self.image_ids if (counts := self.reach(image, first).get(first + n))]
         return np.array([image for image, _ in known], np.int64), self.dense([counts for _, counts in known])
 
-    def rows(self, counts: Sequence[Counts]) -> np.ndarray:
-        """Votes as int32 ``(len(counts), classes + 1)``, the last column being the invalid ones."""
-        votes = np.zeros((len(counts), self.classes + 1), np.int32)
+    def rows(self, counts: Sequence[AnyCounts]) -> np.ndarray:
+        """Votes as int32 ``(len(counts), width + 1)``, the last column being the invalid ones."""
+        votes = np.zeros((len(counts), self.width + 1), np.int32)
         for row, by_class in zip(votes, counts, strict=True):
+            if isinstance(by_class, Packed):
+                row[:] = by_class.values
+                continue
             for label, number in by_class.items():
                 row[label] = number
         return votes
 
-    def dense(self, counts: Sequence[Counts]) -> Votes:
+    def dense(self, counts: Sequence[AnyCounts]) -> Votes:
         """Votes as arrays, a row for each."""
         votes = self.rows(counts)
         return Votes(votes[:, :-1], votes[:, -1])
 
-    def add(self, image: int, pixels: str, first: int, segments: Iterable[tuple[int, Counts]]) -> None:
+    def add(
+        self,
+        image: int,
+        pixels: str,
+        first: int,
+        segments: Iterable[tuple[int, AnyCounts]],
+        chosen: Packed | None = None,
+    ) -> None:
         """Take in a record; refuse one that contradicts another.
 
         Args:
@@ -136,6 +163,7 @@ class Ledger:
             pixels: its digest.
             first: the number of the first draw.
             segments: how many draws, and their votes by class, one after the other.
+            chosen: what the votes were counted against, or None.
 
         Raises:
             ValueError: for another image of this id, or other votes for the same draws.
@@ -145,6 +173,8 @@ class Ledger:
                 f"image {image} is not the one of the ledger: the digest of its pixels is {pixels}, not "
                 f"{self.pixels[image]}. Use the image_ids of the run that wrote it, or another file"
             )
+        if chosen is not None and self.chosen.setdefault(image, chosen) != chosen:
+            raise ValueError(f"the ledger holds votes of image {image} that were counted against different classes")
         known = self.segments.setdefault(image, {})
         for draws, counts in segments:
             if known.setdefault(first, {}).setdefault(first + draws, counts) != counts:
@@ -243,13 +273,14 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
             source.setdefault(image, path)
             for first, by_end in by_first.items():
                 for end, counts in by_end.items():
-                    merged.add(image, part.pixels[image], first, [(end - first, counts)])
+                    merged.add(image, part.pixels[image], first, [(end - first, counts)], part.chosen.get(image))
     with open(into, "xb") as file:
         file.write(_line(merged.header))
         for image in merged.image_ids.tolist():
             for first, by_end in sorted(merged.segments[image].items()):
                 for end, counts in sorted(by_end.items()):
-                    file.write(record_line(image, merged.pixels[image], first, [(end - first, counts)]))
+                    segment = [(end - first, counts)]
+                    file.write(record_line(image, merged.pixels[image], first, segment, merged.chosen.get(image)))
     return merged
 
 
@@ -281,7 +312,9 @@ def parse(content: bytes, path: object) -> Ledger | None:
                     raise ValueError(f"format {value.get('ledger')!r} is not {FORMAT}")
                 ledger = Ledger(value)
             else:
-                ledger.add(value["image"], value["pixels"], value["first"], _segments(value["segments"]))
+                chosen = Packed(value["chosen"]) if "chosen" in value else None
+                segments = _segments(value["segments"], one_each="ballot" not in ledger.header)
+                ledger.add(value["image"], value["pixels"], value["first"], segments, chosen)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"line {number} of ledger {path} is damaged ({error}). Delete the line to sample its image again"
@@ -306,17 +339,24 @@ def header_line(header: Mapping[str, Any]) -> bytes:
     return _line({"ledger": FORMAT, **header})
 
 
-def record_line(image: int, pixels: str, first: int, segments: Sequence[tuple[int, Counts]]) -> bytes:
+def record_line(
+    image: int, pixels: str, first: int, segments: Sequence[tuple[int, AnyCounts]], chosen: Packed | None = None
+) -> bytes:
     """The line of one record."""
     rows = [
-        [draws, counts.get(-1, 0), {str(label): n for label, n in counts.items() if label >= 0}]
+        [draws, counts.text]
+        if isinstance(counts, Packed)
+        else [draws, counts.get(-1, 0), {str(label): n for label, n in counts.items() if label >= 0}]
         for draws, counts in segments
     ]
-    return _line({"image": image, "pixels": pixels, "first": first, "segments": rows})
+    counted_against = {} if chosen is None else {"chosen": chosen.text}
+    return _line({"image": image, "pixels": pixels, "first": first, **counted_against, "segments": rows})
 
 
-def sparse(votes: np.ndarray) -> Counts:
-    """The votes ``(classes + 1,)`` of one image, the last entry being the invalid ones, as a ``Counts``."""
+def sparse(votes: np.ndarray, header: Mapping[str, Any]) -> AnyCounts:
+    """The votes ``(width + 1,)`` of one image of a run, the last entry being the invalid ones, as a ``Counts``."""
+    if "ballot" in header and len(votes) > _PACKED_FROM:
+        return Packed.of(votes)
     counts = {int(label): int(votes[label]) for label in np.flatnonzero(votes[:-1])}
     return counts | ({-1: int(votes[-1])} if votes[-1] else {})
 
@@ -341,15 +381,22 @@ def _checked(line: bytes) -> dict[str, Any]:
     return json.loads(body)
 
 
-def _segments(rows: Any) -> list[tuple[int, Counts]]:
-    segments = []
-    for draws, invalid, votes in rows:
-        counts = {int(label): int(n) for label, n in votes.items()} | ({-1: invalid} if invalid else {})
-        if draws < 1 or sum(counts.values()) != draws or min(counts.values()) < 0:
+def _segments(rows: Any, *, one_each: bool) -> list[tuple[int, AnyCounts]]:
+    """The segments of a record; ``one_each``: every draw has one vote, valid or not."""
+    segments: list[tuple[int, AnyCounts]] = []
+    for draws, *votes in rows:
+        if len(votes) == 1 and not one_each:
+            segments.append((draws, Packed(votes[0])))
+            continue
+        invalid, by_class = votes
+        counts = {int(label): int(n) for label, n in by_class.items()} | ({-1: invalid} if invalid else {})
+        if draws < 1 or (one_each and sum(counts.values()) != draws) or min(counts.values(), default=0) < 0:
             raise ValueError(f"its votes do not sum to {draws} draws")
         segments.append((draws, counts))
     return segments
 
 
-def _added(a: Counts, b: Counts) -> Counts:
+def _added(a: AnyCounts, b: AnyCounts) -> AnyCounts:
+    if isinstance(a, Packed) or isinstance(b, Packed):
+        return a + b if isinstance(a, Packed) and isinstance(b, Packed) else a or b
     return {label: a.get(label, 0) + b.get(label, 0) for label in {**a, **b}}

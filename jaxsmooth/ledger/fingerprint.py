@@ -2,7 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+import types
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -17,12 +18,18 @@ from jaxsmooth.ledger.file import digest
 
 
 def run_header(
-    key_data: Array, classify: Classify, noise: Noise, event: tuple[int, ...], classes: int, mesh: Mesh | None
+    key_data: Array,
+    classify: Classify,
+    noise: Noise,
+    event: tuple[int, ...],
+    classes: int,
+    mesh: Mesh | None,
+    counted: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> dict[str, Any]:
     """Everything that votes depend on, apart from the images: each of these must agree to add votes.
 
     Classifier and noise are known by their arrays and by their programs as JAX traces them; what a Python
-    function called back from a program keeps to itself is not seen.
+    function called back from a program keeps to itself is not seen. ``counted`` says what is counted, if not winners.
     """
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
     program = _traced(lambda classify, x: classify(x), classify, example)
@@ -36,6 +43,7 @@ def run_header(
         "classifier": digest(_text(program), _leaves(classify)),
         "event": list(event),
         "classes": classes,
+        **counted,
     }
 
 

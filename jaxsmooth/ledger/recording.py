@@ -12,8 +12,9 @@ import numpy as np
 
 from jaxsmooth._processes import from_first_process, same_everywhere
 from jaxsmooth.ledger import file
-from jaxsmooth.ledger.file import Counts
+from jaxsmooth.ledger.file import AnyCounts
 from jaxsmooth.ledger.fingerprint import image_digest
+from jaxsmooth.ledger.packed import Packed
 
 try:
     import fcntl
@@ -41,7 +42,8 @@ class _Record:
     first: int
     reached: int
     votes: np.ndarray
-    segments: list[tuple[int, Counts]]
+    segments: list[tuple[int, AnyCounts]]
+    chosen: Packed | None
 
 
 class Recording:
@@ -84,18 +86,26 @@ class Recording:
         return identity
 
     def known_votes(self, identity: Identity) -> dict[int, np.ndarray]:
-        """The votes ``(classes + 1,)`` of the first draws, up to every number of them that is recorded; 0 is."""
-        ends = self.known.reach(identity.image)
+        """The votes ``(width + 1,)`` of the first draws, up to every number of them that is recorded; 0 is."""
+        ends = self.known.reach(identity.image, self.known.first)
         return dict(zip(ends, self.known.rows(list(ends.values())), strict=True))
 
-    def begin(self, slot: int, identity: Identity, reached: int, votes: np.ndarray) -> None:
+    def known_choice(self, identity: Identity) -> np.ndarray | None:
+        """What the votes of an image were counted against; None if that is not recorded, or they were not."""
+        chosen = self.known.chosen.get(identity.image)
+        return None if chosen is None else chosen.values
+
+    def begin(
+        self, slot: int, identity: Identity, reached: int, votes: np.ndarray, chosen: np.ndarray | None = None
+    ) -> None:
         """An image whose first ``reached`` draws are known goes into a slot."""
-        self._records[slot] = _Record(identity, reached, reached, votes.copy(), [])
+        packed = None if chosen is None else Packed.of(chosen)
+        self._records[slot] = _Record(identity, reached, reached, votes.copy(), [], packed)
 
     def end_segment(self, slot: int, reached: int, votes: np.ndarray) -> None:
         """The image in a slot has ``votes`` after ``reached`` draws: remember those since the last end."""
         record = self._records[slot]
-        record.segments.append((reached - record.reached, file.sparse(votes - record.votes)))
+        record.segments.append((reached - record.reached, file.sparse(votes - record.votes, self.known.header)))
         record.reached, record.votes = reached, votes.copy()
 
     def write(self, slots: Sequence[int]) -> None:
@@ -103,7 +113,7 @@ class Recording:
         if not slots:
             return
         records = [self._records.pop(slot) for slot in slots]
-        self._write(b"".join(file.record_line(*r.identity, r.first, r.segments) for r in records))
+        self._write(b"".join(file.record_line(*r.identity, r.first, r.segments, r.chosen) for r in records))
 
     def _content(self) -> tuple[bytes, int]:
         """Open the file; its whole lines, and how many bytes of a torn last one that leaves out."""

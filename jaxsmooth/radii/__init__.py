@@ -26,4 +26,5 @@ from jaxsmooth.radii.semi_elastic_float32 import semi_elastic_radius_float32 as 
 from jaxsmooth.radii.spherical_density import MassError as MassError
 from jaxsmooth.radii.spherical_density import SphericalDensity as SphericalDensity
 from jaxsmooth.radii.table import radius_table as radius_table
+from jaxsmooth.radii.top_k import top_k_radius as top_k_radius
 from jaxsmooth.radii.worst_case import worst_case_mass as worst_case_mass

@@ -37,3 +37,34 @@ def beta_quantile_below(a: float, b: float, probability: np.ndarray) -> np.ndarr
     """A number at which the Beta(a, b) distribution function is at most this, the largest up to rounding."""
     certifies = lambda z: special.betainc(a, b, z) * (1 + 8 * _FORWARD) <= probability
     return inward(special.betaincinv(a, b, probability), certifies)
+
+
+def normal_quantile_below(p: np.ndarray) -> np.ndarray:
+    """The largest z, up to rounding down, with Phi(z) <= p; p in [0, 1]."""
+    p = np.asarray(p, np.float64)
+    tail = 1 - p
+    tail = np.where(1 - tail > p, np.nextafter(tail, 1), tail)
+    return np.where(p >= 0.5, normal_radius(np.minimum(tail, 0.5)), _negative_quantile(np.minimum(p, 0.5)))
+
+
+def normal_quantile_above(p: np.ndarray) -> np.ndarray:
+    """The smallest z, up to rounding up, with Phi(z) >= p; p in [0, 1]."""
+    p = np.asarray(p, np.float64)
+    tail = 1 - p  # exact from 1/2 on
+    far = -_negative_quantile(np.where(p > 0.5, tail, 0.5))
+    return np.where(p > 0.5, far, -normal_radius(np.minimum(p, 0.5)))
+
+
+def _negative_quantile(p: np.ndarray) -> np.ndarray:
+    """z <= 0 with Phi(z) <= p, the largest up to rounding; p in [0, 1/2]."""
+    z = np.minimum(special.ndtri(p), 0.0)
+    step = 2.0**-52 * (1 + np.abs(z))
+    good = np.zeros(np.shape(z), bool)
+    for _ in range(40):
+        far = special.ndtr(z) * (1 + _FORWARD * (1 + np.minimum(np.abs(z), 40.0) ** 2)) <= p
+        near = special.erf(-z / np.sqrt(2)) / 2 * (1 - _FORWARD) >= 0.5 - p
+        good = np.where(p > 0.25, near, far) | np.isinf(z)
+        if good.all():
+            return z
+        z, step = np.where(good, z, z - step), 2 * step
+    return np.where(good, z, -np.inf)

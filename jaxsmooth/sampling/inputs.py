@@ -9,6 +9,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.interop.bare_models import in_evaluation_mode
+from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.kernel import call
 
 
@@ -35,6 +36,11 @@ def on_host(values: Any) -> Any:
 
 def check_classifier(classify: Classify, x: Array | np.ndarray) -> int:
     """The number of classes, from shapes alone."""
+    return output_shape(classify, x, WINNER)[0]
+
+
+def output_shape(classify: Classify, x: Array | np.ndarray, ballot: AbstractBallot) -> tuple[int, ...]:
+    """The shape of what is returned for one event, which the ballot can count."""
     batch = 2
     scores = jax.eval_shape(call, classify, jax.ShapeDtypeStruct((batch, *x.shape[1:]), jnp.float32))
     shape, dtype = getattr(scores, "shape", None), getattr(scores, "dtype", None)
@@ -43,13 +49,7 @@ def check_classifier(classify: Classify, x: Array | np.ndarray) -> int:
             f"classify must return one array of scores (batch, classes); got {type(scores).__name__}. "
             "If it also returns a state, drop it"
         )
-    if len(shape) != 2 or shape[0] != batch:
-        raise ValueError(
-            f"classify must map (batch, *event) to (batch, classes); for a batch of shape {(batch, *x.shape[1:])} "
-            f"it returned {shape}"
-        )
-    if shape[1] < 2:
-        raise ValueError(f"classify must score at least 2 classes; got {shape[1]}. For one logit z return [-z, z]")
+    ballot.check(shape, x.shape[1:])
     if jnp.issubdtype(dtype, jnp.complexfloating):
         raise TypeError(f"classify must return real scores; got dtype {dtype}")
-    return shape[1]
+    return shape[1:]

@@ -14,6 +14,7 @@ from jaxsmooth._program import jit
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Classify, Noise, Votes, noise_of, seen_each
 from jaxsmooth.interop.failures import noted
+from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 
 
 @frozen_pytree
@@ -26,12 +27,14 @@ class Slots:
             cannot be put on the devices of other processes.
         noise: the noise at every image, leaves ``(slots,)`` but for those that all share.
         event: the shape of an image; static.
+        reference: int32 ``(slots, outputs)``, what draws are counted against; None if they are counted as they are.
     """
 
     x: Array
     keys: Array
     noise: Noise
     event: tuple[int, ...] = static()
+    reference: Any = None
 
 
 @frozen_pytree
@@ -120,7 +123,7 @@ def call(classify: Classify, batch: Array) -> Array:
         return classify(batch)
 
 
-@functools.partial(jax.jit, static_argnames=("program", "batch_size", "mesh", "axes"))
+@functools.partial(jax.jit, static_argnames=("program", "batch_size", "ballot", "mesh", "axes"))
 def count(
     classify: Classify,
     slots: Slots,
@@ -128,6 +131,7 @@ def count(
     *,
     program: Hashable,
     batch_size: int,
+    ballot: AbstractBallot = WINNER,
     mesh: Mesh | None = None,
     axes: tuple[str, ...] = (),
 ) -> Votes:
@@ -139,6 +143,7 @@ def count(
         pairs: which draws; on a mesh its leaves have a leading axis, one entry for each device.
         program: ``program_of`` the classifier and the noise.
         batch_size: pairs in a batch of one device.
+        ballot: what the scores of a draw count for.
         mesh: the mesh, with automatic axes, or None.
         axes: the axes of the mesh that the devices' entries are spread over.
 
@@ -148,11 +153,11 @@ def count(
     """
     del program
     if mesh is None:
-        return _count_pairs(classify, slots, pairs, batch_size)
+        return _count_pairs(classify, slots, pairs, batch_size, ballot)
 
     def on_each(classify: Classify, slots: Slots, pairs: Listed | Span) -> Votes:
         mine = jax.tree.map(lambda leaf: leaf[0], pairs)
-        return jax.tree.map(lambda leaf: leaf[None], _count_pairs(classify, slots, mine, batch_size))
+        return jax.tree.map(lambda leaf: leaf[None], _count_pairs(classify, slots, mine, batch_size, ballot))
 
     everywhere, apart = PartitionSpec(), PartitionSpec(axes)
     # The user's network may hold loops that know nothing of varying axes, hence check_vma=False.
@@ -162,7 +167,7 @@ def count(
     )(classify, slots, pairs)  # fmt: skip
 
 
-@functools.partial(jax.jit, static_argnames=("program", "batch_size", "mesh", "axes"))
+@functools.partial(jax.jit, static_argnames=("program", "batch_size", "ballot", "mesh", "axes"))
 def count_images(
     key_data: Array,
     classify: Classify,
@@ -173,54 +178,50 @@ def count_images(
     *,
     program: Hashable,
     batch_size: int,
+    ballot: AbstractBallot = WINNER,
     mesh: Mesh | None = None,
     axes: tuple[str, ...] = (),
 ) -> Votes:
     """``count`` for images that are not in slots yet: as in ``make_slots`` and ``count``."""
     slots = make_slots(key_data, noise, x, image_ids)
-    return count(classify, slots, pairs, program=program, batch_size=batch_size, mesh=mesh, axes=axes)
+    return count(classify, slots, pairs, program=program, batch_size=batch_size, ballot=ballot, mesh=mesh, axes=axes)
 
 
-def _count_pairs(classify: Classify, slots: Slots, pairs: Listed | Span, batch_size: int) -> Votes:
+def _count_pairs(
+    classify: Classify, slots: Slots, pairs: Listed | Span, batch_size: int, ballot: AbstractBallot
+) -> Votes:
     number = slots.keys.shape[0]
 
     def step(i: Array, carry: tuple[Array, Any]) -> tuple[Array, Any]:
         counts, state = carry
         slot, draw, state = pairs.batch_of(i, state, batch_size, number)
-        return _count_batch(counts, classify, slots, slot, draw), state
+        return _count_batch(counts, classify, slots, slot, draw, ballot), state
 
     batch = jax.ShapeDtypeStruct((batch_size, *slots.event), jnp.float32)
-    classes = jax.eval_shape(call, classify, batch).shape[1]
-    start = (jnp.zeros((number, classes + 1), jnp.int32), pairs.start)
+    width = ballot.width(jax.eval_shape(call, classify, batch).shape[1:])
+    start = (jnp.zeros((number, width + 1), jnp.int32), pairs.start)
     start = jax.tree.map(lambda leaf: _like_inputs(leaf, classify, slots, pairs), start)
     counts, _ = jax.lax.fori_loop(0, pairs.trips, step, start)
     return Votes(counts[:, :-1], counts[:, -1])
 
 
-def _count_batch(counts: Array, classify: Classify, slots: Slots, slot: Array, draw: Array) -> Array:
-    """Add the votes of one batch of pairs to ``(slots, classes + 1)``, the last column for nobody."""
+def _count_batch(
+    counts: Array, classify: Classify, slots: Slots, slot: Array, draw: Array, ballot: AbstractBallot
+) -> Array:
+    """Add the votes of one batch of pairs to ``(slots, width + 1)``, the last column for nobody."""
     source = jnp.minimum(slot, slots.keys.shape[0] - 1)
     keys = jax.random.wrap_key_data(fold_in(slots.keys[source], draw), impl="threefry2x32")
     noises = noise_of(slots.noise, source)
     x = slots.x[source].reshape(-1, *slots.event)
     noisy = seen_each(noises, keys, draw, x)
     scores = call(classify, noisy)
-    return counts.at[slot, _winner(scores)].add(1, mode="drop")
+    return ballot.count(counts, scores, slot, draw, slots.reference)
 
 
 def fold_in(key_data: Array, data: Array) -> Array:
     """``jax.random.fold_in`` of the data of Threefry keys ``(n, 2)``, written out: compiled in half the time."""
     counter = (jnp.zeros(data.shape, jnp.uint32), data.astype(jnp.uint32))
     return jnp.stack(_keys.threefry((key_data[:, 0], key_data[:, 1]), counter), -1)
-
-
-def _winner(scores: Array) -> Array:
-    """The class of the largest score; one past the last class for a row that has no such class.
-
-    A score of -inf loses and one of +inf wins. NaN, +inf twice and -inf everywhere decide nothing.
-    """
-    decides = ~jnp.isnan(scores).any(-1) & ~jnp.isneginf(scores).all(-1) & (jnp.isposinf(scores).sum(-1) <= 1)
-    return jnp.where(decides, jnp.argmax(scores, -1), scores.shape[1])
 
 
 def _like_inputs(value: Array, *inputs: Any) -> Array:

@@ -6,6 +6,7 @@ count.
 """
 
 import collections
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +24,15 @@ from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
 from jaxsmooth.sampling.placement import on_mesh, within
 from jaxsmooth.sampling.sampler import Sampler
 from jaxsmooth.sampling.schedule import Schedule, Step
+from jaxsmooth.sampling.selection import Selection
 
 _BATCHES_PER_STEP = 32
 _STEPS_IN_FLIGHT = 2
 _SLOT_BYTES = 2**27
 # Counts that travel to the host with every step, at most.
 _COUNTS = 2**20
+# Images with more counts than this are few at a time.
+_WIDE = 2**18
 _USUAL_FIRST_LOOK = 16
 _IMAGES_PER_FILL = 64
 
@@ -56,12 +60,14 @@ class Passed(NamedTuple):
         votes: int32 ``(images, classes + 1)``, the last column being the invalid ones.
         samples: their draws.
         drawn: draws that were made in this run, not read from a ledger.
+        chosen: int32 ``(images, outputs)``, what votes were counted against; no outputs if nothing was.
     """
 
     images: np.ndarray
     votes: np.ndarray
     samples: np.ndarray
     drawn: int
+    chosen: np.ndarray
 
 
 def sample_until_decided(
@@ -137,10 +143,11 @@ class _Pack:
     ) -> None:
         self.sampler, self.looks, self.look, self.recording = sampler, looks, look, recording
         self.pairs = _BATCHES_PER_STEP * sampler.batch_size * sampler.devices
-        number = _slots(self.pairs, sampler.dim, sampler.classes)
+        number = _slots(self.pairs, sampler.dim, sampler.width * max(sampler.ballot.selecting, 1))
         self.schedule = Schedule.empty(number, looks, checkpoints)
         self.slots: Slots | None = None
-        self.votes = np.zeros((number, sampler.classes + 1), np.int64)
+        self.selection = Selection(sampler, number)
+        self.votes = np.zeros((number, sampler.width + 1), np.int64)
         self.arrived = self.unreported = 0
 
     def place(self, arrivals: Iterator[Arrival]) -> Iterator[Passed]:
@@ -153,20 +160,27 @@ class _Pack:
             self.arrived += len(new)
             identities = [] if self.recording is None else [self.recording.identify(*arrival) for arrival in new]
             reached, votes, done = self._recalled(images, identities)
+            known = [None] * len(new) if self.recording is None else list(map(self.recording.known_choice, identities))
             if done.any():
-                yield Passed(images[done], votes[done].astype(np.int32), reached[done], 0)
+                chosen = np.array([known[i] for i in np.flatnonzero(done)] if self.selection.draws else [], np.int32)
+                chosen = chosen.reshape(int(done.sum()), -1)
+                yield Passed(images[done], votes[done].astype(np.int32), reached[done], 0, chosen)
             going = np.flatnonzero(~done)
             slots = free[: len(going)]
             self._fill(slots, [new[i] for i in going])
+            if len(going):
+                given = (slots, [known[i] for i in going], self._arranged, self.pairs)
+                self.slots = self.selection.choose(self._images, *given)
             self.schedule.place(slots, images[going], reached[going])
             self.votes[slots] = votes[going]
             if self.recording is not None:
                 for slot, i in zip(slots.tolist(), going.tolist(), strict=True):
-                    self.recording.begin(slot, identities[i], int(reached[i]), votes[i])
+                    chosen = self.selection.chosen[slot] if self.selection.draws else None
+                    self.recording.begin(slot, identities[i], int(reached[i]), votes[i], chosen)
 
     def _recalled(self, images: np.ndarray, identities: list[Identity]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the ledger knows of arriving images: draws, their votes, and whether they decide."""
-        reached = np.zeros(len(images), np.int64)
+        reached = np.full(len(images), self.selection.draws, np.int64)
         votes = np.zeros((len(images), self.votes.shape[1]), np.int64)
         done = np.zeros(len(images), bool)
         if self.recording is not None:
@@ -197,27 +211,35 @@ class _Pack:
                 empty = jax.tree.map(functools.partial(_zeros, number), made, is_leaf=is_shared)
                 self.slots = on_mesh(empty, sampler.mesh)
             with within(sampler.mesh):
-                self.slots = _replace(self.slots, target, *arguments)
+                self.slots = _replace(dataclasses.replace(self._images, reference=None), target, *arguments)
 
     def start(self, step: Step) -> Votes:
         """Start a step on the device; the counts are not waited for."""
+        return self.sampler.count_listed(self._images, self._arranged(step.slot, step.draw))
+
+    @property
+    def _images(self) -> Slots:
+        """The images on the device."""
+        assert self.slots is not None
+        return self.slots
+
+    def _arranged(self, slots: np.ndarray, draws: np.ndarray) -> Listed:
+        """The pairs of a step, at most ``self.pairs`` of them, as the kernel takes them."""
         size, devices = self.sampler.batch_size, self.sampler.devices
-        number = len(step.slot)
+        number = len(slots)
         slot, draw = np.full(self.pairs, len(self.schedule.image), np.int32), np.zeros(self.pairs, np.int32)
-        slot[:number], draw[:number] = step.slot, step.draw
+        slot[:number], draw[:number] = slots, draws
         # Batch by batch over the devices, so that a step that is not full is short on all of them.
         arrange = lambda pairs: pairs.reshape(-1, devices, size).swapaxes(0, 1)
         trips = np.full(devices, -(-number // (size * devices)), np.int32)
         pairs = Listed(arrange(slot), arrange(draw), trips)
-        if self.sampler.mesh is None:
-            pairs = Listed(pairs.slot[0], pairs.draw[0], trips[0])
-        assert self.slots is not None
-        return self.sampler.count_listed(self.slots, pairs)
+        return pairs if self.sampler.mesh is not None else Listed(pairs.slot[0], pairs.draw[0], trips[0])
 
     def collect(self, votes: Votes, drawn: np.ndarray) -> Passed:
         """Add the counts of a step; decide the images that reached a look and free those that are done."""
         fetched = self.sampler.fetch(votes)
-        self.votes += np.column_stack([fetched.counts, fetched.invalid])
+        self.votes[:, :-1] += fetched.counts
+        self.votes[:, -1] += fetched.invalid
         self.unreported += int(drawn.sum())
         ended, looked = self.schedule.receive(drawn)
         ready = ended[looked]
@@ -229,8 +251,9 @@ class _Pack:
                 self.recording.end_segment(slot, int(self.schedule.received[slot]), self.votes[slot])
             self.recording.write(finished.tolist())
         passed = Passed(
-            image[done], self.votes[finished].astype(np.int32), self.schedule.received[finished], self.unreported
-        )
+            image[done], self.votes[finished].astype(np.int32), self.schedule.received[finished], self.unreported,
+            self.selection.chosen[finished],
+        )  # fmt: skip
         if len(finished):
             self.unreported = 0
         self.schedule.go_on(np.setdiff1d(ended, finished))
@@ -238,13 +261,14 @@ class _Pack:
         return passed
 
 
-def _slots(pairs: int, dim: int, classes: int) -> int:
+def _slots(pairs: int, dim: int, width: int) -> int:
     """How many images are on the device at once: enough to fill every step in flight at their first looks.
 
     Neither the number of images nor the looks enter, so that all runs of a classifier share a program.
     """
     enough = _STEPS_IN_FLIGHT * -(-pairs // _USUAL_FIRST_LOOK)
-    return min(enough, max(_SLOT_BYTES // (4 * dim), 16), max(_COUNTS // classes, 16), 4096)
+    least = 16 if width <= _WIDE else 2
+    return min(enough, max(_SLOT_BYTES // (4 * dim), least), max(_COUNTS // width, least), 4096)
 
 
 def _zeros(slots: int, leaf: Any) -> Any:

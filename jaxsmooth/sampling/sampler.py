@@ -17,6 +17,7 @@ from jaxsmooth._program import program_of
 from jaxsmooth._types import Array, Classify, Noise, Votes
 from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling import batching, inputs, kernel, placement
+from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.fetch import fetch
 from jaxsmooth.sampling.suspicious import warn_of_suspicious
 
@@ -32,7 +33,8 @@ class Sampler:
         classify: the classifier, a pytree.
         noise: the noise, with float32 leaves.
         event: the shape of an image.
-        classes: number of classes.
+        shape: the shape of what the classifier returns for one image, ``(classes,)``.
+        ballot: what the scores of a draw count for.
         batch_size: pairs in a batch of one device.
         mesh: the mesh, with automatic axes, or None for one device.
         axes: the axes of the mesh that draws are spread over.
@@ -44,7 +46,8 @@ class Sampler:
     classify: Classify
     noise: Noise
     event: tuple[int, ...]
-    classes: int
+    shape: tuple[int, ...]
+    ballot: AbstractBallot
     batch_size: int
     mesh: Mesh | None
     axes: tuple[str, ...]
@@ -55,6 +58,21 @@ class Sampler:
     def dim(self) -> int:
         """Coordinates of one image."""
         return math.prod(self.event)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes: the last axis of what the classifier returns."""
+        return self.shape[-1] if self.shape else 1
+
+    @property
+    def width(self) -> int:
+        """How many votes an image has, but for the last one."""
+        return self.ballot.width(self.shape)
+
+    @property
+    def choices(self) -> int:
+        """How many classes the first draws choose for an image; none where votes are counted as they are."""
+        return self.width if self.ballot.selecting else 0
 
     @property
     def devices(self) -> int:
@@ -76,14 +94,18 @@ class Sampler:
         with placement.within(self.mesh):
             return self.watch.start(kernel.count_images, *arguments, **self._options)
 
-    def count_listed(self, slots: kernel.Slots, pairs: kernel.Listed) -> Votes:
+    def count_listed(self, slots: kernel.Slots, pairs: kernel.Listed, ballot: AbstractBallot | None = None) -> Votes:
         """Start counting listed pairs; on a mesh the votes of each device, see ``fetch``."""
+        options = {**self._options, "ballot": self.ballot if ballot is None else ballot}
         with placement.within(self.mesh):
-            return self.watch.start(kernel.count, self.classify, slots, pairs, **self._options)
+            return self.watch.start(kernel.count, self.classify, slots, pairs, **options)
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"program": self.program, "batch_size": self.batch_size, "mesh": self.mesh, "axes": self.axes}
+        return {
+            "program": self.program, "batch_size": self.batch_size, "ballot": self.ballot, "mesh": self.mesh,
+            "axes": self.axes,
+        }  # fmt: skip
 
     def fetch(self, votes: Votes) -> Votes:
         """What was counted, on the host; raises what the classifier raised."""
@@ -92,7 +114,15 @@ class Sampler:
 
 @contextlib.contextmanager
 def sampler(
-    key: Any, classify: Any, noise: Any, x: Any, *, batch_size: int | None, mesh: Mesh | None, most: int | None = None
+    key: Any,
+    classify: Any,
+    noise: Any,
+    x: Any,
+    *,
+    batch_size: int | None,
+    mesh: Mesh | None,
+    most: int | None = None,
+    ballot: AbstractBallot = WINNER,
 ) -> Iterator[Sampler]:
     """Check what is to be sampled.
 
@@ -106,11 +136,12 @@ def sampler(
         batch_size: pairs in a batch, or None.
         mesh: the mesh, or None.
         most: pairs that there are in all, if no other run is to share the program.
+        ballot: what the scores of a draw count for.
     """
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh must be a jax.sharding.Mesh (jax.make_mesh); got {type(mesh).__name__}")
     with placement.within(None if mesh is None else placement.automatic(mesh)):
-        yield _checked(key, classify, noise, x, batch_size, mesh, most)
+        yield _checked(key, classify, noise, x, batch_size, mesh, most, ballot)
 
 
 @functools.cache
@@ -120,7 +151,14 @@ def _say_once_how_to_use_cores(cores: int) -> None:
 
 
 def _checked(
-    key: Any, classify: Any, noise: Any, x: Any, batch_size: Any, mesh: Mesh | None, most: int | None
+    key: Any,
+    classify: Any,
+    noise: Any,
+    x: Any,
+    batch_size: Any,
+    mesh: Mesh | None,
+    most: int | None,
+    ballot: AbstractBallot,
 ) -> Sampler:
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
@@ -135,11 +173,11 @@ def _checked(
     key_data: Any = jax.random.key_data(key)
     if mesh is not None and not _check.is_traced(key_data):
         key_data = np.asarray(key_data)
-    classes = inputs.check_classifier(classify, x)
+    shape = inputs.output_shape(classify, x, ballot)
     warn_of_suspicious(classify, noise, x)
     if mesh is None:
         _say_once_how_to_use_cores(placement.idle_cores())
     if batch_size is None:
         batch_size = batching.pick_batch_size(classify, x, mesh, most)
     program = program_of((classify, noise))
-    return Sampler(key_data, classify, noise, x.shape[1:], classes, batch_size, mesh, axes, program)
+    return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, program)

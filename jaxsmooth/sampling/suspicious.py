@@ -53,7 +53,7 @@ def warn_of_suspicious(classify: Classify, noise: Any, x: Any) -> None:
     if _check.is_traced(classify, noise, x) or jax.process_count() > 1:
         return
     if found := invisible_noise(noise, x):
-        _warn(f"{found}. {REMEDY_FOR_UNITS}")
+        warn(f"{found}. {REMEDY_FOR_UNITS}")
     event = x.shape[1:]
     leaves, structure = jax.tree.flatten(classify)
     shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
@@ -71,7 +71,7 @@ def warn_of_invalid(invalid: Any, total: Any) -> None:
     """Warn if no draw of any image had scores that are numbers, so that nothing can be certified."""
     invalid, total = np.asarray(invalid), np.asarray(total)
     if total.size and total.sum() and (invalid == total).all():
-        _warn(
+        warn(
             f"all {int(total.sum())} draws had scores that are NaN or infinite, which vote for nobody, so that every "
             "image abstains. Look for NaN among the weights; js.check_classifier says more"
         )
@@ -123,7 +123,7 @@ def _compare_batches(classify: Classify, noise: Any, x: Any) -> None:
     again = scores_of(classify, rows)
     limit = tolerance(classify, x.shape[1:])
     if change_of_scores(first, again) > limit:
-        return _warn(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
+        return warn(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
     # The rows of the first half, backwards and at the end.
     moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]))[half:][::-1]
     change = change_of_scores(first[:half], moved)
@@ -145,7 +145,7 @@ def _noisy_rows(noise: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
     return images + sigma * delta[0], images[::-1] + 3 * sigma * delta[1]
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     """Warn at the line of the user that called the library."""
     frames, frame = [], sys._getframe(0)
     while frame is not None:

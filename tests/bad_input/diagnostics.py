@@ -5,6 +5,9 @@ import numpy as np
 import jaxsmooth as js
 from tests.bad_input.values import (
     AT_LEAST_0,
+    BAD_SAMPLING,
+    CERTIFICATES,
+    CERTIFIED,
     CLASSIFIERS,
     FUNCTION,
     GRID,
@@ -17,9 +20,11 @@ from tests.bad_input.values import (
     LABELS,
     MESH,
     NAN,
+    NORM,
     OPTIONAL_INTEGER,
     PLACES,
     POSITIVE,
+    SAMPLING,
     SHARE,
     Row,
     X,
@@ -48,6 +53,22 @@ NOT_RIGHT = (None, 3, [0.5, 1.0], "ab", True, [True], [True] * 3, [[True], [True
 GAP = D.noise_augmentation_gap(GRID)
 CELL = {"R": POSITIVE, "sigma": POSITIVE, "d": DIM}
 DIAGNOSTICS = {
+    "attack": Row(
+        D.attack,
+        {**SAMPLING, "certificates": CERTIFICATES, "steps": 1, "draws": 2, "tries": 1, "n": 200, "alpha": 0.1},
+        {
+            **BAD_SAMPLING,
+            **PLACES,
+            "certificates": (*CERTIFIED, CERTIFICATES[:1]),
+            "norm": (*NORM, 1),
+            "steps": INTEGER,
+            "draws": INTEGER,
+            "tries": INTEGER,
+            "n": (*INTEGER, 50, HUGE),
+            "alpha": SHARE,
+            "clip": ((1.0, 0.0), 3, "box", (0.0,)),
+        },
+    ),
     "ball_prob": Row(D.ball_prob, {"rho": 0.0, "R": 1.0, "sigma": 0.5, "d": 3}, {"rho": AT_LEAST_0, **CELL}),
     "ball_smoothed_radius": Row(D.ball_smoothed_radius, {"R": 1.0, "sigma": 0.5, "d": 3}, {**CELL, "threshold": LEVEL}),
     "ball_vanishing_sigma": Row(

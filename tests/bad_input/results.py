@@ -1,5 +1,7 @@
 """Analysis, data sets and other libraries."""
 
+import dataclasses
+
 import flax.linen
 import matplotlib.figure
 import numpy as np
@@ -26,6 +28,13 @@ from tests.bad_input.values import (
     classify,
 )
 
+_half = np.full(2, 0.5)
+ATTACK = js.diagnostics.Attack(_half, X, LABELS, LABELS, _half, LABELS)
+_one = np.ones(1)
+MAPS = js.OutputCertificates(
+    LABELS[None, [0, 1, 0, 1]], LABELS[None, [0, 1, 0, 1]], np.full((1, 4), 9), _one, 0.5 * _one, _one, 0 * _one, n=10
+)
+NUMBERS = js.ValueCertificates(0.5 * _one, 0 * _one, _one, _one, radius=0.1, edges=(0.0, 1.0))
 SCORED = {"certificates": CERTIFICATES, "labels": LABELS}
 SHARE_OR_NONE = tuple(value for value in SHARE if value is not None)
 BAD_SCORED = {"certificates": CERTIFIED, "labels": (*LABEL, None)}
@@ -41,6 +50,36 @@ ANALYSIS = {
         {**BAD_SCORED, "radius": (*AT_LEAST_0, [0.1, 0.2]), "num_classes": (*OPTIONAL_INTEGER, 1), "alpha": SHARE},
     ),
     "summary": Row(js.analysis.summary, {**SCORED, "radii": [0.1]}, {**BAD_SCORED, "radii": RADII}),
+    "sandwich": Row(
+        js.analysis.sandwich,
+        {"certificates": CERTIFICATES, "attack": ATTACK, "labels": LABELS},
+        {
+            "certificates": CERTIFIED,
+            "attack": (None, 3, "attack", ATTACK[:1], dataclasses.replace(ATTACK, norm=1.0)),
+            "labels": LABEL,
+            "radii": [bad for bad in RADII if bad is not None],
+        },
+    ),
+    "output_summary": Row(
+        js.analysis.output_summary,
+        {"certificates": MAPS, "labels": [[0, 1, 0, 1]]},
+        {
+            "certificates": CERTIFIED,
+            "labels": (None, [0, 1, 0, 1], [[0.0, 1.0, 0.0, 1.0]], [[0, 1, -1, 0]], "ab"),
+            "ignore_label": (2.5, "10", True),
+            "classes": (1, 2.5, "10", True),
+        },
+    ),
+    "value_summary": Row(
+        js.analysis.value_summary,
+        {"certificates": NUMBERS, "targets": [0.5]},
+        {"certificates": CERTIFIED, "targets": ([0.5, 0.5], "a", ["a"], [[0.5]])},
+    ),
+    "summary_table": Row(
+        js.analysis.summary_table,
+        {"runs": {"a": js.analysis.value_summary(NUMBERS)}},
+        {"runs": (None, 3, {}, {"a": 3}), "format": ("html", None, 3)},
+    ),
     "estimate_curve": Row(
         js.analysis.estimate_curve,
         {"votes": js.Votes(np.array([[9, 1]]), np.array([0])), "labels": [0], "noise": GAUSSIAN, "radii": [0.1]},

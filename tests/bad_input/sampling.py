@@ -18,6 +18,7 @@ from tests.bad_input.values import (
     LABEL,
     LABELS,
     MESH,
+    NAN,
     NEW,
     NOISES,
     NORM,
@@ -33,11 +34,36 @@ from tests.bad_input.values import (
     VOTES,
     Row,
     X,
+    average,
     classify,
     consume,
+    signs,
+    three_classes,
 )
 
 HALVES = np.array([[0.0, 0.5, 1.0, 0.25], [0.5, 0.5, 0.0, 1.0]], np.float32)
+FLAG = (None, 1, "yes", 0.5)
+TOP_K = {"share": SHARE, "subsets": ("some", None, 1), "joint": FLAG}
+OUTPUTS = {
+    "tau": (0.4, 1, NAN, "0.6", True),
+    "n": (*INTEGER, HUGE),
+    "n0": (*INTEGER, HUGE),
+    "alpha": SHARE,
+    "method": ("hochberg", None, 1),
+    "k": (*INTEGER, 2),
+    "family": ("batch", None, 1),
+    "mask": (1.0, "mask", [1, 0], np.ones(4), True),
+    "norm": NORM,
+}
+VALUES = {
+    "radius": (*AT_LEAST_0, [], [[0.1]], [0.1, -1]),
+    "edges": (None, 3, "ab", [], [1.0, 1.0], [1.0, 0.0], [NAN], [[0.0, 1.0]]),
+    "quantile": SHARE,
+    "n": (*INTEGER, HUGE),
+    "alpha": SHARE,
+    "simultaneous": FLAG,
+    "norm": NORM,
+}
 DESIGNS = {
     "Fixed": Row(
         js.designs.Fixed,
@@ -61,6 +87,13 @@ DESIGNS = {
         {"n_max": 200, "alpha": 0.01, "n0": 5},
         {"n_max": (*INTEGER, HUGE), "n0": (*INTEGER, HUGE), "alpha": SHARE, "norm": NORM},
     ),
+    "TopK": Row(
+        js.designs.TopK,
+        {"k": 2, "n": 50, "n0": 5, "alpha": 0.01},
+        {"k": INTEGER, "n": (*INTEGER, HUGE), "n0": (*INTEGER, HUGE), "alpha": SHARE, "norm": NORM, **TOP_K},
+    ),
+    "Outputs": Row(js.designs.Outputs, {"tau": 0.6, "n": 60, "alpha": 0.01}, OUTPUTS),
+    "Values": Row(js.designs.Values, {"radius": 0.1, "edges": [0.0, 1.0], "n": 60, "alpha": 0.01}, VALUES),
     "Predict": Row(js.designs.Predict, {"n": 20, "alpha": 0.01}, {"n": (*INTEGER, 5, HUGE), "alpha": SHARE}),
 }
 VERBS = {
@@ -105,6 +138,51 @@ VERBS = {
         js.certify_adaptive,
         {**SAMPLING, "n_max": 200, "alpha": 0.01, "n0": 5},
         {**RUN, "n_max": (*INTEGER, 5, HUGE), "n0": (*INTEGER, HUGE), "alpha": SHARE, "norm": NORM, "labels": LABEL},
+    ),
+    "certify_top_k": Row(
+        js.certify_top_k,
+        {**SAMPLING, "classify": three_classes, "labels": LABELS, "k": 2, "n": 50, "alpha": 0.01},
+        {
+            **RUN,
+            "noise": (*NOISES, js.noises.Laplace(0.5)),
+            "labels": LABEL,
+            "k": (*INTEGER, 3, 9),
+            "n": (*INTEGER, 3, HUGE),
+            "n0": (*INTEGER, HUGE),
+            "alpha": SHARE,
+            "norm": NORM,
+            **TOP_K,
+        },
+    ),
+    "certify_outputs": Row(
+        js.certify_outputs,
+        {**SAMPLING, "classify": signs, "tau": 0.6, "n": 60, "alpha": 0.01},
+        {
+            **RUN,
+            **OUTPUTS,
+            "classify": (*CLASSIFIERS, lambda x: signs(x)[..., :1], classify),
+            "n": (*INTEGER, 5, HUGE),
+            "mask": (*OUTPUTS["mask"], np.ones((3, 4), bool)[:, :3], np.ones(3, bool)),
+        },
+    ),
+    "certify_values": Row(
+        js.certify_values,
+        {
+            "key": KEY,
+            "predict": average,
+            "noise": GAUSSIAN,
+            "x": X,
+            "radius": 0.1,
+            "edges": [0.0],
+            "n": 60,
+            "alpha": 0.01,
+        },
+        {
+            **{name: bad for name, bad in RUN.items() if name != "classify"},
+            **VALUES,
+            "predict": (None, 3, "model", lambda x: x[:, :, None], lambda x: (x, x), lambda x: x.astype(complex)[:, 0]),
+            "noise": (*NOISES, js.noises.Laplace(0.5)),
+        },
     ),
     "predict": Row(js.predict, {**SAMPLING, "n": 20, "alpha": 0.01}, {**RUN, "n": (*INTEGER, 5, HUGE), "alpha": SHARE}),
     "certify_batch": Row(

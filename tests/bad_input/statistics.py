@@ -37,6 +37,15 @@ RADIUS_RULES = {
         {**NOISE_AT, "n": 20, "alpha": 0.01},
         {**BAD_NOISE_AT, "n": (*INTEGER, 5, HUGE), "alpha": SHARE},
     ),
+    "top_k_radius": Row(
+        js.radii.top_k_radius,
+        {"p_lower": [0.5, 0.6], "sums_upper": [[0.1, 0.2], [0.1, 0.3]], "sigma": 0.5},
+        {
+            "p_lower": (*PROBABILITY, 0.5, [0.5, 1.5]),
+            "sums_upper": (0.1, [0.1, 0.2], [[0.1, 2.0], [0.1, 0.2]], "ab", None),
+            "sigma": POSITIVE,
+        },
+    ),
     "sampling_cap": Row(
         js.radii.sampling_cap, {**NOISE_AT, "n": 20, "alpha": 0.01}, {**BAD_NOISE_AT, "n": INTEGER, "alpha": SHARE}
     ),
@@ -135,6 +144,30 @@ BOUNDS = {
         js.bounds.leader_p_value,
         {"leader": 9, "second": 3},
         {"leader": (-1, 2.5, "9", None, True), "second": (-1, 2.5, "9", None, True, 11)},
+    ),
+    "top_k_bounds": Row(
+        js.bounds.top_k_bounds,
+        {"counts": [[6, 2, 1]], "label": [0], "trials": 10, "alpha": 0.01, "k": 2},
+        {
+            "counts": ([6, 2], [[0.5, 1, 2]], [[60, 2, 1]], [[-1, 2, 3]], "ab"),
+            "label": ([0, 1], [9], [-1], [0.5], "a", None, 0),
+            "trials": (0, 2.5, "10", None, True),
+            **A,
+            "k": (*INTEGER, 3, 4),
+            "share": SHARE,
+            "subsets": ("some", None, 1),
+        },
+    ),
+    "holm": Row(js.bounds.holm, {"p": [0.1, 0.2], "alpha": 0.05}, {"p": (*PROBABILITY, [0.1, 2.0], 0.5), **A}),
+    "k_fwer": Row(
+        js.bounds.k_fwer,
+        {"p": [0.1, 0.2], "alpha": 0.05, "k": 2},
+        {"p": (*PROBABILITY, [0.1, 2.0], 0.5), **A, "k": INTEGER},
+    ),
+    "quantile_indices": Row(
+        js.bounds.quantile_indices,
+        {"n": 20, "q_lower": 0.4, "q_upper": 0.6, "alpha": 0.05},
+        {"n": (0, 2.5, "10", None, True), "q_lower": PROBABILITY, "q_upper": PROBABILITY, **A},
     ),
     "runner_up_bounds": Row(
         js.bounds.runner_up_bounds,

@@ -41,6 +41,20 @@ GRID = js.diagnostics.SigmaGrid(
     np.arange(8) % 2,
 )
 
+
+def three_classes(batch):
+    return jnp.stack([batch.sum(-1), -batch.sum(-1), 0 * batch[:, 0]], -1)
+
+
+def signs(batch):
+    """Every coordinate is an output of two classes."""
+    return jnp.stack([-batch, batch], -1)
+
+
+def average(batch):
+    return batch.mean(-1)
+
+
 # Bad values by kind.
 INTEGER = (0, -1, 2.5, "10", True, None, NAN, np.array([3, 4]))
 OPTIONAL_INTEGER = tuple(value for value in INTEGER if value is not None)

@@ -1,5 +1,7 @@
 """Measurements of models and data sets: votes over sigma, regions along rays, classes, distances, trainings."""
 
+from jaxsmooth.diagnostics.measure.attack import Attack as Attack
+from jaxsmooth.diagnostics.measure.attack import attack as attack
 from jaxsmooth.diagnostics.measure.ball_fields import ball_field as ball_field
 from jaxsmooth.diagnostics.measure.ball_fields import grid_risk as grid_risk
 from jaxsmooth.diagnostics.measure.classwise import ClasswiseOverSigma as ClasswiseOverSigma

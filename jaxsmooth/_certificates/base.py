@@ -1,11 +1,11 @@
-"""Certificates: what was proved about each image, as a sequence, a table and a file."""
+"""What every kind of certificates is: a sequence of images, a table and a file."""
 
 import dataclasses
 import enum
 import html
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from jaxsmooth._printed import in_words
 from jaxsmooth._types import Votes, checked_index
 
 _SHOWN = 3
+_Kind = TypeVar("_Kind", bound="AbstractCertificates")
 
 
 class Reason(enum.StrEnum):
@@ -49,56 +50,42 @@ class Rule(str):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Certificates:
-    """What was proved about each image; NumPy arrays of shape ``(images,)`` on the host, a sequence of images.
+class AbstractCertificates:
+    """What was proved about each image, of one kind: the manners that all kinds share.
 
-    Attributes:
-        label: int32, the certified class, or ``ABSTAIN`` (-1).
-        radius: float64, the certified radius in the units of ``x``; 0 where nothing is certified.
-        p_lower: float64, lower confidence bound of the probability of the class that was tested.
-        p_upper: float64, upper confidence bound of the probability of every other class.
-        samples: int64, draws spent on the image, selection included.
-        votes: the ``Votes`` (NumPy) behind the bounds.
-        noise: the noise that was used.
-        norm: 1, 2 or ``np.inf``.
-        alpha: the probability, per image, with which the certificate may be wrong.
-        rule: the radius rule behind each radius, one ``Rule`` per image; empty where the radius is 0.
-        reason: why an image got no more votes, in words, one string per image.
+    A kind is a dataclass, frozen and with ``eq=False, repr=False``. Its fields are arrays with a row for every image,
+    or None, except those that ``shared`` names, which are settings of all of them.
     """
 
-    label: np.ndarray
-    radius: np.ndarray
-    p_lower: np.ndarray
-    p_upper: np.ndarray
-    samples: np.ndarray
-    votes: Votes | None = None
-    noise: Any = None
-    norm: float = 2
-    alpha: float | None = None
-    rule: np.ndarray | None = None
-    reason: np.ndarray | None = None
+    shared: ClassVar[tuple[str, ...]] = ("noise", "norm", "alpha")
 
     def __post_init__(self) -> None:
-        if self.rule is not None and not all(type(rule) is Rule for rule in self.rule):
+        rule = getattr(self, "rule", None)
+        if rule is not None and not all(type(entry) is Rule for entry in rule.flat):
             # The None keeps NumPy from making fixed-width texts of them.
-            object.__setattr__(self, "rule", np.array([*map(Rule, self.rule), None], object)[:-1])
+            rules = np.array([*map(Rule, rule.flat), None], object)[:-1]
+            object.__setattr__(self, "rule", rules.reshape(rule.shape))
+
+    @classmethod
+    def _per_image(cls) -> list[str]:
+        return [field.name for field in dataclasses.fields(cls) if field.name not in cls.shared]
 
     def __len__(self) -> int:
-        return len(self.label)
+        return len(getattr(self, self._per_image()[0]))
 
-    def __getitem__(self, images: Any) -> "Certificates":
+    def __getitem__(self, images: Any) -> Self:
         """The certificates of some of the images (a slice, a mask or an index array), or of one."""
         if isinstance(images, int | np.integer):
             at = checked_index(images, len(self))
             images = slice(at, at + 1)
         pick = lambda column: None if column is None else column[images]
-        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in _PER_IMAGE})
+        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in self._per_image()})
 
-    def __iter__(self) -> Iterator["Certificates"]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[image] for image in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Certificates):
+        if type(other) is not type(self):
             return NotImplemented
         return all(_same(getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self))
 
@@ -107,22 +94,24 @@ class Certificates:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """A structured array with the columns of ``to_dict``."""
         columns = self.to_dict()
-        rows = np.empty(len(self), [(name, column.dtype) for name, column in columns.items()])
+        length = len(next(iter(columns.values())))
+        rows = np.empty(length, [(name, column.dtype) for name, column in columns.items()])
         for name, column in columns.items():
             rows[name] = column
         return rows if dtype is None else rows.astype(dtype)
 
     def to_dict(self) -> dict[str, np.ndarray]:
-        """The columns by name, each ``(images,)``: what ``pandas.DataFrame`` takes.
+        """The columns by name, each with one axis: what ``pandas.DataFrame`` takes.
 
         Returns:
-            ``label``, ``radius``, ``p_lower``, ``p_upper``, ``samples``; ``invalid``, ``rule`` and ``reason`` where
-            they are known.
+            A column for each field that is known and has one number an image; of ``votes`` what is ``invalid``.
         """
-        columns = {name: getattr(self, name) for name in ("label", "radius", "p_lower", "p_upper", "samples")}
-        if self.votes is not None:
-            columns["invalid"] = np.asarray(self.votes.invalid)
-        return columns | {name: value for name in ("rule", "reason") if (value := getattr(self, name)) is not None}
+        columns = {name: getattr(self, name) for name in self._per_image()}
+        votes = columns.get("votes")
+        columns = {"invalid" if name == "votes" else name: value for name, value in columns.items()}
+        if votes is not None:
+            columns["invalid"] = np.asarray(votes.invalid)
+        return {name: value for name, value in columns.items() if value is not None and np.ndim(value) == 1}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a NumPy archive, votes and noise included, without loss.
@@ -144,30 +133,32 @@ class Certificates:
         """
         _storage.save(path, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> "Certificates":
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote.
 
         Args:
             path: the file.
 
         Returns:
-            Equal ``Certificates``.
+            Equal certificates.
 
         Raises:
             FileNotFoundError: if there is no such file.
             ValueError: if it holds something else, or a noise of a class that is not imported.
         """
         values = _storage.load(path)
-        if not isinstance(values, dict) or set(values) != {field.name for field in dataclasses.fields(Certificates)}:
+        if not isinstance(values, dict) or set(values) != {field.name for field in dataclasses.fields(cls)}:
             raise ValueError(
-                f"path must be a file written by Certificates.save; {os.fspath(path)!r} holds something else"
+                f"path must be a file written by {cls.__name__}.save; {os.fspath(path)!r} holds something else"
             )
-        return Certificates(**values)
+        return cls(**values)
 
     def __repr__(self) -> str:
-        rows = [" ".join(f"{text:>{width}}" for text, width in zip(row, _WIDTHS, strict=True)) for row in self._rows()]
-        return "\n".join([self._summary(), *("  " + row for row in rows), *self._more()])
+        rows = self._rows()
+        widths = [max(5, *(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+        lines = [" ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True)) for row in rows]
+        return "\n".join([self._summary(), *("  " + line for line in lines), *self._more()])
 
     def _repr_html_(self) -> str:
         head, *body = ["".join(f"<td>{html.escape(text)}</td>" for text in row) for row in self._rows()]
@@ -177,37 +168,43 @@ class Certificates:
         return f"<p>{html.escape(self._summary())}</p><table><tr>{head}</tr>{rows}</table>{more}"
 
     def _summary(self) -> str:
-        certified = self.label >= 0
-        average = f", average radius {np.mean(self.radius):.3f}" if len(self) else ""
-        settings = [f"norm {self.norm:g}"]
-        settings += [] if self.alpha is None else [f"alpha {self.alpha:g}"]
-        settings += [] if self.noise is None else [in_words(self.noise)]
-        return f"Certificates of {len(self)} images: {certified.sum()} certified{average}; {', '.join(settings)}"
+        """The first line: what it is, how much is certified, under which settings."""
+        return f"{type(self).__name__} of {len(self)} images{self._certified()}; {', '.join(self._settings())}"
+
+    def _certified(self) -> str:
+        """What the first line says of the images."""
+        return ""
+
+    def _settings(self) -> list[str]:
+        """The settings in words."""
+        names = [name for name in self.shared if name != "noise"]
+        words = [f"{name} {_short(getattr(self, name))}" for name in names if getattr(self, name) is not None]
+        noise = getattr(self, "noise", None)
+        return words if noise is None else [*words, in_words(noise)]
 
     def _rows(self) -> list[tuple[str, ...]]:
-        shown = range(min(len(self), _SHOWN))
-        down = lambda value: f"{np.floor(value * 1e4) / 1e4:.4f}"
-        row = lambda i: (
-            str(i), str(self.label[i]), down(self.radius[i]), down(self.p_lower[i]), str(self.samples[i])
-        )  # fmt: skip
-        return [("image", "label", "radius", "p_lower", "samples"), *(row(i) for i in shown)]
+        """The head and the first rows of the table."""
+        columns = {name: column[:_SHOWN] for name, column in self[:_SHOWN].to_dict().items() if name != "rule"}
+        rows = zip(*columns.values(), strict=True)
+        return [tuple(columns), *(tuple(map(_short, row)) for row in rows)]
 
     def _more(self) -> list[str]:
         return [f"  ... {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
 
 
-_PER_IMAGE = ("label", "radius", "p_lower", "p_upper", "samples", "votes", "rule", "reason")
-_WIDTHS = (5, 5, 8, 8, 8)
+def rounded_down(value: Any) -> str:
+    """A bound in four digits, never above it."""
+    return f"{np.floor(value * 1e4) / 1e4:.4f}"
 
 
-def concatenate(certificates: Sequence[Certificates]) -> Certificates:
+def concatenate(certificates: Sequence[_Kind]) -> _Kind:
     """The certificates of several sets of images as one.
 
     Args:
-        certificates: at least one, of one noise, norm and alpha.
+        certificates: at least one, all of one kind, noise, norm and alpha.
 
     Returns:
-        ``Certificates`` of all images, in order.
+        Certificates of that kind, of all images, in order.
 
     Raises:
         ValueError: if there is none, or they were made under different noises, norms or alphas.
@@ -226,17 +223,19 @@ def concatenate(certificates: Sequence[Certificates]) -> Certificates:
     parts = list(certificates)
     if not parts:
         raise ValueError("certificates must hold at least one Certificates; got none")
+    first = parts[0]
     for i, part in enumerate(parts):
-        if not isinstance(part, Certificates):
-            raise TypeError(f"certificates[{i}] must be Certificates; got {type(part).__name__}")
-        for name in ("noise", "norm", "alpha"):
-            if not _same(getattr(part, name), getattr(parts[0], name)):
+        if not isinstance(part, AbstractCertificates) or type(part) is not type(first):
+            kind = type(first).__name__ if isinstance(first, AbstractCertificates) else "Certificates"
+            raise TypeError(f"certificates[{i}] must be {kind}; got {type(part).__name__}")
+        for name in first.shared:
+            if not _same(getattr(part, name), getattr(first, name)):
                 raise ValueError(
                     f"certificates must be of one {name}; certificates[{i}] has {getattr(part, name)!r}, the first "
-                    f"{getattr(parts[0], name)!r}. Keep them apart, or certify again"
+                    f"{getattr(first, name)!r}. Keep them apart, or certify again"
                 )
-    together = {name: _joined([getattr(part, name) for part in parts]) for name in _PER_IMAGE}
-    return dataclasses.replace(parts[0], **together)
+    together = {name: _joined([getattr(part, name) for part in parts]) for name in first._per_image()}
+    return dataclasses.replace(first, **together)
 
 
 def _joined(columns: list[Any]) -> Any:
@@ -247,6 +246,10 @@ def _joined(columns: list[Any]) -> Any:
         host = lambda values: np.concatenate([np.asarray(value) for value in values])
         return Votes(host([votes.counts for votes in columns]), host([votes.invalid for votes in columns]))
     return np.concatenate(columns)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def _same(a: Any, b: Any) -> bool:

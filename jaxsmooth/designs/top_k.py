@@ -1,0 +1,172 @@
+"""TopK: classes that stay among the k most probable."""
+
+import dataclasses
+import itertools
+from typing import Any, Self
+
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._certificates import Reason, TopKCertificates
+from jaxsmooth._types import ABSTAIN
+from jaxsmooth.bounds.top_k import Subsets, check_fewer_than_classes, checked_subsets, top_k_bounds
+from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, votes_since
+from jaxsmooth.designs.fixed import draws_to_record
+from jaxsmooth.noises.gaussian import Gaussian
+from jaxsmooth.radii import explain_radius, top_k_radius
+
+RULE = "jia_2020: Jia et al. 2020, Theorem 1, sums over the k largest others"
+
+
+@dataclasses.dataclass(frozen=True)
+class TopK(AbstractDesign):
+    r"""``n`` votes prove that classes stay among the k most probable: the design of ``certify_top_k``.
+
+    Args:
+        k: how many classes the answer has.
+        n0: votes that select the classes where there are no labels.
+        n: votes that bound the probabilities.
+        alpha: the probability, per class that is certified, that the certificate is wrong.
+        norm: 1, 2 or ``np.inf``: the norm of the radius.
+        share: the part of alpha that the bound of the class itself spends; see ``bounds.top_k_bounds``.
+        subsets: ``"ends"`` or ``"all"``: which sums of other classes are bounded.
+        joint: whether the k classes of an image share alpha, where there are no labels.
+
+    Raises:
+        ValueError: for values out of range.
+        TypeError: for arguments of the wrong kind.
+
+    References:
+        Jia, Cao, Wang and Gong, "Certified robustness for top-k predictions against adversarial perturbations via
+        randomized smoothing", 2020; the bounds: ours, see ``bounds.top_k_bounds``.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> js.designs.TopK(k=3, n=1000).n
+        1000
+    """
+
+    k: int = 5
+    n0: int = 100
+    n: int = 10_000
+    alpha: float = 1e-3
+    norm: float = 2
+    share: float = 0.9
+    subsets: Subsets = "ends"
+    joint: bool = False
+
+    def __post_init__(self) -> None:
+        n0 = _check.draws("n0", self.n0)
+        _check.keep(
+            self,
+            k=_check.integer("k", self.k, at_least=1),
+            n0=n0,
+            n=_check.draws("n", self.n, first=n0),
+            alpha=_check.probability("alpha", self.alpha),
+            norm=_check.norm(self.norm),
+            share=_check.probability("share", self.share),
+            subsets=checked_subsets(self.subsets),
+            joint=_check.boolean("joint", self.joint),
+        )
+
+    def bind(self, setting: Setting) -> Self:
+        """See ``AbstractDesign.bind``."""
+        if not isinstance(setting.noise, Gaussian):
+            raise TypeError(
+                "noise must be jaxsmooth.noises.Gaussian, under which the growth of a sum of probabilities is known; "
+                f"got {type(setting.noise).__name__}"
+            )
+        check_fewer_than_classes(self.k, setting.classes)
+        bound = super().bind(setting)
+        if not bound._largest(self.n):
+            needed = next(n for n in itertools.count(self.n + 1) if bound._largest(n))
+            raise ValueError(
+                f"n = {self.n} votes can never certify a top {self.k} at alpha = {self.alpha:g}, not even unanimous "
+                f"ones; use n >= {needed}"
+            )
+        return bound
+
+    def _largest(self, n: int) -> float:
+        """The radius of unanimous votes."""
+        counts = np.zeros((1, self.run.classes), np.int64)
+        counts[0, 0] = n
+        return float(self._radius(counts, np.zeros(1, np.int64), n)[2][0])
+
+    @property
+    def _selecting(self) -> int:
+        """Draws that select the classes: none where labels are tested."""
+        return 0 if self.run.labelled else self.n0
+
+    @property
+    def looks(self) -> np.ndarray:
+        """See ``AbstractDesign.looks``; the first one selects classes, unless labels are tested."""
+        return np.array([self._selecting, self._selecting + self.n][not self._selecting :])
+
+    @property
+    def checkpoints(self) -> np.ndarray:
+        """As those of ``Fixed``."""
+        return self._selecting + draws_to_record(self.n)
+
+    def init(self, images: int) -> Rows:
+        """See ``AbstractDesign.init``."""
+        width = () if self.run.labelled else (self.k,)
+        return {
+            "selection": np.zeros((images, self.run.classes), np.int32),
+            "tested": np.zeros((images, *width), np.int64),
+        }
+
+    def look(
+        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
+    ) -> tuple[Rows, np.ndarray]:
+        """See ``AbstractDesign.look``."""
+        if labels is not None:
+            return {"selection": rows["selection"], "tested": labels}, np.ones(len(look), bool)
+        selecting = look == 0
+        most_voted = np.argsort(-counts, axis=-1, kind="stable")[:, : self.k]
+        return {
+            "selection": np.where(selecting[:, None], counts, rows["selection"]),
+            "tested": np.where(selecting[:, None], most_voted, rows["tested"]),
+        }, ~selecting
+
+    def conclude(self, rows: Rows, finished: Finished) -> TopKCertificates:
+        """See ``AbstractDesign.conclude``."""
+        complete, tested = finished.complete, rows["tested"]
+        selection = np.where(complete[:, None], rows["selection"], 0)
+        votes = votes_since(finished, selection, self._selecting)
+        columns = tested[:, None] if tested.ndim == 1 else tested
+        found = [self._radius(votes.counts, column, self.n) for column in columns.T]
+        p_lower, sums_upper, radius, rule = (
+            np.stack(part, 1) if tested.ndim == 2 else part[0] for part in zip(*found, strict=True)
+        )
+        known = complete.reshape(-1, *(1,) * (tested.ndim - 1))
+        return TopKCertificates(
+            label=np.where(radius > 0, tested, ABSTAIN).astype(np.int32),
+            radius=radius,
+            p_lower=p_lower,
+            sums_upper=np.where(known[..., None], sums_upper, 1.0),
+            samples=np.where(complete, finished.samples, 0),
+            votes=votes,
+            noise=self.run.noise,
+            norm=self.norm,
+            alpha=self.alpha,
+            k=self.k,
+            joint=self.joint and tested.ndim == 2,
+            rule=rule,
+            reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
+        )
+
+    def _radius(self, counts: np.ndarray, label: np.ndarray, n: int) -> tuple[Any, ...]:
+        """``(p_lower, sums_upper, radius, rule)`` of one class an image."""
+        alpha = self.alpha / self.k if self.joint and not self.run.labelled else self.alpha
+        p_lower, sums = top_k_bounds(counts, label, n, alpha, k=self.k, share=self.share, subsets=self.subsets)
+        noise, dim = self.run.noise, self.run.dim
+        # For t = 1 the rule of a runner-up.
+        radius, rule = explain_radius(
+            noise, p_lower, norm=self.norm, dim=dim, p_upper=np.minimum(sums[:, 0], 1 - p_lower)
+        )
+        sigma = _check.sampled_sigma("noise.sigma", noise.sigma)
+        together = top_k_radius(p_lower, sums, sigma) / (np.sqrt(dim) if np.isinf(self.norm) else 1.0)
+        together = together * (1 - 2.0**-50)
+        # Where both are the root of t = 1 that of the runner-up is as large.
+        larger = together > radius * (1 + 1e-9)
+        return p_lower, sums, np.where(larger, together, radius), np.where(larger, np.array(RULE, object), rule)

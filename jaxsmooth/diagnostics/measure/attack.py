@@ -1,0 +1,242 @@
+"""attack: points at which the smoothed classifier no longer gives the certified answer."""
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxsmooth import _check
+from jaxsmooth._certificates import AbstractCertificates
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, sigma_per_image
+from jaxsmooth.analysis.scores import checked_certificates
+from jaxsmooth.bounds.binomial_tail import tail_at_least
+from jaxsmooth.diagnostics.measure.attack_search import Search, votes_at
+from jaxsmooth.sampling import inputs
+
+# Distances at which a change is confirmed, relative to the one at which cheap votes change.
+_CONFIRMED_AT = (1.02, 1.05, 1.1, 1.2)
+_BISECTIONS = 8
+_GROWTH = 1.5
+_FEWEST = 100
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Attack(AbstractCertificates):
+    """Upper bounds of the true radius; arrays ``(images,)``, a sequence of images.
+
+    Attributes:
+        upper: float64, the distance of a point at which the smoothed classifier does not give the certified answer;
+            inf where none was found, nan where nothing was certified.
+        point: float32 ``(images, *event)``, that point; x itself where there is none.
+        other: int32, a class more probable there than the certified one; -1 where there is none.
+        label: int32, the certified answer.
+        certified: float64, the certified radius.
+        samples: int64, votes spent on the image.
+        norm: the norm of the distances.
+        alpha: the probability, per image, that the answer has not changed at the point.
+    """
+
+    shared: ClassVar[tuple[str, ...]] = ("norm", "alpha")
+
+    upper: np.ndarray
+    point: np.ndarray
+    other: np.ndarray
+    label: np.ndarray
+    certified: np.ndarray
+    samples: np.ndarray
+    norm: float = 2
+    alpha: float = 1e-3
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """``upper / certified``: 1 where the certificate cannot be improved, below 1 where something is wrong."""
+        with np.errstate(divide="ignore"):
+            return self.upper / self.certified
+
+    def _certified(self) -> str:
+        found = np.isfinite(self.upper)
+        median = f", median upper / certified {np.median(self.ratio[found]):.2f}" if found.any() else ""
+        return f": {found.sum()} of {(self.label >= 0).sum()} certified answers changed{median}"
+
+
+def attack(
+    key: Array,
+    classify: Classify,
+    noise: Noise,
+    certificates: Any,
+    x: ArrayLike,
+    *,
+    norm: float = 2,
+    steps: int = 20,
+    draws: int = 64,
+    tries: int = 6,
+    n: int = 10_000,
+    alpha: float = 1e-3,
+    surrogate: Classify | None = None,
+    clip: tuple[float, float] | None = None,
+    image_ids: ArrayLike | None = None,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+) -> Attack:
+    r"""Find, for every certified image, a nearby point at which the smoothed classifier answers something else.
+
+    With probability at least ``1 - alpha``, per image, the certified class A is not the answer at ``point``, at
+    distance ``upper``: certified radius <= true radius <= upper. Certified radii above ``upper`` on more images than
+    chance explains (``analysis.sandwich``) mean that something is wrong: units, the scale of the noise, normalisation,
+    a radius rule, the classifier itself.
+
+    *Search.* At a distance, first the certified one, then 1.5 times as much up to ``tries`` times, projected
+    gradients ascend :math:`\log \max_{b \ne A} P_b - \log P_A`, where P is the mean of the softmax of the scores over
+    ``draws`` fresh noisy copies; the mean is inside the logarithm. *Test.* A tenth of ``n`` votes at the point choose
+    a class b, the others decide: b beats A if :math:`P(\mathrm{Bin}(c_A + c_b, 1/2) \ge c_b)` is small. *Shorten.*
+    Along the line to a point that passed, bisection by cheap votes, without a claim; then the test again at 1.02,
+    1.05, 1.1 and 1.2 times that distance. All tests are of fresh draws at points fixed before, and share alpha.
+
+    Args:
+        key: a JAX random key; it may be that of the certificates, none of whose draws is used.
+        classify: the classifier, differentiable unless ``surrogate`` is given.
+        noise: the noise it is smoothed with in truth.
+        certificates: ``Certificates``, one class an image.
+        x: the images that were certified, ``(images, *event)``.
+        norm: 1, 2 or ``np.inf``, the norm of the certificates.
+        steps: gradient steps at a distance.
+        draws: noisy copies of a point in one step.
+        tries: distances.
+        n: votes of a test.
+        alpha: the probability, per image, that the claim at its point is wrong.
+        surrogate: another classifier, for the gradients alone.
+        clip: least and largest value of a coordinate of the point; none by default.
+        image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
+        batch_size: see ``count_votes``; it cannot change the votes.
+        mesh: a ``jax.sharding.Mesh`` to spread votes over; see ``count_votes``.
+
+    Returns:
+        ``Attack``.
+
+    Raises:
+        ValueError: for values out of range, shapes that do not fit, another norm than that of the certificates, or
+            too few votes for any test to pass.
+        TypeError: for arguments of the wrong kind, and for certificates with an infinite radius.
+
+    References:
+        Salman et al., "Provably robust deep learning via adversarially trained smoothed classifiers", 2019 (the
+        loss); the confirmed distance: ours, above.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxsmooth as js
+        >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        >>> x, noise = jnp.array([[0.5, 0.5], [-0.2, -0.4]]), js.noises.Gaussian(0.5)
+        >>> made = js.certify(jax.random.key(0), classify, noise, x, n=10_000)
+        >>> found = js.diagnostics.attack(jax.random.key(1), classify, noise, made, x)
+        >>> bool((made.radius < found.upper).all()), bool((found.ratio < 1.2).all())
+        (True, True)
+    """
+    label, radius = checked_certificates(certificates)
+    x = np.asarray(inputs.on_host(_check.image_batch(x)))
+    ids = inputs.on_host(_check.image_ids(image_ids, len(x)))
+    if len(label) != len(x):
+        raise ValueError(f"x must hold the images of the certificates, {len(label)} of them; got {len(x)}")
+    norm, n, alpha = _check.norm(norm), _check.draws("n", n), _check.probability("alpha", alpha)
+    if norm != certificates.norm:
+        raise ValueError(f"norm must be that of the certificates, {certificates.norm:g}; got {norm:g}")
+    tries = _check.integer("tries", tries, at_least=1)
+    if clip is not None and not (isinstance(clip, tuple) and len(clip) == 2 and clip[0] < clip[1]):
+        raise ValueError(f"clip must be (least, largest) value of a coordinate, or None; got {clip!r}")
+    for model in [classify] if surrogate is None else [classify, surrogate]:
+        inputs.check_classifier(inputs.as_pytree(model), x)
+    levels = alpha / (2 * tries), alpha / (2 * len(_CONFIRMED_AT))
+    needed = max(_FEWEST, math.ceil(math.ceil(-math.log2(min(levels))) / 0.9) + 1)
+    if n < needed:
+        raise ValueError(f"n = {n} votes are too few for a test at alpha = {alpha:g}; use n >= {needed}")
+    search = Search(
+        key=_check.typed_key(key), classify=classify, noise=_check.float32_noise(noise), surrogate=surrogate,
+        norm=norm, steps=_check.integer("steps", steps, at_least=1), clip=clip,
+        draws=_check.integer("draws", draws, at_least=1), batch_size=batch_size, mesh=mesh,
+    )  # fmt: skip
+    found = _Found(search, x, ids, label, n)
+    at = np.flatnonzero(label != ABSTAIN)
+    start = np.where(radius > 0, radius, _first_distance(noise, x, norm))
+    for attempt in range(tries):
+        going = at[np.isinf(found.upper[at])]
+        delta = search.ascend(x[going], ids[going], label[going], start[going] * _GROWTH**attempt, attempt)
+        found.test(going, found.point_at(going, delta), levels[0], stage=attempt)
+    changed = at[np.isfinite(found.upper[at])]
+    length = found.shorten(changed, tries)
+    delta, going = found.point[changed] - x[changed], np.ones(len(changed), bool)
+    for i, factor in enumerate(_CONFIRMED_AT):
+        scale = (length * factor).reshape(-1, *(1,) * (x.ndim - 1)).astype(np.float32)
+        points = found.point_at(changed, scale * delta)
+        passed = found.test(changed[going], points[going], levels[1], stage=tries + _BISECTIONS + i)
+        going[going] = ~passed
+    upper = np.where(label == ABSTAIN, np.nan, found.upper)
+    return Attack(
+        upper, found.point, found.other, label.astype(np.int32), radius, found.samples, norm=norm, alpha=alpha
+    )
+
+
+class _Found:
+    """The nearest points that passed a test so far."""
+
+    def __init__(self, search: Search, x: np.ndarray, ids: np.ndarray, label: np.ndarray, n: int) -> None:
+        self.search, self.x, self.ids, self.label, self.n = search, x, ids, label, n
+        self.upper = np.full(len(x), np.inf)
+        self.point = x.copy()
+        self.other = np.full(len(x), ABSTAIN, np.int32)
+        self.samples = np.zeros(len(x), np.int64)
+
+    def point_at(self, images: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """The images moved by so much, inside the box."""
+        x = self.x[images]
+        if self.search.clip is None:
+            return x + delta
+        low, high = map(np.float32, self.search.clip)
+        return np.clip(x + delta, np.minimum(x, low), np.maximum(x, high))
+
+    def test(self, images: np.ndarray, points: np.ndarray, alpha: float, *, stage: int) -> np.ndarray:
+        """Claim that the answer has changed, at this level; which claims are made."""
+        if not len(images):
+            return np.zeros(0, bool)
+        first = self.n // 10
+        choosing, deciding = votes_at(self.search, stage, points, self.ids[images], [first, self.n])
+        self.samples[images] += self.n
+        rows, ours = np.arange(len(images)), self.label[images]
+        choosing[rows, ours] = -1
+        other = choosing.argmax(-1)
+        for_us, for_other = deciding[rows, ours], deciding[rows, other]
+        total = for_us + for_other
+        level = np.where(total > 0, tail_at_least(for_other, np.maximum(total, 1), 0.5), 1.0)
+        distance = distances(points - self.x[images].astype(np.float64), self.search.norm)
+        passed = (level <= alpha) & (distance > 0)
+        better = passed & (distance < self.upper[images])
+        at = images[better]
+        self.upper[at], self.point[at], self.other[at] = distance[better], points[better], other[better]
+        return passed
+
+    def shorten(self, images: np.ndarray, tries: int) -> np.ndarray:
+        """By cheap votes, without a claim: the part of the way to the point at which the answer changes."""
+        low, high = np.zeros(len(images)), np.ones(len(images))
+        delta = self.point[images] - self.x[images]
+        for i in range(_BISECTIONS if len(images) else 0):
+            middle = (low + high) / 2
+            scale = middle.reshape(-1, *(1,) * (self.x.ndim - 1)).astype(np.float32)
+            points = self.point_at(images, scale * delta)
+            (votes,) = votes_at(self.search, tries + i, points, self.ids[images], [max(self.n // 10, 1)])
+            self.samples[images] += max(self.n // 10, 1)
+            changed = votes.argmax(-1) != self.label[images]
+            low, high = np.where(changed, low, middle), np.where(changed, middle, high)
+        return high
+
+
+def distances(delta: np.ndarray, norm: float) -> np.ndarray:
+    """The lengths of float64 ``(images, *event)``, rounded up."""
+    flat = np.asarray(delta, np.float64).reshape(len(delta), -1)
+    return np.linalg.norm(flat, ord=norm, axis=-1) * (1 + 2.0**-40)
+
+
+def _first_distance(noise: Any, x: np.ndarray, norm: float) -> float:
+    """Where the search begins for an image with radius 0: a quarter of sigma, in l2."""
+    sigma = getattr(noise, "sigma", 1.0)
+    sigma = 1.0 if sigma_per_image(noise) or np.ndim(sigma) else float(sigma)
+    return 0.25 * sigma / (math.sqrt(x[0].size) if math.isinf(norm) else 1.0)

@@ -1,0 +1,248 @@
+"""Ballots: what the scores of a draw count for; votes are integers that add up, of any shape an output has."""
+
+import abc
+import dataclasses
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth._types import Array
+
+# Values compared with all edges at once, up to so many edges; a search among them otherwise.
+_COMPARED = 512
+# The selected class of an output is found by a loop over so many classes at most; it is then faster than a reduction.
+_UNROLLED = 64
+
+
+class AbstractBallot(abc.ABC):
+    """What one draw of an image counts for: a frozen dataclass, hashable, a part of the program.
+
+    An image has ``width`` votes, int32, and one more in which draws are counted that decide nothing. ``count`` adds
+    those of a batch. Votes of different draws are added, whatever device or run they are of.
+    """
+
+    @property
+    def selecting(self) -> int:
+        """How many first draws choose what the others are counted against; they are not counted themselves."""
+        return 0
+
+    @abc.abstractmethod
+    def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
+        """Refuse what a classifier returns.
+
+        Args:
+            shape: the shape of what it returns for two events, ``(2, ...)``.
+            event: the shape of one event.
+
+        Raises:
+            ValueError: if it cannot be counted.
+        """
+
+    @abc.abstractmethod
+    def width(self, shape: tuple[int, ...]) -> int:
+        """How many votes an image has.
+
+        Args:
+            shape: the shape of what the classifier returns for one event.
+
+        Returns:
+            Their number.
+        """
+
+    @abc.abstractmethod
+    def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
+        """The votes with those of a batch added.
+
+        Args:
+            votes: int32 ``(slots, width + 1)``.
+            scores: what the classifier returned, ``(batch, ...)``.
+            slot: int32 ``(batch,)``, the image of each row; the number of slots for a row that is not counted.
+            draw: int32 ``(batch,)``, the number of its draw.
+            reference: int32 ``(slots, outputs)``, what was chosen for each image; None if nothing is.
+
+        Returns:
+            The new votes.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Winner(AbstractBallot):
+    """A vote for the class of the largest score: ``(batch, classes)`` into a count for each class."""
+
+    def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
+        """See ``AbstractBallot.check``."""
+        if len(shape) != 2 or shape[0] != 2:
+            raise ValueError(
+                f"classify must map (batch, *event) to (batch, classes); for a batch of shape {(2, *event)} "
+                f"it returned {shape}"
+            )
+        if shape[1] < 2:
+            raise ValueError(f"classify must score at least 2 classes; got {shape[1]}. For one logit z return [-z, z]")
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        """See ``AbstractBallot.width``: the number of classes."""
+        return shape[-1]
+
+    def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
+        """See ``AbstractBallot.count``."""
+        return votes.at[slot, winner(scores)].add(1, mode="drop")
+
+
+WINNER = Winner()
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement(AbstractBallot):
+    """A vote of every output for the class that it had in most of the first draws: one count for each output.
+
+    Neither the number of draws nor that of classes enters the memory it takes. ``(batch, *outputs, classes)``.
+
+    Args:
+        n0: draws that choose the classes.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> js.designs.Agreement(10).width((4, 4, 3))
+        16
+    """
+
+    n0: int = 10
+
+    @property
+    def selecting(self) -> int:
+        """See ``AbstractBallot.selecting``."""
+        return self.n0
+
+    def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
+        """See ``AbstractBallot.check``."""
+        if len(shape) < 3 or shape[0] != 2:
+            raise ValueError(
+                "classify must map (batch, *event) to (batch, outputs, classes), or to more axes of outputs; for a "
+                f"batch of shape {(2, *event)} it returned {shape}. For one output use certify"
+            )
+        if shape[-1] < 2:
+            raise ValueError(f"classify must score at least 2 classes; got {shape[-1]}. For one logit return [-z, z]")
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        """See ``AbstractBallot.width``: the number of outputs."""
+        return math.prod(shape[:-1])
+
+    def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
+        """See ``AbstractBallot.count``."""
+        chosen, classes = reference[jnp.minimum(slot, len(reference) - 1)], scores.shape[-1]
+        won = winner(scores).reshape(chosen.shape)
+        agrees = (won == chosen).astype(jnp.int32)
+        invalid = (won == classes).any(-1, keepdims=True).astype(jnp.int32)
+        return votes.at[slot].add(jnp.concatenate([agrees, invalid], -1), mode="drop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels(AbstractBallot):
+    """The class of every output in each of the first draws, plus one; 0 where there is none."""
+
+    n0: int
+
+    def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
+        """See ``AbstractBallot.check``."""
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        """See ``AbstractBallot.width``: a number for each draw and output."""
+        return self.n0 * math.prod(shape[:-1])
+
+    def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
+        """See ``AbstractBallot.count``."""
+        won = winner(scores).reshape(len(slot), -1)
+        marks = jnp.where(won == scores.shape[-1], 0, won + 1)
+        table = votes[:, :-1].reshape(len(votes), self.n0, -1).at[slot, draw].add(marks, mode="drop")
+        return jnp.concatenate([table.reshape(len(votes), -1), votes[:, -1:]], -1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bins(AbstractBallot):
+    """A vote of every output for the bin that its value lies in: ``(batch,)`` or ``(batch, outputs)`` of numbers.
+
+    Bin 0 is below the first edge, bin i from edge i on, and the last one, which is no bin, has what is no number.
+
+    Args:
+        edges: increasing.
+
+    Example:
+        >>> import jaxsmooth as js
+        >>> js.designs.Bins((0.0, 1.0)).width((5,))
+        20
+    """
+
+    edges: tuple[float, ...]
+
+    def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
+        """See ``AbstractBallot.check``."""
+        if len(shape) not in (1, 2) or shape[0] != 2 or 0 in shape:
+            raise ValueError(
+                "predict must map (batch, *event) to (batch,) or (batch, outputs); for a batch of shape "
+                f"{(2, *event)} it returned {shape}. Flatten other outputs"
+            )
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        """See ``AbstractBallot.width``: the bins of every output, and one for what is no number."""
+        return math.prod(shape) * (len(self.edges) + 2)
+
+    def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
+        """See ``AbstractBallot.count``."""
+        values = scores.reshape(len(slot), -1)
+        if values.dtype not in (jnp.float32, jnp.float64):
+            values = values.astype(jnp.float32)
+        edges = jnp.asarray(self._edges_in(np.dtype(values.dtype)))
+        if len(self.edges) <= _COMPARED:
+            at = (values[..., None] >= edges[None, None]).sum(-1, dtype=jnp.int32)
+        else:
+            at = jnp.searchsorted(edges, values, side="right").astype(jnp.int32)
+        invalid = jnp.isnan(values)
+        column = jnp.where(invalid, len(self.edges) + 1, at)
+        column += (len(self.edges) + 2) * jnp.arange(values.shape[1], dtype=jnp.int32)[None]
+        votes = votes.at[slot[:, None], column].add(1, mode="drop")
+        return votes.at[slot, -1].add(invalid.any(-1).astype(jnp.int32), mode="drop")
+
+    def _edges_in(self, dtype: np.dtype) -> np.ndarray:
+        """The edges as numbers of this type, rounded up, so that its numbers compare with them as with the edges."""
+        edges = np.asarray(self.edges, np.float64)
+        rounded = edges.astype(dtype)
+        return np.where(rounded < edges, np.nextafter(rounded, np.asarray(np.inf, dtype)), rounded).astype(dtype)
+
+
+def plurality(table: np.ndarray) -> np.ndarray:
+    """The class of most draws in ``(..., draws, outputs)`` of ``Labels``, the lowest of several; -1 for none."""
+    ordered = np.sort(table, -2)
+    best = np.zeros(ordered[..., 0, :].shape, np.int32)
+    most, run, before = np.zeros_like(best), np.zeros_like(best), np.zeros_like(best)
+    for draw in range(ordered.shape[-2]):
+        now = ordered[..., draw, :]
+        run = np.where(now == before, run + 1, 1)
+        better = (run > most) & (now > 0)
+        best, most, before = np.where(better, now, best), np.where(better, run, most), now
+    return (best - 1).astype(np.int32)
+
+
+def winner(scores: Array) -> Array:
+    """The class of the largest score; one past the last class for a row that has no such class.
+
+    A score of -inf loses and one of +inf wins. NaN, +inf twice and -inf everywhere decide nothing.
+    """
+    if scores.ndim > 2 and scores.shape[-1] <= _UNROLLED:
+        return _winner_of_few(scores)
+    decides = ~jnp.isnan(scores).any(-1) & ~jnp.isneginf(scores).all(-1) & (jnp.isposinf(scores).sum(-1) <= 1)
+    return jnp.where(decides, jnp.argmax(scores, -1), scores.shape[-1])
+
+
+def _winner_of_few(scores: Array) -> Array:
+    """The same in one pass over the classes, in which all outputs go side by side."""
+    best, at = scores[..., 0], jnp.zeros(scores.shape[:-1], jnp.int32)
+    invalid, infinite = jnp.isnan(best), jnp.isposinf(best).astype(jnp.int32)
+    for label in range(1, scores.shape[-1]):
+        score = scores[..., label]
+        larger = score > best
+        best, at = jnp.where(larger, score, best), jnp.where(larger, jnp.int32(label), at)
+        invalid, infinite = invalid | jnp.isnan(score), infinite + jnp.isposinf(score).astype(jnp.int32)
+    decides = ~invalid & ~jnp.isneginf(best) & (infinite <= 1)
+    return jnp.where(decides, at, jnp.int32(scores.shape[-1]))

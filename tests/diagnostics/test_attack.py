@@ -1,0 +1,138 @@
+"""Confirmed attacks: half-spaces with a known radius, a sigma that is misreported, and the level of a claim."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import jaxsmooth as js
+from jaxsmooth.diagnostics.measure.attack import distances
+from tests.soundness.half_space import half_space, is_sound
+
+KEY = jax.random.key(6)
+NOISE = js.noises.Gaussian(0.5)
+CLASSIFY, W = half_space("all", 16)
+TRUE = np.array([0.2, 0.5, 1.0, 0.35])
+X = (TRUE[:, None] * W).astype(np.float32)
+FEW = {"steps": 5, "draws": 16, "n": 4000}
+
+
+@pytest.fixture(scope="module")
+def made():
+    return js.certify(KEY, CLASSIFY, NOISE, X, n=20_000)
+
+
+@pytest.fixture(scope="module")
+def found(made):
+    return js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, X, **FEW)
+
+
+def test_half_spaces(made, found):
+    assert (made.radius < TRUE).all() and (found.upper >= TRUE * (1 - 1e-5)).all() and (found.upper < 1.25 * TRUE).all()
+    assert found.other.tolist() == [0] * 4 and found.label.tolist() == [1] * 4
+    np.testing.assert_allclose(np.linalg.norm(found.point - X, axis=-1), found.upper, rtol=1e-5)
+    assert (found.ratio > 1).all() and "4 of 4 certified answers changed" in repr(found)
+    assert js.concatenate([found[:2], found[2:]]) == found and found.to_dict()["upper"].shape == (4,)
+
+
+def test_the_same_on_many_devices(made, found):
+    for devices in (1, 2, 8):
+        mesh = jax.make_mesh((devices,), ("draws",))
+        assert js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, X, mesh=mesh, **FEW) == found
+
+
+def test_a_sigma_that_is_misreported_shows(made):
+    """Certificates that claim 20 % more noise than there is: upper < certified."""
+    x = np.repeat((np.linspace(0.6, 1.0, 4)[:, None] * W).astype(np.float32), 5, 0)
+    honest = js.certify(KEY, CLASSIFY, NOISE, x, n=20_000)
+    wrong = dataclasses.replace(honest, radius=1.2 * honest.radius)
+    for certificates, violations in ((honest, 0), (wrong, 20)):
+        found = js.diagnostics.attack(KEY, CLASSIFY, NOISE, certificates, x, **FEW)
+        table = js.analysis.sandwich(certificates, found)
+        assert table.violations >= 0.8 * violations and (violations or not table.violations)
+        assert ("something is wrong" in str(table)) == bool(violations) == (table.p_value < 1e-3)
+        assert violations or (table.certified <= table.attacked).all()
+
+
+def test_the_claim_is_wrong_with_its_alpha_at_most():
+    """On the boundary neither class is more probable: a claim that the answer has changed is false, either way."""
+    images = 1000
+    x = np.zeros((images, 16), np.float32)
+    label, radius = np.ones(images, np.int32), np.full(images, 1e-6)
+    none = np.zeros(images)
+    certificates = js.Certificates(label, radius, none, none, none.astype(int))
+    level = lambda batch: CLASSIFY(batch - (batch - jax.lax.stop_gradient(batch)))  # no gradient: it stays where it is
+    found = js.diagnostics.attack(
+        KEY, level, NOISE, certificates, x, steps=1, draws=1, tries=1, n=400, alpha=0.2, clip=(-1e-9, 1e-9)
+    )
+    assert is_sound(int(np.isfinite(found.upper).sum()), images, 0.2)
+
+
+@pytest.mark.parametrize("norm", [1, np.inf])
+def test_other_norms(norm):
+    made = js.certify(KEY, CLASSIFY, NOISE, X, n=20_000, norm=norm)
+    found = js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, X, norm=norm, **FEW)
+    # The distance to the plane in the norm: |w.x| over the dual norm of w, all of whose entries are 1/4.
+    true = TRUE / (0.25 if norm == 1 else 4)
+    assert (made.radius < true).all() and (found.upper >= true * (1 - 1e-5)).all()
+    assert (found.upper[np.isfinite(found.upper)] < 1.25 * true[np.isfinite(found.upper)]).all()
+    assert np.isfinite(found.upper).sum() >= (4 if norm == np.inf else 2)
+
+
+def test_clip_and_surrogate(made):
+    low = float(X.min() - 0.02)
+    found = js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, X, clip=(low, 2.0), **FEW)
+    assert (found.point >= np.minimum(X, low) - 1e-6).all()
+    assert (np.isinf(found.upper) == np.isinf(found.upper)).all() and np.isinf(found.upper[2])
+    hard = lambda batch: jax.nn.one_hot(CLASSIFY(batch).argmax(-1), 2)  # no gradient
+    blind = js.diagnostics.attack(KEY, hard, NOISE, made, X, **FEW)
+    seeing = js.diagnostics.attack(KEY, hard, NOISE, made, X, surrogate=CLASSIFY, **FEW)
+    assert np.isinf(blind.upper).all() and np.isfinite(seeing.upper).all()
+
+
+def test_abstained_images_are_left_out(made):
+    nothing = dataclasses.replace(made, label=np.full(4, -1, np.int32), radius=np.zeros(4))
+    found = js.diagnostics.attack(KEY, CLASSIFY, NOISE, nothing, X, **FEW)
+    assert np.isnan(found.upper).all() and not found.samples.any()
+    np.testing.assert_array_equal(found.point, X)
+    table = js.analysis.sandwich(nothing, found, radii=[0.1])
+    assert table.violations == 0 and table.certified[0] == 0
+
+
+def test_sandwich(made, found):
+    labels = np.array([1, 1, 1, 0])
+    table = js.analysis.sandwich(made, found, labels, radii=[0.0, 0.3, 2.0])
+    assert table.certified.tolist() == [0.75, 0.5, 0.0] and table.attacked.tolist() == [0.75, 0.5, 0.0]
+    axes = js.analysis.plot_sandwich(made, found, labels)
+    assert axes.get_ylabel() == "accuracy" and len(axes.get_lines()) == 2
+    for other, message in ((found[:2], "of the 4 images"), (dataclasses.replace(found, norm=1.0), "in the norm 2")):
+        with pytest.raises(ValueError, match=message):
+            js.analysis.sandwich(made, other)
+
+
+def test_distances_are_rounded_up():
+    delta = np.random.default_rng(0).normal(size=(50, 3, 4))
+    assert (distances(delta, 2) >= np.sqrt((delta.astype(np.longdouble) ** 2).sum((1, 2)))).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"x": X[:2]}, ValueError, "x must hold the images of the certificates, 4"),
+        ({"norm": 1}, ValueError, "norm must be that of the certificates, 2; got 1"),
+        ({"n": 50}, ValueError, "n = 50 votes are too few .* use n >= 100"),
+        ({"steps": 0}, ValueError, "steps must be at least 1"),
+        ({"clip": (1.0, 0.0)}, ValueError, "must be"),
+        ({"certificates": 3}, TypeError, "certificates must be Certificates"),
+    ],
+)
+def test_bad_values(made, options, error, message):
+    given = {"certificates": made, "x": X, **options}
+    with pytest.raises(error, match=message):
+        js.diagnostics.attack(KEY, CLASSIFY, NOISE, **given)
+
+
+def test_infinite_radii_are_refused(made):
+    with pytest.raises((TypeError, ValueError), match="radius"):
+        js.diagnostics.attack(KEY, CLASSIFY, NOISE, dataclasses.replace(made, radius=np.full(4, np.inf)), X)
