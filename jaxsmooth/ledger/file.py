@@ -24,19 +24,12 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._types import Votes
-from jaxsmooth.ledger.packed import Packed
+from jaxsmooth.ledger.packed import AnyCounts, Packed, added
 
 FORMAT = 1
 _FIRST_BYTES = b'{"ledger":1,'
 # ,"check":"<16 hexadecimal digits>"}
 _CHECK_LENGTH = 28
-# Images with more outputs than this have their votes packed.
-_PACKED_FROM = 4096
-
-# Draws and votes, the last of which are the invalid ones: {class: votes}, few classes get any.
-Counts = dict[int, int]
-# Of images with many outputs all of them, packed.
-AnyCounts = Counts | Packed
 
 
 @dataclasses.dataclass
@@ -93,7 +86,7 @@ class Ledger:
             for end, counts in segments.get(start, {}).items():
                 if end not in reached:
                     heapq.heappush(waiting, end)
-                    reached[end] = _added(reached[start], counts)
+                    reached[end] = added(reached[start], counts)
         return reached
 
     def votes(self, n: int, *, first: int = 0) -> tuple[np.ndarray, Votes]:
@@ -353,14 +346,6 @@ def record_line(
     return _line({"image": image, "pixels": pixels, "first": first, **counted_against, "segments": rows})
 
 
-def sparse(votes: np.ndarray, header: Mapping[str, Any]) -> AnyCounts:
-    """The votes ``(width + 1,)`` of one image of a run, the last entry being the invalid ones, as a ``Counts``."""
-    if "ballot" in header and len(votes) > _PACKED_FROM:
-        return Packed.of(votes)
-    counts = {int(label): int(votes[label]) for label in np.flatnonzero(votes[:-1])}
-    return counts | ({-1: int(votes[-1])} if votes[-1] else {})
-
-
 def digest(*parts: bytes) -> str:
     """16 hexadecimal digits."""
     hashed = hashlib.blake2b(digest_size=8)
@@ -394,9 +379,3 @@ def _segments(rows: Any, *, one_each: bool) -> list[tuple[int, AnyCounts]]:
             raise ValueError(f"its votes do not sum to {draws} draws")
         segments.append((draws, counts))
     return segments
-
-
-def _added(a: AnyCounts, b: AnyCounts) -> AnyCounts:
-    if isinstance(a, Packed) or isinstance(b, Packed):
-        return a + b if isinstance(a, Packed) and isinstance(b, Packed) else a or b
-    return {label: a.get(label, 0) + b.get(label, 0) for label in {**a, **b}}

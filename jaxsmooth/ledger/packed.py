@@ -3,8 +3,13 @@
 import base64
 import binascii
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+
+# Images with more outputs than this have their votes packed.
+_PACKED_FROM = 4096
 
 
 class Packed:
@@ -36,3 +41,24 @@ class Packed:
 
     def __add__(self, other: "Packed") -> "Packed":
         return Packed.of(self.values + other.values)
+
+
+# Draws and votes, the last of which are the invalid ones: {class: votes}, few classes get any.
+Counts = dict[int, int]
+# Of images with many outputs all of them, packed.
+AnyCounts = Counts | Packed
+
+
+def sparse(votes: np.ndarray, header: Mapping[str, Any]) -> AnyCounts:
+    """The votes ``(width + 1,)`` of one image of a run, the last entry being the invalid ones, as a ``Counts``."""
+    if "ballot" in header and len(votes) > _PACKED_FROM:
+        return Packed.of(votes)
+    counts = {int(label): int(votes[label]) for label in np.flatnonzero(votes[:-1])}
+    return counts | ({-1: int(votes[-1])} if votes[-1] else {})
+
+
+def added(a: AnyCounts, b: AnyCounts) -> AnyCounts:
+    """The votes of both."""
+    if isinstance(a, Packed) or isinstance(b, Packed):
+        return a + b if isinstance(a, Packed) and isinstance(b, Packed) else a or b
+    return {label: a.get(label, 0) + b.get(label, 0) for label in {**a, **b}}

@@ -12,9 +12,8 @@ import numpy as np
 
 from jaxsmooth._processes import from_first_process, same_everywhere
 from jaxsmooth.ledger import file
-from jaxsmooth.ledger.file import AnyCounts
 from jaxsmooth.ledger.fingerprint import image_digest
-from jaxsmooth.ledger.packed import Packed
+from jaxsmooth.ledger.packed import AnyCounts, Packed, sparse
 
 try:
     import fcntl
@@ -105,7 +104,7 @@ class Recording:
     def end_segment(self, slot: int, reached: int, votes: np.ndarray) -> None:
         """The image in a slot has ``votes`` after ``reached`` draws: remember those since the last end."""
         record = self._records[slot]
-        record.segments.append((reached - record.reached, file.sparse(votes - record.votes, self.known.header)))
+        record.segments.append((reached - record.reached, sparse(votes - record.votes, self.known.header)))
         record.reached, record.votes = reached, votes.copy()
 
     def write(self, slots: Sequence[int]) -> None:
