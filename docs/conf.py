@@ -64,7 +64,10 @@ intersphinx_mapping = inventories.mapping(DOCS / "inventories.txt", pathlib.Path
 # Every reference leads somewhere, but for types of other libraries and names that exist for type checkers alone.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(numpy|jax|collections|os|datetime|matplotlib)\..*|Axes|Array|ArrayLike|Classify|int64|.*\._T")
+    (
+        "py:.*",
+        r"(numpy|jax|collections|os|datetime|matplotlib)\..*|Axes|Array|ArrayLike|Classify|int64|.*\.MarginClassifier|.*\._T",
+    )
 ]
 
 

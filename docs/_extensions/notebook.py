@@ -57,10 +57,23 @@ def executed(path: pathlib.Path) -> Any:
     for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
         cell.execution_count = number + 1
         cell.metadata.clear()
+        cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             if "execution_count" in output:
                 output["execution_count"] = number + 1
     return notebook
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Outputs with what was printed in one piece; it arrives in several."""
+    made: list[Any] = []
+    for output in outputs:
+        before = made[-1] if made else {}
+        if output.output_type == "stream" and before.get("output_type") == "stream" and before.name == output.name:
+            before.text += output.text
+        else:
+            made.append(output)
+    return made
 
 
 def page(notebook: Any, name: str) -> str:

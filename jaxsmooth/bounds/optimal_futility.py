@@ -5,7 +5,7 @@ import functools
 import math
 
 import numpy as np
-from scipy import ndimage, special
+from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth.bounds.futility import AbstractFutility, Unreachable
@@ -117,6 +117,8 @@ def _smooth(values: np.ndarray, spread: float) -> np.ndarray:
     cell = math.pi / 2 / values.shape[1]
     half = int(6 * spread / cell) + 1
     kernel = np.diff(special.ndtr((np.arange(-half, half + 2) - 0.5) * cell / spread))
+    from scipy import ndimage  # slow to import
+
     return ndimage.convolve1d(values, kernel, axis=1, mode="reflect")
 
 

@@ -6,7 +6,7 @@ Nothing here is believed: any threshold gives a valid certificate, and every dis
 from collections.abc import Callable
 
 import numpy as np
-from scipy import interpolate, special
+from scipy import special
 
 from jaxsmooth.radii.inverse_table import InverseTable
 from jaxsmooth.radii.proved_quadrature import LevelMasses
@@ -39,6 +39,8 @@ class LevelGuess:
         level = self._root(distance)
         further = [self._masses.guess(-level * factor, distance, near=False) for factor in (0.999, 1.001)]
         steepness = np.maximum((further[0] - further[1]) / (0.002 * level), 1e-300)
+        from scipy import interpolate  # which takes as long to import as this library
+
         self._curves = [interpolate.CubicSpline(log_distance, np.log(value)) for value in (level, steepness)]
         self._table = InverseTable(lambda e: self._tail(e, self.level(e)[0]), first, last)
 

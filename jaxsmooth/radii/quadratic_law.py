@@ -8,7 +8,7 @@ become equal; here every number stays of order one, and e = 0 is the normal law 
 import functools
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 
 _LAGUERRE = 40
 _LEGENDRE = 100
@@ -76,6 +76,8 @@ def _laguerre(dim: int) -> tuple[np.ndarray, np.ndarray]:
         return np.array([-1.0]), np.ones(1)
     i = np.arange(_LAGUERRE)
     off = np.sqrt(i[1:] * (i[1:] + (dim - 3) / 2))
+    from scipy import linalg  # slow to import
+
     nodes, vectors = linalg.eigh_tridiagonal(2 * i - 0.5, off)
     return 2 * nodes, vectors[0] ** 2
 
