@@ -325,3 +325,90 @@ def test_bytes_are_the_integers(noise):
     pixels = js.noises.LatticeGaussian(0.25 * 255, step=1)
     far = js.count_votes(jax.random.key(0), CLASSIFY, pixels, ON * 255, 200, batch_size=64)
     assert np.abs(np.asarray(far.counts) - votes(ON)).max() < 40
+
+
+# --- through the verbs ---------------------------------------------------------------------------------------
+
+
+KEY = jax.random.key(4)
+IMAGES = np.random.default_rng(0).integers(0, 256, (9, 4)).astype(np.float32) / 255
+EXACT = [NOISE, js.noises.LatticeUniform(0.25)]
+
+
+@pytest.mark.parametrize("noise", EXACT, ids=repr)
+def test_counts_are_those_of_draws_written_out(noise):
+    """In every batch size and on every mesh."""
+    draw = lambda x, i, j: noise.perturb(jax.random.fold_in(jax.random.fold_in(KEY, i), j), x)
+    seen = jax.jit(jax.vmap(jax.vmap(draw, (None, None, 0)), (0, 0, None)))(IMAGES, jnp.arange(9), jnp.arange(300))
+    winner = np.asarray(CLASSIFY(seen.reshape(-1, 4))).argmax(-1).reshape(9, 300)
+    expected = np.stack([(winner == c).sum(1) for c in range(3)], -1)
+    for options in (
+        {},
+        {"batch_size": 7},
+        {"mesh": jax.make_mesh((2,), ("a",))},
+        {"mesh": jax.make_mesh((8,), ("a",))},
+    ):
+        np.testing.assert_array_equal(js.count_votes(KEY, CLASSIFY, noise, IMAGES, 300, **options).counts, expected)
+
+
+def test_verbs_and_ledgers(tmp_path):
+    path, mesh = tmp_path / "votes.jsonl", jax.make_mesh((8,), ("draws",))
+    fixed = js.certify(KEY, CLASSIFY, NOISE, IMAGES, n=500, ledger=path)
+    whole = path.read_bytes()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))  # cut off
+    assert js.certify(KEY, CLASSIFY, NOISE, IMAGES, n=500, ledger=path, mesh=mesh) == fixed
+    assert sorted(path.read_bytes().splitlines()) == sorted(whole.splitlines())
+    assert js.recertify(path, NOISE, js.designs.Fixed(n=500)) == fixed
+    for other in (js.noises.LatticeGaussian(0.2500001), js.noises.LatticeGaussian(0.25, step=1 / 256)):
+        with pytest.raises(ValueError, match="noise must be that of the ledger"):
+            js.recertify(path, other, js.designs.Fixed(n=500))
+    assert js.ledger.read(path).header["noise"] == "LatticeGaussian(sigma=0.25, step=0.003921569)"
+    fixed.save(tmp_path / "certificates.npz")
+    assert js.Certificates.load(tmp_path / "certificates.npz") == fixed
+    certified = fixed.rule[fixed.radius > 0]
+    eta = f"eta={NOISE.total_variation(4):.3g}"
+    assert len(certified) and all(f"gaussian l2, lattice, {eta}" in rule for rule in certified)
+    (stream,) = js.certify_stream(KEY, CLASSIFY, NOISE, [IMAGES], js.designs.Fixed(n=500))
+    assert stream == fixed
+    table = js.radius_table(NOISE, n=500, alpha=0.001, dim=4)
+    label, radius = jax.jit(lambda x: js.certify_batch(KEY, CLASSIFY, NOISE, x, table))(IMAGES)
+    np.testing.assert_array_equal(label, fixed.label)
+    np.testing.assert_allclose(radius, fixed.radius, rtol=1e-6)
+    for norm in (1, np.inf):
+        assert (js.certify(KEY, CLASSIFY, NOISE, IMAGES, n=500, norm=norm).label == fixed.label).all()
+    bounded = js.certify(KEY, CLASSIFY, NOISE, IMAGES, n=500, runner_up="bounded")
+    assert (bounded.radius <= fixed.radius).all()
+    assert (js.predict(KEY, CLASSIFY, NOISE, IMAGES) >= -1).all()
+    curve = js.certify_curve(KEY, CLASSIFY, NOISE, IMAGES, [0.0, 0.1], n_max=2000, norm=2)
+    assert (curve.radius[fixed.radius > 0.15] == 0.1).all()
+    assert (js.certify_adaptive(KEY, CLASSIFY, NOISE, IMAGES, n_max=2000).radius >= 0).all()
+
+
+def test_objectives_train_on_draws_and_attack_through_them():
+    objective = js.objectives.SmoothAdv(0.3, 2)
+    loss, aux = jax.jit(lambda noise: objective(KEY, CLASSIFY, noise, IMAGES, np.zeros(9, int)))(NOISE)
+    assert np.isfinite(loss) and aux.terms["moved"] > 0.05
+
+
+def test_a_sweep_of_sigma_does_not_trace_again():
+    traces = []
+
+    @jax.jit
+    def sample(noise):
+        traces.append(None)
+        return noise.sample(KEY, (8,))
+
+    spread = [float(np.std(sample(js.noises.LatticeGaussian(sigma)))) for sigma in (0.12, 0.25, 0.5, 1.0)]
+    assert len(traces) == 1 and np.all(np.diff(spread) > 0)
+
+
+def test_images_of_a_program_are_rounded():
+    """Where they cannot be looked at; the host refuses them."""
+    count = jax.jit(lambda x: js.count_votes(KEY, CLASSIFY, NOISE, x, 100).counts)
+    np.testing.assert_array_equal(count(IMAGES + np.float32(0.001)), count(IMAGES))
+
+
+def test_margin_makes_near_ties_invalid():
+    votes = js.count_votes(KEY, js.with_margin(CLASSIFY, 0.2), NOISE, IMAGES, 300)
+    plain = js.count_votes(KEY, CLASSIFY, NOISE, IMAGES, 300)
+    assert (np.asarray(votes.invalid) > 0).any() and (np.asarray(votes.counts) <= np.asarray(plain.counts)).all()
