@@ -20,6 +20,9 @@ def results(js, mesh, ledger):
     votes = js.count_votes(key, classify, noise, x, 777, mesh=mesh)
     stream = list(js.certify_stream(key, classify, noise, iter([x[:9], x[9:]]), js.designs.Fixed(n=1000), mesh=mesh))
     saved = {"counts": np.asarray(votes.counts), "answers": js.predict(key, classify, noise, x, mesh=mesh)}
+    on_lattice, lattice = np.round(x * 16) / 16, js.noises.LatticeGaussian(0.5, step=1 / 16)
+    exact = js.count_votes(key, classify, lattice, on_lattice, 300, mesh=mesh)
+    saved |= {"counts on a lattice": np.asarray(exact.counts)}
     saved |= {"stream": np.concatenate([part.radius for part in stream])}
     if mesh is not None and mesh.size > 1:
         # Weights that no process holds whole.

@@ -13,7 +13,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, ArrayLike, Shared
-from jaxsmooth.noises import float32_law, random
+from jaxsmooth.noises import float32_law
 from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.noises.lattice import Lattice, in_words, lattice_of
 from jaxsmooth.noises.lattice_table import LatticeLaw, rounded_normal
@@ -151,9 +151,7 @@ class LatticeGaussian(AbstractNoise):
 
     def _integers(self, key: Array, size: int) -> Array:
         """K, int32: 63 bits decide the magnitude, one the sign."""
-        first, second = random.word_pairs(key, size)
-        magnitude = self.tables.arrays.magnitude(first >> np.uint32(1), second)
-        return jnp.where((first & np.uint32(1)) == 1, -magnitude, magnitude)
+        return self.tables.arrays.draws(key, size)
 
 
 def _in_words(noise: LatticeGaussian, dim: int | None) -> str:

@@ -4,6 +4,10 @@ A draw is a number U of 63 random bits; its magnitude is the number of threshold
 cells that its leading nine bits name, 256 of equal width in each power of two, like a floating-point number. For each
 cell the guide holds how many thresholds are above all of it; the others are found by ``rounds`` steps of a binary
 search, one for the sigmas of most images. No floating-point number takes part.
+
+The upper 31 bits decide nearly every draw: with finer cells, of which none holds two thresholds, one word says how many
+thresholds there are and where in the cell. Only where these bits are those of a threshold, once in a few million
+draws, the lower 32 bits are drawn, and the other tables asked.
 """
 
 import dataclasses
@@ -17,9 +21,11 @@ import numpy as np
 
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
+from jaxsmooth.noises import random
 from jaxsmooth.radii.exact_normal import thresholds
 
 _LEADING = 8
+_FINER = 11
 # Tables are padded to a power of two, at least so many, so that a new sigma rarely is a new program.
 _SHORTEST = 4096
 
@@ -32,13 +38,50 @@ class DrawTable:
         guide: uint32, a cell each: the thresholds above all of it.
         high: uint32, the upper 31 bits of each threshold; 0 after the last one.
         low: uint32, the lower 32 bits.
+        quick: uint32, for each of the finer cells, of upper words, the thresholds above its first U and, in the lower
+            ``31 - leading`` bits, the place in the cell of the one that is in it; odd where there is none.
         rounds: steps of the search; static.
+        leading: bits that name a finer cell, beside the exponent; 0 if there are too many thresholds; static.
     """
 
     guide: Any
     high: Any
     low: Any
+    quick: Any
     rounds: int = static()
+    leading: int = static()
+
+    def draws(self, key: Array, size: int) -> Array:
+        """Magnitudes with random signs, int32 ``(size,)``, a pure function of the key."""
+        if not self.leading:
+            first, low = random.word_pairs(key, size)
+            return _signed(self.magnitude(first >> np.uint32(1), low), first)
+        word = random.words(key, size)
+        high = word >> np.uint32(1)
+        place = jax.lax.iota(jnp.uint32, size)
+
+        def resolve(state: tuple[Array, Array]) -> tuple[Array, Array]:
+            """Draw the lower word of the first undecided number."""
+            found, undecided = state
+            at = jnp.min(jnp.where(undecided, place, np.uint32(size - 1)))
+            exact = self.magnitude(high[at], random.word_at(key, at))
+            return jnp.where(place == at, exact, found), undecided & (place != at)
+
+        found, _ = jax.lax.while_loop(lambda state: state[1].any(), resolve, self.by_upper_word(high))
+        return _signed(found, word)
+
+    def by_upper_word(self, high: Array) -> tuple[Array, Array]:
+        """The number of thresholds above U, and whether the upper 31 bits of U do not decide it."""
+        shift = jax.lax.clz(high)  # at least 1, so that the last bit of what follows is 0
+        normal = high << (shift & np.uint32(31))
+        width = 31 - self.leading
+        cell = ((shift - np.uint32(1)) << np.uint32(self.leading)) + (
+            (normal >> np.uint32(width)) & np.uint32((1 << self.leading) - 1)
+        )
+        word = self._take(self.quick, cell)
+        rest, inside = normal & np.uint32((1 << width) - 1), word & np.uint32((1 << width) - 1)
+        found = (word >> np.uint32(width)) - (rest >= inside).astype(jnp.uint32)
+        return found.astype(jnp.int32), rest == inside
 
     def magnitude(self, high: Array, low: Array) -> Array:
         """The number of thresholds above U, whose upper 31 and lower 32 bits are given as uint32; int32."""
@@ -53,6 +96,11 @@ class DrawTable:
     @staticmethod
     def _take(table: Any, at: Array) -> Array:
         return jnp.asarray(table).at[at].get(mode="promise_in_bounds")
+
+
+def _signed(magnitude: Array, word: Array) -> Array:
+    """The sign is the last bit of the word, of which the upper 31 decided the magnitude."""
+    return jnp.where((word & np.uint32(1)) == 1, -magnitude, magnitude)
 
 
 def _cell(high: Array, low: Array) -> Array:
@@ -98,7 +146,40 @@ def draw_table(decreasing: np.ndarray) -> DrawTable:
     rounds = int((most - guide).max()).bit_length() or 1
     size = max(_SHORTEST, 1 << (len(decreasing) + (1 << rounds) - 1).bit_length())
     padded = np.concatenate([decreasing, np.zeros(size - len(decreasing), np.uint64)])
-    return DrawTable(guide, (padded >> np.uint64(32)).astype(np.uint32), padded.astype(np.uint32), rounds)
+    quick = _quick_table(decreasing)
+    leading = 0 if quick is None else _FINER
+    high, low = (padded >> np.uint64(32)).astype(np.uint32), padded.astype(np.uint32)
+    return DrawTable(guide, high, low, np.zeros(1, np.uint32) if quick is None else quick, rounds, leading)
+
+
+def _quick_table(decreasing: np.ndarray) -> np.ndarray | None:
+    """The words of the finer cells; None if a count does not fit or thresholds share a cell and differ in upper words.
+
+    Thresholds with one upper word in common are all undecided there, and may be in a cell only if it is that word.
+    """
+    width = 31 - _FINER
+    if len(decreasing) >= 1 << (32 - width):
+        return None
+    upper = decreasing >> np.uint64(32)
+    shift = np.array([32 - int(value).bit_length() for value in upper.tolist()], np.uint64)
+    normal = (upper << (shift & np.uint64(31))) & np.uint64(2**32 - 1)
+    cell = ((shift - np.uint64(1)) << np.uint64(_FINER)) + ((normal >> np.uint64(width)) & np.uint64((1 << _FINER) - 1))
+    alone = upper < 2 << _FINER  # each upper word has a cell of its own
+    if np.unique(cell[~alone]).size != int((~alone).sum()):
+        return None
+    number = np.bincount(cell.astype(np.int64), minlength=(31 << _FINER) + 1)
+    # Cells of smaller exponents come first, and hold the larger thresholds; within one, the later ones do.
+    by_power = number[:-1].reshape(31, 1 << _FINER)
+    above = np.append((np.cumsum(by_power[:, ::-1], 1)[:, ::-1] - by_power + _before(by_power)).ravel(), by_power.sum())
+    inside = np.full(len(number), (1 << width) - 1, np.uint64)
+    inside[cell] = normal & np.uint64((1 << width) - 1)
+    return ((above + number).astype(np.uint64) << np.uint64(width) | inside).astype(np.uint32)
+
+
+def _before(by_power: np.ndarray) -> np.ndarray:
+    """How many thresholds are in the powers before each."""
+    total = by_power.sum(1)
+    return (np.cumsum(total) - total)[:, None]
 
 
 @functools.cache

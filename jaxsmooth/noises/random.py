@@ -29,6 +29,11 @@ def word_pairs(key: Array, size: int) -> tuple[Array, Array]:
     return threefry(key_words(key), (jnp.full_like(counter, _STREAM), counter))
 
 
+def word_at(key: Array, index: Array) -> Array:
+    """One more random uint32 word for the number at an index, of a stream of its own."""
+    return threefry(key_words(key), (jnp.full_like(index, _STREAM + np.uint32(1)), index))[0]
+
+
 def words(key: Array, size: int) -> Array:
     """``size`` random uint32 words, a pure function of the key."""
     return _side_by_side(*word_pairs(key, (size + 1) // 2))[:size]

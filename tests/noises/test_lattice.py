@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import jaxsmooth as js
+from jaxsmooth.noises import random
 from jaxsmooth.noises.lattice import lattice_of
 from jaxsmooth.noises.lattice_table import draw_table, rounded_normal
 from jaxsmooth.noises.lattice_uniform import share
@@ -25,11 +26,17 @@ from jaxsmooth.radii import normal_tail
 
 REFERENCE = json.loads((pathlib.Path(__file__).parent / "lattice_reference.json").read_text())
 FALSE_ALARM = 1e-6
+KEY = jax.random.key(4)
 NOISE = js.noises.LatticeGaussian(0.25)
 # Besides the usual ones, a lattice as coarse and one as fine as is allowed, or nearly.
 RATIOS = [Fraction(1, 4), Fraction(8), Fraction(255, 4), Fraction(255), Fraction(10_000)]
 
 every_table = pytest.mark.parametrize("table", REFERENCE["tables"], ids=lambda t: f"{t['sigma']}-{t['levels']}")
+
+
+@jax.jit
+def by_upper_word(table, high):
+    return table.by_upper_word(high)
 
 
 def thresholds(noise):
@@ -89,7 +96,13 @@ def wrong_draws(table, t):
     scattered = rng.integers(0, 2**63, 300_000, np.uint64) >> rng.integers(0, 63, 300_000, np.uint64)
     u = np.concatenate([t - np.uint64(1), t, np.arange(2048, dtype=np.uint64), [np.uint64(2**63 - 1)], scattered])
     expected = len(t) - np.searchsorted(t[::-1], u, side="right")
-    return int((np.asarray(magnitude(table, *words(u))) != expected).sum())
+    wrong = np.asarray(magnitude(table, *words(u))) != expected
+    if table.leading:
+        found, undecided = (np.asarray(value) for value in by_upper_word(table, words(u)[0]))
+        wrong |= ~undecided & (found != expected)
+        # and no more is left open than must be
+        wrong |= undecided & ~np.isin(words(u)[0], words(t)[0])
+    return int(wrong.sum())
 
 
 @pytest.mark.parametrize("off", [-1, 1])
@@ -99,6 +112,32 @@ def test_a_threshold_that_is_off_by_one_is_caught(off):
         moved = law.thresholds.copy()
         moved[m] = int(moved[m]) + off
         assert wrong_draws(draw_table(moved), law.thresholds) == 1
+
+
+def test_which_tables_are_asked_by_one_word():
+    """Those of the usual images; the finest lattices have too many thresholds."""
+    assert [bool(rounded_normal(ratio).table.leading) for ratio in RATIOS] == [True] * 4 + [False]
+
+
+def test_undecided_words_are_resolved_one_by_one(monkeypatch):
+    """Upper words of thresholds, of which several are in one event."""
+    table, t = rounded_normal(Fraction(255, 4)).table, thresholds(NOISE)
+    rng = np.random.default_rng(0)
+    high = np.where(rng.random((5, 64)) < 0.1, rng.choice(words(t)[0], (5, 64)), rng.integers(0, 2**31, (5, 64)))
+    chosen, sign = high.astype(np.uint32) << 1, rng.integers(0, 2, (5, 64)).astype(np.uint32)
+    keys = jax.random.split(KEY, 5)
+    draw = lambda key, word: _with_words(monkeypatch, word, lambda: table.draws(key, 64))
+    found = np.asarray(jax.vmap(draw)(keys, jnp.asarray(chosen | sign)))
+    low = jax.vmap(jax.vmap(random.word_at, (None, 0)), (0, None))(keys, jnp.arange(64, dtype=jnp.uint32))
+    exact = np.asarray(magnitude(table, high.astype(np.uint32), low))
+    np.testing.assert_array_equal(found, np.where(sign == 1, -exact, exact))
+    assert np.asarray(by_upper_word(table, high.astype(np.uint32))[1]).sum() > 10
+
+
+def _with_words(monkeypatch, word, call):
+    """Call it where the generator gives these words."""
+    monkeypatch.setattr(random, "words", lambda key, size: word)
+    return call()
 
 
 def test_draws_of_the_reference():
@@ -330,7 +369,6 @@ def test_bytes_are_the_integers(noise):
 # --- through the verbs ---------------------------------------------------------------------------------------
 
 
-KEY = jax.random.key(4)
 IMAGES = np.random.default_rng(0).integers(0, 256, (9, 4)).astype(np.float32) / 255
 EXACT = [NOISE, js.noises.LatticeUniform(0.25)]
 
