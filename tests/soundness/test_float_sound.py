@@ -89,7 +89,7 @@ def off_the_integers(far, batch):
     return jnp.stack([~leaks, leaks], -1).astype(jnp.float32)
 
 
-@pytest.mark.parametrize(("dim", "steps"), [(512, 13), (3072, 5)])
+@pytest.mark.parametrize(("dim", "steps"), [(512, 13), pytest.param(3072, 5, marks=pytest.mark.slow)])
 def test_a_sum_of_floats_in_place_of_integers_is_caught(dim, steps):
     far = steps / 255
     distance = far * np.sqrt(dim)
@@ -150,13 +150,13 @@ GAUSSIAN, UNIFORM = js.noises.LatticeGaussian(0.5, step=STEP), js.noises.Lattice
 @pytest.mark.parametrize(
     ("noise", "direction", "place", "norm", "run"),
     [
-        (GAUSSIAN, "one-hot", 0, 2, certify),
+        pytest.param(GAUSSIAN, "one-hot", 0, 2, certify, marks=pytest.mark.slow),
         (GAUSSIAN, "one-hot", 26, 2, certify_on_mesh),
         (GAUSSIAN, "all", 8, 2, certify),
         (GAUSSIAN, "one-hot", 26, 1, certify_adaptive),
-        (GAUSSIAN, "one-hot", 26, 2, certify_curve),
+        pytest.param(GAUSSIAN, "one-hot", 26, 2, certify_curve, marks=pytest.mark.slow),
         (UNIFORM, "one-hot", 20, 1, certify),
-        (UNIFORM, "one-hot", 20, 1, certify_on_mesh),
+        pytest.param(UNIFORM, "one-hot", 20, 1, certify_on_mesh, marks=pytest.mark.slow),
     ],
 )
 def test_the_error_rate_is_at_most_alpha(noise, direction, place, norm, run):
