@@ -30,6 +30,8 @@ PICTURES = {
     "hidden_cost": ("examples/hidden_cost.py", "hidden_cost_classes.png"),
     "hidden_cost_theory": ("examples/hidden_cost.py", "hidden_cost_theory.png"),
     "noise_augmentation": ("examples/noise_augmentation.py", "noise_augmentation_grid.png"),
+    "denoised": ("examples/denoised.py", "denoised_digits.png"),
+    "certify": ("", "certify.png"),  # needs a checkpoint of PyTorch; made by hand and taken with --outputs
     "certify_pod": ("examples/certify_pod.py --processes 2", "certify_pod.png"),
 }
 

@@ -1,7 +1,9 @@
 """Networks of the field in Flax Linen: an MLP, LeNet, the ResNets for 32x32 images and ResNet-50.
 
 Every one takes pixels in [0, 1], with noise or without, and normalises them itself: ``mean`` and ``std`` are of the
-data set, per channel. BatchNorm follows PyTorch's defaults, momentum 0.1 and epsilon 1e-5.
+data set, per channel. Layers are the papers': padding is the same on all sides (XLA's "SAME" is not, at stride 2), and
+BatchNorm has PyTorch's defaults, momentum 0.1 and epsilon 1e-5. ``jaxsmooth.interop.papers`` has the same networks for
+the weights that the papers released.
 """
 
 import functools
@@ -12,10 +14,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-STATISTICS = {
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
-    "imagenet2012": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
+from jaxsmooth.interop.papers.network import STATISTICS as PAPERS
+
+STATISTICS = {"cifar10": PAPERS["cifar10"], "imagenet2012": PAPERS["imagenet"]}
 _fan_in = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # uniform on +-1/sqrt(fan in)
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
@@ -76,12 +77,12 @@ class ResNet(nn.Module):
         norm = functools.partial(_norm, train, self.dtype)
         conv = functools.partial(nn.Conv, use_bias=False, kernel_init=_fan_out, dtype=self.dtype)
         x = (x - jnp.array(self.mean)) / jnp.array(self.std)
-        x = nn.relu(norm()(conv(16, (3, 3))(x)))
+        x = nn.relu(norm()(conv(16, (3, 3), padding=1)(x)))
         for features, stride in ((16, 1), (32, 2), (64, 2)):
             for block in range((self.depth - 2) // 6):
                 strides = (stride, stride) if block == 0 else (1, 1)
-                y = nn.relu(norm()(conv(features, (3, 3), strides)(x)))
-                y = norm()(conv(features, (3, 3))(y))
+                y = nn.relu(norm()(conv(features, (3, 3), strides, padding=1)(x)))
+                y = norm()(conv(features, (3, 3), padding=1)(y))
                 if x.shape != y.shape:
                     x = norm()(conv(features, (1, 1), strides)(x))
                 x = nn.relu(x + y)

@@ -41,7 +41,17 @@ def convolution(inputs, features, size, stride, rngs, dtype):
     """A convolution without bias and a BatchNorm."""
     init = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
     return nnx.Sequential(
-        nnx.Conv(inputs, features, (size, size), stride, use_bias=False, kernel_init=init, dtype=dtype, rngs=rngs),
+        nnx.Conv(
+            inputs,
+            features,
+            (size, size),
+            stride,
+            padding=size // 2,
+            use_bias=False,
+            kernel_init=init,
+            dtype=dtype,
+            rngs=rngs,
+        ),
         nnx.BatchNorm(features, momentum=0.9, epsilon=1e-5, dtype=dtype, rngs=rngs),
     )
 

@@ -18,6 +18,9 @@ From votes, without a model:
     certificates       counts of any origin
     certified_radius, required_probability, radius_table    one bound of a probability, one radius
 
+Other classifiers of a classifier: denoised (behind a denoiser), randomized (it draws random numbers), soft (it votes by
+its probabilities).
+
 Before a long run: check_classifier, self_check, measure_throughput. Noises are in ``noises``, training in
 ``objectives`` and ``losses``, numbers, tables and logs in ``analysis``.
 """
@@ -25,6 +28,7 @@ Before a long run: check_classifier, self_check, measure_throughput. Noises are 
 from jaxsmooth import analysis as analysis
 from jaxsmooth import bounds as bounds
 from jaxsmooth import datasets as datasets
+from jaxsmooth import denoisers as denoisers
 from jaxsmooth import designs as designs
 from jaxsmooth import diagnostics as diagnostics
 from jaxsmooth import interop as interop
@@ -60,7 +64,10 @@ from jaxsmooth._verbs import predict as predict
 from jaxsmooth._verbs import recertify as recertify
 from jaxsmooth._verbs import self_check as self_check
 from jaxsmooth._version import __version__ as __version__
+from jaxsmooth.denoisers.denoised import denoised as denoised
 from jaxsmooth.designs.fixed import certificates as certificates
+from jaxsmooth.interop.randomized import randomized as randomized
+from jaxsmooth.interop.soft import soft as soft
 from jaxsmooth.radii import certified_radius as certified_radius
 from jaxsmooth.radii import radius_table as radius_table
 from jaxsmooth.radii import required_probability as required_probability
@@ -73,11 +80,12 @@ __all__ = [  # noqa: RUF022 - in the order of a reader
     "certify_stream", "certify_batch", "certify_exact", "predict", "count_votes", "with_margin",
     "recertify", "certificates", "concatenate",
     "certified_radius", "required_probability", "radius_table",
+    "denoised", "randomized", "soft",
     "check_classifier", "self_check", "measure_throughput",
     "Certificates", "TopKCertificates", "OutputCertificates", "ValueCertificates", "AbstractCertificates",
     "Votes", "Reason", "Rule", "ABSTAIN", "frozen_pytree", "static",
-    "noises", "scales", "designs", "bounds", "radii", "ledger", "losses", "objectives", "interop", "datasets",
-    "analysis", "diagnostics",
+    "noises", "scales", "designs", "bounds", "radii", "ledger", "losses", "objectives", "interop", "denoisers",
+    "datasets", "analysis", "diagnostics",
     "__version__",
 ]  # fmt: skip
 

@@ -72,6 +72,14 @@ def index(key: Array, number: int, shape: tuple[int, ...] = ()) -> Array:
     return (offset % span).astype(jnp.int32)
 
 
+def folded(keys: Array, number: int) -> Array:
+    """Typed Threefry keys ``(batch,)`` with a number folded into each: those of ``jax.random.fold_in``."""
+    data = jax.random.key_data(keys)
+    counter = (jnp.zeros(data.shape[:1], jnp.uint32), jnp.full(data.shape[:1], number, jnp.uint32))
+    words = threefry((data[:, 0], data[:, 1]), counter)
+    return jax.random.wrap_key_data(jnp.stack(words, -1), impl="threefry2x32")
+
+
 def _counter(shape: tuple[int, ...]) -> tuple[Array, Array]:
     """The high and the low words of 0, 1, ..., in this shape."""
     low = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)

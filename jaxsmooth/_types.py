@@ -8,7 +8,8 @@ import jax
 import numpy as np
 from jax import Array as Array
 
-from jaxsmooth._pytree import frozen_pytree
+from jaxsmooth import _keys
+from jaxsmooth._pytree import frozen_pytree, static
 
 
 class SupportsArray(Protocol):
@@ -38,6 +39,9 @@ class Votes:
     Attributes:
         counts: int32 ``(images, classes)``, draws whose largest score was this class.
         invalid: int32 ``(images,)``, draws whose scores decide nothing (NaN, +inf twice or all -inf).
+        kind: ``"hard"``, the largest score wins; or ``"soft"``, the class is drawn from the probabilities, with the
+            temperature in words if it is not 1 (``jaxsmooth.soft``). Votes of two kinds are of two smoothed
+            classifiers and never added; static.
 
     Example:
         >>> import jax.numpy as jnp
@@ -48,6 +52,7 @@ class Votes:
 
     counts: Any
     invalid: Any
+    kind: str = static(default="hard")
 
     @property
     def total(self) -> Any:
@@ -55,7 +60,12 @@ class Votes:
         return self.counts.sum(-1) + self.invalid
 
     def __add__(self, other: "Votes") -> "Votes":
-        return Votes(self.counts + other.counts, self.invalid + other.invalid)
+        if self.kind != other.kind:
+            raise ValueError(
+                f"votes must be of one kind; got {self.kind} and {other.kind}, which are of two smoothed classifiers. "
+                "Keep them apart"
+            )
+        return Votes(self.counts + other.counts, self.invalid + other.invalid, self.kind)
 
     def __len__(self) -> int:
         if np.ndim(self.invalid) == 0:
@@ -66,7 +76,7 @@ class Votes:
         """The votes of some of the images (a slice, a mask or an index array), or of one."""
         if isinstance(images, int | np.integer):
             images = checked_index(images, len(self))
-        return Votes(self.counts[images], self.invalid[images])
+        return Votes(self.counts[images], self.invalid[images], self.kind)
 
     def __iter__(self) -> Iterator["Votes"]:
         return (self[image] for image in range(len(self)))
@@ -89,7 +99,8 @@ class Votes:
         shown = ", ".join(self._rows())
         more = ", ..." if shape[0] > _SHOWN else ""
         invalid = int(np.asarray(self.invalid).sum())
-        return f"Votes of {shape[0]} images in {shape[1]} classes, {invalid} invalid: {shown}{more}"
+        kind = "" if self.kind == "hard" else f"{self.kind} "
+        return f"{kind}Votes of {shape[0]} images in {shape[1]} classes, {invalid} invalid: {shown}{more}"
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
@@ -215,3 +226,18 @@ def seen_each(noise_at: Any, keys: Array, draws: Array, x: Array) -> Array:
 def perturbed_each(noise_at: Any, keys: Array, x: Array) -> Array:
     """What draws make of events ``(images, *event)``, each with its key and its noise, of ``noise.at(x)``."""
     return jax.vmap(perturbed, (axes_of(noise_at), 0, 0))(noise_at, keys, x)
+
+
+def classified(classify: Callable[..., Array], x: Array, keys: Array | None = None) -> Array:
+    """The scores of a batch; a classifier that takes keys gets one for every row."""
+    return classify(x, keys=keys) if takes_keys(classify) else classify(x)
+
+
+def takes_keys(classify: object) -> bool:
+    """Whether a classifier draws random numbers, from a key for every row of the batch."""
+    return bool(getattr(classify, "takes_keys", False))
+
+
+def subkeys(keys: Array | None, part: int) -> Array | None:
+    """The keys of one of several parts of a classifier."""
+    return None if keys is None else _keys.folded(keys, part)

@@ -22,7 +22,12 @@ def names() -> dict[str, Any]:
             found[name] = value
             continue
         inside = LEDGER if name == "ledger" else _reexported(value)
-        found |= {f"{name}.{inner}": getattr(value, inner) for inner in inside}
+        for inner in inside:
+            part = getattr(value, inner)
+            if isinstance(part, ModuleType):
+                found |= {f"{name}.{inner}.{below}": getattr(part, below) for below in _reexported(part)}
+            else:
+                found[f"{name}.{inner}"] = part
     return found
 
 

@@ -25,13 +25,14 @@ FLOORS = (
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist
     {"noises"},  # may import radii, to register rules
-    {"designs", "objectives", "analysis"},
+    {"designs", "objectives", "analysis", "denoisers"},
     {"_verbs"},  # the one driver: the only room that knows every part
     {"diagnostics"},
     {"__main__"},  # the command
 )  # fmt: skip
 OPTIONAL = {
     "flax", "optax", "matplotlib", "tqdm", "tensorflow_datasets", "grain", "sklearn", "orbax", "PIL", "array_record",
+    "torch", "safetensors", "keras", "equinox", "haiku",
 }  # fmt: skip
 LINES = 400
 POSITIONAL = 5

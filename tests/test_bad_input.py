@@ -50,6 +50,21 @@ WITHOUT_ROW = {
     "radii.quantile_grid": "takes functions, for authors of radius rules",
     "analysis.read_log": "its bad input are files: tests/analysis/test_logs.py",
     "analysis.read_log_ids": "as analysis.read_log",
+    **dict.fromkeys(("denoised", "denoisers.one_shot", "denoisers.trained"), "tests/denoisers/test_denoised.py"),
+    **dict.fromkeys(
+        ("denoisers.continuous", "denoisers.from_alpha_bar", "denoisers.from_betas", "denoisers.schedule"),
+        "tests/denoisers/test_schedules.py",
+    ),
+    **dict.fromkeys(("randomized", "soft"), "tests/interop/test_randomized_and_soft.py"),
+    **dict.fromkeys(
+        (name for name in public_surface.functions() if name.startswith("interop.papers.")),
+        "tests/interop/test_papers.py",
+    ),
+    **dict.fromkeys(("interop.from_paper", "interop.torch_state"), "tests/interop/test_papers.py"),
+    **dict.fromkeys(
+        ("interop.from_pytree", "interop.from_equinox", "interop.from_keras"), "tests/interop/test_pytrees.py"
+    ),
+    "interop.from_torch": "tests/interop/test_torch.py",
 }
 
 

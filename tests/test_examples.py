@@ -100,6 +100,23 @@ def test_pairwise_distances():
     assert "memory grew by" in out and "largest relative error" in out
 
 
+def test_certify_a_checkpoint(tmp_path):
+    out = run("examples/certify.py", "--quick", "--output", str(tmp_path / "log.tsv"))
+    assert "average certified radius" in out and len((tmp_path / "log.tsv").read_text().splitlines()) == 6
+
+
+@pytest.mark.slow
+def test_denoised(tmp_path):
+    out = run("examples/denoised.py", "--quick", "--output", str(tmp_path))
+    assert "the same, denoised" in out and len(list(tmp_path.glob("*.png"))) == 1
+
+
+@pytest.mark.slow
+def test_frameworks():
+    pytest.importorskip("torch")
+    assert "imported" in run("benchmarks/frameworks.py", "--quick")
+
+
 def test_each_script_says_how_to_run_it():
     scripts = [*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/*.py")]
     assert scripts

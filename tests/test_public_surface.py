@@ -46,9 +46,20 @@ EXAMPLE_ELSEWHERE = {
     "diagnostics.RegionShrinkage": "diagnostics.region_shrinkage",
     "diagnostics.SeedInterval": "diagnostics.seed_interval",
     "diagnostics.SigmaGrid": "diagnostics.sigma_grid",
+    "denoisers.ContinuousSchedule": "denoisers.continuous",
+    "denoisers.Denoised": "denoised",
+    "denoisers.OneShotDenoiser": "denoisers.one_shot",
+    "denoisers.Schedule": "denoisers.schedule",
+    "denoisers.TrainedDenoiser": "denoisers.trained",
+    "interop.KerasClassifier": "interop.from_keras",
     "interop.LinenClassifier": "interop.from_linen",
     "interop.NNXClassifier": "interop.from_nnx",
     "interop.PythonClassifier": "interop.from_callable",
+    "interop.PytreeClassifier": "interop.from_pytree",
+    "interop.Randomized": "randomized",
+    "interop.SoftClassifier": "soft",
+    "interop.papers.PaperNetwork": "interop.papers.lenet",
+    "interop.papers.UNetSizes": "interop.papers.unet_cifar",
     "ledger.Ledger": "ledger.read",
     "noises.AbstractNoise": "radii.radius_rule",
     "objectives.AbstractObjective": "objectives.GaussianAugmentation",
@@ -107,6 +118,10 @@ diagnostics.ball_vanishing_sigma(R,d,*,threshold) diagnostics.ball_smoothed_radi
 diagnostics.cone_rate(theta,d,*,threshold) diagnostics.interval_risk()
 datasets.load(name,split,*,data_dir)
 interop.from_linen(model,variables) interop.from_nnx(model) interop.from_callable(fn,num_classes)
+randomized(fn,fixed_key) soft(classify,temperature) denoised(denoiser,classify,resize)
+denoisers.one_shot(network,schedule,sigma,output) denoisers.schedule(name,steps)
+interop.papers.cifar_resnet110(state,normalize) interop.from_torch(module,num_classes) interop.from_keras(model)
+interop.from_pytree(model)
 """.split()
 
 

@@ -15,6 +15,13 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 # What follows the three backticks, and the text: ``python`` is run, ``python skip`` and anything else is not.
 FENCE = re.compile(r"^```([^\n`]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+# Programs that need a package: ``python NAME``, run with the first program of the page where NAME is installed.
+OPTIONAL = [
+    (page, package)
+    for page in sorted(ROOT.glob("docs/*.md"))
+    for package in dict.fromkeys(re.findall(r"^```python (\w+)\n", page.read_text(), re.MULTILINE))
+    if package != "skip"
+]
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if "```python\n" in page.read_text()]
 
 
@@ -39,15 +46,46 @@ def test_the_programs_of_the_docs_run(page, tmp_path, monkeypatch):
     printed = None
     for language, text in FENCE.findall(page.read_text()):
         if language == "python":
-            with contextlib.redirect_stdout(io.StringIO()) as captured:
-                exec(text, names)
-            printed = captured.getvalue()
-        elif language == "output":
-            assert printed is not None, "an output fence must follow a program"
-            words, numbers = NUMBER.sub("#", printed).split(), [float(n) for n in NUMBER.findall(printed)]
-            assert words == NUMBER.sub("#", text).split(), printed
-            # Votes may differ by a few where another processor rounds a score differently.
-            assert numbers == pytest.approx([float(n) for n in NUMBER.findall(text)], rel=0.01, abs=0.006), printed
+            printed = output_of(text, names)
+        elif language.startswith("python "):
+            printed = None  # what follows is compared where the package is installed
+        elif language == "output" and printed is not None:
+            check_output(printed, text)
+
+
+@pytest.mark.parametrize(("page", "package"), OPTIONAL, ids=[f"{page.stem}-{package}" for page, package in OPTIONAL])
+def test_the_programs_of_the_docs_that_need_a_package_run(page, package, tmp_path, monkeypatch):
+    pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    fences = FENCE.findall(page.read_text())
+    output_of(next(text for language, text in fences if language == "python"), names)
+    printed = None
+    for language, text in fences:
+        if language.startswith("python"):
+            printed = output_of(text, names) if language == f"python {package}" else None
+        elif language == "output" and printed is not None:
+            check_output(printed, text)
+
+
+def test_output_follows_a_program():
+    for page in ROOT.glob("docs/*.md"):
+        languages = [language.partition(" ")[0] for language, _ in FENCE.findall(page.read_text())]
+        for before, language in zip(["", *languages], languages, strict=False):
+            assert language != "output" or before == "python", f"{page}: an output fence must follow a program"
+
+
+def output_of(program, names):
+    with contextlib.redirect_stdout(io.StringIO()) as captured:
+        exec(program, names)
+    return captured.getvalue()
+
+
+def check_output(printed, text):
+    words, numbers = NUMBER.sub("#", printed).split(), [float(n) for n in NUMBER.findall(printed)]
+    assert words == NUMBER.sub("#", text).split(), printed
+    # Votes may differ by a few where another processor rounds a score differently.
+    assert numbers == pytest.approx([float(n) for n in NUMBER.findall(text)], rel=0.01, abs=0.006), printed
 
 
 def test_every_name_in_the_readme_exists():

@@ -70,6 +70,12 @@ class AbstractCertificates:
     def _per_image(cls) -> list[str]:
         return [field.name for field in dataclasses.fields(cls) if field.name not in cls.shared]
 
+    @property
+    def votes_kind(self) -> str:
+        """``"hard"``: of the class that most often wins; ``"soft"``: of the one of the largest expected probability."""
+        votes = getattr(self, "votes", None)
+        return "hard" if votes is None else votes.kind.partition("(")[0]
+
     def __len__(self) -> int:
         return len(getattr(self, self._per_image()[0]))
 
@@ -180,7 +186,8 @@ class AbstractCertificates:
         names = [name for name in self.shared if name != "noise"]
         words = [f"{name} {_short(getattr(self, name))}" for name in names if getattr(self, name) is not None]
         noise = getattr(self, "noise", None)
-        return words if noise is None else [*words, in_words(noise)]
+        words += [] if noise is None else [in_words(noise)]
+        return words if self.votes_kind == "hard" else [*words, f"{self.votes_kind} votes"]
 
     def _rows(self) -> list[tuple[str, ...]]:
         """The head and the first rows of the table."""
@@ -234,6 +241,9 @@ def concatenate(certificates: Sequence[_Kind]) -> _Kind:
                     f"certificates must be of one {name}; certificates[{i}] has {getattr(part, name)!r}, the first "
                     f"{getattr(first, name)!r}. Keep them apart, or certify again"
                 )
+    kinds = list(dict.fromkeys(part.votes.kind for part in parts if getattr(part, "votes", None) is not None))
+    if len(kinds) > 1:
+        raise ValueError(f"certificates must be of one kind of votes; got {' and '.join(kinds)}. Keep them apart")
     together = {name: _joined([getattr(part, name) for part in parts]) for name in first._per_image()}
     return dataclasses.replace(first, **together)
 
@@ -244,7 +254,8 @@ def _joined(columns: list[Any]) -> Any:
         return None
     if isinstance(columns[0], Votes):
         host = lambda values: np.concatenate([np.asarray(value) for value in values])
-        return Votes(host([votes.counts for votes in columns]), host([votes.invalid for votes in columns]))
+        counts, invalid = (host([getattr(votes, name) for votes in columns]) for name in ("counts", "invalid"))
+        return Votes(counts, invalid, columns[0].kind)
     return np.concatenate(columns)
 
 

@@ -108,6 +108,7 @@ def check_classifier(key: Array, classify: Classify, noise: Noise, x: ArrayLike)
     key, classify = _check.typed_key(key), inputs.as_pytree(classify)
     noise, x = _check.one_sigma(_check.float32_noise(noise)), _check.images_for(noise, x)
     inputs.check_classifier(classify, x)
+    inputs.check_fit(classify, noise, x)
     x = np.asarray(x[np.unique(np.linspace(0, len(x) - 1, min(len(x), _IMAGES)).astype(int))], np.float32)
     noisy = _noisy(key, noise, x)
     rows = np.concatenate([x, noisy.reshape(-1, *x.shape[1:])])
@@ -140,7 +141,7 @@ def _noisy(key: Array, noise: Noise, x: np.ndarray) -> np.ndarray:
 def _in_batches(classify: Classify, rows: np.ndarray, size: int, order: np.ndarray) -> np.ndarray:
     """The scores of all rows, which are classified in this order and in full batches of this size."""
     filled = np.resize(order, -(-len(order) // size) * size)
-    scores = np.concatenate([suspicious.scores_of(classify, rows[part]) for part in filled.reshape(-1, size)])
+    scores = np.concatenate([suspicious.scores_of(classify, rows[part], part) for part in filled.reshape(-1, size)])
     result = np.empty((len(rows), scores.shape[1]))
     result[order] = scores[: len(order)]
     return result

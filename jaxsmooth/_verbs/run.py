@@ -64,7 +64,7 @@ def run_array(
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
         at_images = frozen(noise, x)
         bound = design.bind(_setting(sampling, noise, at_images, labels is not None))
-        memory = _Memory(bound, sampling.width, sampling.choices)
+        memory = _Memory(bound, sampling.width, sampling.choices, sampling.kind)
         memory.add(len(x), labels, at_images)
         arrivals = map(Arrival, inputs.on_host(x), inputs.on_host(ids).tolist())
         with _recording(ledger, sampling) as recording:
@@ -83,7 +83,9 @@ def nothing_drawn(
     x = _check.images_for(noise, x)
     with sampler(key, classify, noise, x, batch_size=1, mesh=None, ballot=design.ballot) as sampling:
         at_images = frozen(noise, x)
-        memory = _Memory(design.bind(_setting(sampling, noise, at_images, False)), sampling.width, sampling.choices)
+        memory = _Memory(
+            design.bind(_setting(sampling, noise, at_images, False)), sampling.width, sampling.choices, sampling.kind
+        )
         memory.add(len(x), None, at_images)
         return memory.take(len(x))
 
@@ -113,7 +115,7 @@ def run_stream(
         with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
             at_images = None if depends_on_input(noise) else noise
             bound = design.bind(_setting(sampling, noise, at_images, source.labelled))
-            memory = _Memory(bound, sampling.width, sampling.choices)
+            memory = _Memory(bound, sampling.width, sampling.choices, sampling.kind)
             with _recording(ledger, sampling) as recording:
                 arrivals = source.arrivals(memory, sampling.classes)
                 for _ in _sampled(sampling, memory, arrivals, recording):
@@ -141,7 +143,7 @@ def run_ledger(
     shape = tuple(recorded.header.get("shape", (recorded.classes,)))
     bound = design.bind(Setting(noise, at_images, dim, recorded.classes, labels is not None, shape))
     choices = recorded.width if design.ballot.selecting else 0
-    memory = _Memory(bound, recorded.width, choices)
+    memory = _Memory(bound, recorded.width, choices, recorded.kind)
     memory.add(len(ids), labels, at_images)
     looks, known = bound.looks, []
     for image in ids.tolist():
@@ -162,8 +164,8 @@ def run_ledger(
 class _Memory:
     """What is remembered of the images that have come and have not been concluded, in the order of arrival."""
 
-    def __init__(self, design: AbstractDesign, width: int, choices: int) -> None:
-        self.design = design
+    def __init__(self, design: AbstractDesign, width: int, choices: int, kind: str) -> None:
+        self.design, self._kind = design, kind
         self._first = 0  # the place of the first image that is remembered
         self._rows = design.init(0)
         self._votes, self._samples = np.zeros((0, width + 1), np.int32), np.zeros(0, np.int64)
@@ -231,10 +233,10 @@ class _Memory:
         at_images = self._at_images
         if sigma_per_image(at_images):
             at_images = jax.tree.map(lambda leaf: leaf[at], at_images)
+        counted = Votes(votes[:, :-1], votes[:, -1], self._kind)
         finished = Finished(
-            at + self._first, Votes(votes[:, :-1], votes[:, -1]), self._samples[at], at_images, self._complete[at],
-            self._chosen[at],
-        )  # fmt: skip
+            at + self._first, counted, self._samples[at], at_images, self._complete[at], self._chosen[at]
+        )
         return self.design.conclude({name: rows[at] for name, rows in self._rows.items()}, finished)
 
 
@@ -327,8 +329,9 @@ def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
         shape = list(sampling.shape)
         counted = {"ballot": repr(ballot), "shape": shape, "width": sampling.width, "first": ballot.selecting}
     header = run_header(
-        sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh, counted
-    )
+        sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh, counted,
+        sampling.kind,
+    )  # fmt: skip
     shared = placement.spans_processes(sampling.mesh)
     with contextlib.closing(Recording(_check.path("ledger", path), header, shared=shared)) as recording:
         yield recording

@@ -180,7 +180,8 @@ def _sparse(votes: Votes) -> dict[str, Any]:
     """Votes as pairs of class and count for each image, without zeros: most classes get none."""
     counts, invalid = np.asarray(votes.counts), np.asarray(votes.invalid)
     pairs = [[[int(c), int(row[c])] for c in np.flatnonzero(row)] for row in counts]
-    return {"classes": counts.shape[1], "counts": pairs, "invalid": [int(value) for value in invalid]}
+    kind = {} if votes.kind == "hard" else {"kind": votes.kind}
+    return {"classes": counts.shape[1], "counts": pairs, "invalid": [int(value) for value in invalid], **kind}
 
 
 def _dense(sparse: Mapping[str, Any], rows: int) -> Votes:
@@ -192,7 +193,8 @@ def _dense(sparse: Mapping[str, Any], rows: int) -> Votes:
             row[label] = count
     invalid = np.array(sparse["invalid"], np.int64)
     narrow = max(counts.max(initial=0), invalid.max(initial=0)) <= np.iinfo(np.int32).max
-    return Votes(counts.astype(np.int32), invalid.astype(np.int32)) if narrow else Votes(counts, invalid)
+    kind = str(sparse.get("kind", "hard"))
+    return Votes(counts.astype(np.int32), invalid.astype(np.int32), kind) if narrow else Votes(counts, invalid, kind)
 
 
 def _numbers(values: Any) -> list[float | None]:

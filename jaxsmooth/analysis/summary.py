@@ -154,6 +154,8 @@ def _suspicious(certificates: Certificates | TopKCertificates) -> Iterator[str]:
     certified = ~abstained(certificates)
     if certificates.alpha is not None and certificates.alpha > _USUAL_ALPHA:
         yield (f"alpha = {certificates.alpha:g}: each certificate may be wrong with this probability; 0.001 is usual")
+    if votes is not None and certificates.votes_kind != "hard":
+        yield f"{votes.kind} votes: of the class of the largest expected probability, another smoothed classifier"
     if votes is not None and (invalid := int(np.sum(votes.invalid))):
         share = invalid / int(np.sum(votes.total))
         yield f"{share:.1%} of the votes are invalid: the scores of these draws were NaN or infinite"

@@ -176,4 +176,5 @@ def votes_since(finished: Finished, selection: np.ndarray, draws: int) -> Votes:
     return Votes(
         np.where(finished.complete[:, None], rest, 0).astype(np.int32),
         np.where(finished.complete, invalid, 0).astype(np.int32),
+        finished.votes.kind,
     )

@@ -162,6 +162,8 @@ def certificates(
             f"selection and votes must be of the same images and classes; got shapes {selection.counts.shape} and "
             f"{votes.counts.shape}"
         )
+    if selection.kind != votes.kind:
+        raise ValueError(f"selection and votes must be of one kind; got {selection.kind} and {votes.kind} votes")
     made = _certificates(
         selection.counts, votes, noise, n=votes.total, dim=_check.integer("dim", dim, at_least=1),
         alpha=_check.probability("alpha", alpha), norm=_check.norm(norm), runner_up=checked_runner_up(runner_up),
@@ -206,8 +208,9 @@ def checked_runner_up(value: object) -> RunnerUp:
 def checked_votes(name: str, value: object) -> Votes:
     """``value`` as ``Votes`` of NumPy arrays; counts alone have no invalid draws."""
     if isinstance(value, Votes):
-        counts, invalid = np.asarray(value.counts), np.asarray(value.invalid)
+        counts, invalid, kind = np.asarray(value.counts), np.asarray(value.invalid), value.kind
     else:
+        kind = "hard"
         counts = _check.as_array(name, value)
         invalid = np.zeros(counts.shape[:1], np.int64)
     if counts.dtype.kind not in "iu" or invalid.dtype.kind not in "iu":
@@ -219,4 +222,4 @@ def checked_votes(name: str, value: object) -> Votes:
     if counts.size and (counts.min() < 0 or invalid.min() < 0):
         raise ValueError(f"{name} must be at least 0; got {min(counts.min(), invalid.min())}")
     # A class of uint8 or int32 would overflow in sums.
-    return Votes(counts.astype(np.int64), invalid.astype(np.int64))
+    return Votes(counts.astype(np.int64), invalid.astype(np.int64), kind)

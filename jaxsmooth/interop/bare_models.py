@@ -4,17 +4,19 @@ import sys
 from typing import Any
 
 from jaxsmooth._types import Classify
+from jaxsmooth.interop.keras_model import from_keras
 from jaxsmooth.interop.nnx import from_nnx
+from jaxsmooth.interop.pytree_callable import holds_functions
 
 
 def in_evaluation_mode(classify: Classify) -> Any:
     """The classifier; of a bare model what can be called with a batch alone.
 
     Args:
-        classify: a classifier, or a model of Flax or PyTorch.
+        classify: a classifier, or a model of another library.
 
     Returns:
-        An NNX model as ``from_nnx`` gives it, anything else as it is.
+        A model of NNX or Keras as ``from_nnx`` and ``from_keras`` give it, anything else as it is.
 
     Raises:
         TypeError: for a model that cannot be called with a batch alone.
@@ -36,8 +38,14 @@ def in_evaluation_mode(classify: Classify) -> Any:
     if _is_a(classify, "torch.nn", "Module"):
         raise TypeError(
             f"classify must be a function of JAX arrays; got the PyTorch module {type(classify).__name__}. Use "
-            "jaxsmooth.interop.from_callable(lambda x: model(torch.from_numpy(x)).detach().numpy(), num_classes) after "
-            "model.eval()"
+            "jaxsmooth.interop.from_torch(model, num_classes); of a published network jaxsmooth.interop.from_paper"
+        )
+    if _is_a(classify, "keras", "Model"):
+        return from_keras(classify)
+    if holds_functions(classify):
+        raise TypeError(
+            "classify must be a pytree of arrays; functions and flags are among the leaves of the Equinox module "
+            f"{type(classify).__name__}. Use jaxsmooth.interop.from_equinox(model)"
         )
     return classify
 

@@ -24,10 +24,12 @@ class PythonClassifier:
     Attributes:
         fn: NumPy ``(batch, *event)`` to ``(batch, num_classes)``; static.
         num_classes: static.
+        reads_in_place: whether the function keeps nothing of its input, which then is a view of JAX's memory; static.
     """
 
     fn: Callable[[np.ndarray], Any] = static()
     num_classes: int = static()
+    reads_in_place: bool = static(default=False)
     # What the function refers to is looked up when it is called back, and is no part of the program.
     runs_on_host: ClassVar[bool] = True
 
@@ -120,8 +122,9 @@ def _call_in_place(classifier: PythonClassifier, ndim: int, x: Array, *, keep: b
     """
 
     def callback(context: Any, out: Any, batch: Any) -> None:
+        x = np.asarray(batch)
         # A copy, because the buffer is reused and must not outlive the call.
-        np.asarray(out)[...] = _flat_scores(classifier, ndim, np.asarray(batch).copy(), keep)
+        np.asarray(out)[...] = _flat_scores(classifier, ndim, x if classifier.reads_in_place else x.copy(), keep)
 
     return buffer_callback(callback, _result(classifier, x), vmap_method="broadcast_all")(x)
 

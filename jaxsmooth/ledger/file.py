@@ -64,6 +64,11 @@ class Ledger:
         return self.header.get("first", 0)
 
     @property
+    def kind(self) -> str:
+        """What a vote is; see ``Votes.kind``."""
+        return self.header.get("votes", "hard")
+
+    @property
     def image_ids(self) -> np.ndarray:
         """int64 ``(images,)``, increasing: the images that have votes."""
         return np.array(sorted(self.segments), np.int64)
@@ -139,7 +144,7 @@ class Ledger:
     def dense(self, counts: Sequence[AnyCounts]) -> Votes:
         """Votes as arrays, a row for each."""
         votes = self.rows(counts)
-        return Votes(votes[:, :-1], votes[:, -1])
+        return Votes(votes[:, :-1], votes[:, -1], self.kind)
 
     def add(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
-from jaxsmooth._types import Array, Classify, Noise, perturbed_each
+from jaxsmooth._types import Array, Classify, Noise, classified, perturbed_each, takes_keys
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.file import digest
 
@@ -25,14 +25,14 @@ def run_header(
     classes: int,
     mesh: Mesh | None,
     counted: Mapping[str, Any] = types.MappingProxyType({}),
+    kind: str = "hard",
 ) -> dict[str, Any]:
     """Everything that votes depend on, apart from the images: each of these must agree to add votes.
 
     Classifier and noise are known by their arrays and by their programs as JAX traces them; what a Python
     function called back from a program keeps to itself is not seen. ``counted`` says what is counted, if not winners.
     """
-    example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
-    program = _traced(lambda classify, x: classify(x), classify, example)
+    program = _traced_classifier(classify, event)
     return {
         "jaxsmooth": __version__,
         "jax": jax.__version__,
@@ -44,6 +44,7 @@ def run_header(
         "event": list(event),
         "classes": classes,
         **counted,
+        **({} if kind == "hard" else {"votes": kind}),
     }
 
 
@@ -81,6 +82,14 @@ def _devices(key_data: Array, classify: Classify, mesh: Mesh | None) -> list[Any
         return list(mesh.devices.flat)
     put = [leaf for leaf in jax.tree.leaves((key_data, classify)) if getattr(leaf, "committed", False)]
     return list((put[0] if put else jax.device_put(np.float32(0))).devices())
+
+
+def _traced_classifier(classify: Classify, event: tuple[int, ...]) -> ClosedJaxpr:
+    example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
+    if not takes_keys(classify):
+        return _traced(lambda classify, x: classify(x), classify, example)
+    keyed = lambda classify, x, data: classified(classify, x, jax.random.wrap_key_data(data, impl="threefry2x32"))
+    return _traced(keyed, classify, example, jax.ShapeDtypeStruct((2, 2), jnp.uint32))
 
 
 def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:

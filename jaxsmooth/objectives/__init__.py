@@ -11,6 +11,7 @@ from jaxsmooth.objectives.collapse import ClassCollapse as ClassCollapse
 from jaxsmooth.objectives.collapse import ClassCollapseWarning as ClassCollapseWarning
 from jaxsmooth.objectives.collapse import class_collapse as class_collapse
 from jaxsmooth.objectives.consistency import Consistency as Consistency
+from jaxsmooth.objectives.denoise import Denoise as Denoise
 from jaxsmooth.objectives.gaussian_augmentation import GaussianAugmentation as GaussianAugmentation
 from jaxsmooth.objectives.macer import MACER as MACER
 from jaxsmooth.objectives.presets import Preset as Preset

@@ -39,6 +39,16 @@ class Network:
         logits, state = self._split(self.apply(_flat(copies)))
         return _stacked(logits, copies), state
 
+    def images(self, copies: Array) -> tuple[Array, Any]:
+        """The training pass of a denoiser on ``(batch, num_samples, *event)``: images of that shape, float32, state."""
+        images, state = self._split(self.apply(_flat(copies)))
+        if not hasattr(images, "shape") or images.shape != (copies.shape[0] * copies.shape[1], *copies.shape[2:]):
+            raise ValueError(
+                f"apply must map (batch, *event) to images of that shape; for {_flat(copies).shape} it returned "
+                f"{getattr(images, 'shape', type(images).__name__)}"
+            )
+        return images.astype(jnp.float32).reshape(copies.shape), state
+
     def frozen(self, copies: Array) -> Classify:
         """The network for attacks on such copies: evaluation mode, weights without gradient, a flat batch in."""
         if self.attack_apply is None and self.has_state:

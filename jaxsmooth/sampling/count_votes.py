@@ -74,7 +74,11 @@ def count_votes(
     pairs = images.shape[0] * n if _check.is_traced(key, images) else None
     with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh, most=pairs) as sampling:
         if mesh is None:
-            return sampling.count(images, ids, n, first=first)
+            return sampling.marked(sampling.count(images, ids, n, first=first))
         # jit puts NumPy arrays where the mesh is.
         votes = sampling.count(inputs.on_host(images), inputs.on_host(ids), n, first=first)
-        return in_program(votes) if _check.is_traced(votes) else on_mesh(sampling.fetch(votes), sampling.mesh)
+        return (
+            sampling.marked(in_program(votes))
+            if _check.is_traced(votes)
+            else on_mesh(sampling.fetch(votes), sampling.mesh)
+        )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.kernel import call
@@ -27,6 +27,24 @@ def as_pytree(classify: Any) -> Any:
 def _opaque(function: Any) -> Any:
     # Partial would take a functools.partial apart and turn its keywords (train=False) into traced data.
     return function.__call__ if hasattr(function, "func") and hasattr(function, "keywords") else function
+
+
+def check_fit(classify: Any, noise: Noise, x: Any) -> None:
+    """Refuse a noise that a part of the classifier, such as a denoiser, says it is not made for."""
+    for part in _parts(classify, "expects_sigma"):
+        part.check(noise, x)
+
+
+def kind_of_votes(classify: Any) -> str:
+    """What a vote is: of the largest score, or of a class that was drawn from the scores; see ``Votes.kind``."""
+    kinds = [part.votes_kind for part in _parts(classify, "votes_kind")]
+    return ", ".join(kinds) or "hard"
+
+
+def _parts(classify: Any, attribute: str) -> list[Any]:
+    """The outermost nodes of a tree that have an attribute."""
+    has = lambda node: hasattr(node, attribute)
+    return [node for node in jax.tree.leaves(classify, is_leaf=has) if has(node)]
 
 
 def on_host(values: Any) -> Any:

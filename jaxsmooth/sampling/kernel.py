@@ -7,12 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _keys
 from jaxsmooth._program import jit
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Classify, Noise, Votes, noise_of, seen_each
+from jaxsmooth._types import Array, Classify, Noise, Votes, classified, noise_of, seen_each, takes_keys
 from jaxsmooth.interop.failures import noted
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 
@@ -116,11 +117,25 @@ def make_slots(key_data: Array, noise: Noise, x: Array, image_ids: Array) -> Slo
     return Slots(x.reshape(x.shape[0], -1), keys, noise.at(x), x.shape[1:])
 
 
+# What is folded into the key of a draw for a classifier that takes keys. No noise reaches this counter.
+_OF_CLASSIFIER = 2**32 - 1
+
+
 @jit
-def call(classify: Classify, batch: Array) -> Array:
-    """The scores of a batch. Under ``jit`` so that looking up its shape and running it share one trace."""
+def call(classify: Classify, batch: Array, key_data: Array | None = None) -> Array:
+    """The scores of a batch. Under ``jit`` so that looking up its shape and running it share one trace.
+
+    Args:
+        classify: the classifier.
+        batch: ``(batch, *event)``.
+        key_data: uint32 ``(batch, 2)``, data of Threefry keys, for a classifier that takes keys; zeros for its shape.
+    """
     with noted(batch.shape):
-        return classify(batch)
+        if not takes_keys(classify):
+            return classify(batch)
+        if key_data is None:
+            key_data = jnp.zeros((batch.shape[0], 2), jnp.uint32)
+        return classified(classify, batch, jax.random.wrap_key_data(key_data, impl="threefry2x32"))
 
 
 @functools.partial(jax.jit, static_argnames=("program", "batch_size", "ballot", "mesh", "axes"))
@@ -210,11 +225,15 @@ def _count_batch(
 ) -> Array:
     """Add the votes of one batch of pairs to ``(slots, width + 1)``, the last column for nobody."""
     source = jnp.minimum(slot, slots.keys.shape[0] - 1)
-    keys = jax.random.wrap_key_data(fold_in(slots.keys[source], draw), impl="threefry2x32")
+    key_data = fold_in(slots.keys[source], draw)
+    keys = jax.random.wrap_key_data(key_data, impl="threefry2x32")
     noises = noise_of(slots.noise, source)
     x = slots.x[source].reshape(-1, *slots.event)
     noisy = seen_each(noises, keys, draw, x)
-    scores = call(classify, noisy)
+    own: tuple[Array, ...] = ()
+    if takes_keys(classify):
+        own = (fold_in(key_data, jnp.full(draw.shape, np.uint32(_OF_CLASSIFIER))),)
+    scores = call(classify, noisy, *own)
     return ballot.count(counts, scores, slot, draw, slots.reference)
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from jaxsmooth._types import Classify
+from jaxsmooth._types import Classify, takes_keys
 from jaxsmooth.sampling.kernel import call
 
 
@@ -56,8 +56,10 @@ _WINDOWS = frozenset("reduce_window_max reduce_window_min reduce_window_sum".spl
 
 def rows_are_independent(classify: Classify, event: tuple[int, ...]) -> bool:
     """Whether the program of the classifier proves that rows of scores depend on their own inputs alone."""
-    program = jax.make_jaxpr(call)(classify, jax.ShapeDtypeStruct((2, *event), jnp.float32))
-    given: list[_Value] = [*[Fixed()] * (len(program.jaxpr.invars) - 1), Rows(0)]
+    rows = [jax.ShapeDtypeStruct((2, *event), jnp.float32)]
+    rows += [jax.ShapeDtypeStruct((2, 2), jnp.uint32)] * takes_keys(classify)  # the keys of the rows
+    program = jax.make_jaxpr(call)(classify, *rows)
+    given: list[_Value] = [*[Fixed()] * (len(program.jaxpr.invars) - len(rows)), *[Rows(0)] * len(rows)]
     try:
         (scores,) = _run(program.jaxpr, [Fixed()] * len(program.consts), given)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
@@ -98,6 +100,8 @@ def _apply(equation: Any, values: list[_Value]) -> list[_Value]:
         return [None] * outputs
     if name == "optimization_barrier":
         return values
+    if name == "threefry2x32":
+        return [_together(values, operands)] * outputs
     if name in ("sort", "split", "top_k"):
         axis = params.get("dimension", params.get("axis", len(operands[0].shape) - 1))
         return [_unlike(_together(values, operands), axis)] * outputs
@@ -329,11 +333,19 @@ def _scatter(values: list[_Value], operands: list[Any], params: dict[str, Any]) 
     return joined if isinstance(joined, Fixed) or (joined is not None and joined.axis in window.values()) else None
 
 
+def _random(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
+    """Keys of data, data of keys, and what is drawn from keys: the leading axes of both are the same."""
+    lead = min(len(operands[0].shape), len(params["_shape"]))
+    return _moved(values[0], {axis: axis for axis in range(lead)})
+
+
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduction),
     **dict.fromkeys(_CUMULATIVE, _cumulative),
     **dict.fromkeys(_WINDOWS, _window),
+    **dict.fromkeys(("random_bits", "random_seed", "random_split", "random_unwrap", "random_wrap"), _random),
+    **dict.fromkeys(("random_fold_in", "random_gamma"), _elementwise),
     **dict.fromkeys(("scatter", "scatter-add", "scatter_add", "scatter_mul", "scatter_max", "scatter_min"), _scatter),
     "bitcast_convert_type": _bitcast,
     "broadcast_in_dim": _broadcast,

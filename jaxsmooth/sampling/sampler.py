@@ -39,6 +39,7 @@ class Sampler:
         mesh: the mesh, with automatic axes, or None for one device.
         axes: the axes of the mesh that draws are spread over.
         program: ``program_of`` classifier and noise.
+        kind: what a vote is; see ``Votes.kind``.
         watch: the programs under way.
     """
 
@@ -52,6 +53,7 @@ class Sampler:
     mesh: Mesh | None
     axes: tuple[str, ...]
     program: Hashable
+    kind: str
     watch: Watch = dataclasses.field(default_factory=Watch, compare=False)
 
     @property
@@ -109,7 +111,11 @@ class Sampler:
 
     def fetch(self, votes: Votes) -> Votes:
         """What was counted, on the host; raises what the classifier raised."""
-        return fetch(self.watch, votes, self.mesh)
+        return self.marked(fetch(self.watch, votes, self.mesh))
+
+    def marked(self, votes: Votes) -> Votes:
+        """The votes with what they are."""
+        return votes if votes.kind == self.kind else Votes(votes.counts, votes.invalid, self.kind)
 
 
 @contextlib.contextmanager
@@ -174,10 +180,12 @@ def _checked(
     if mesh is not None and not _check.is_traced(key_data):
         key_data = np.asarray(key_data)
     shape = inputs.output_shape(classify, x, ballot)
+    inputs.check_fit(classify, noise, x)
     warn_of_suspicious(classify, noise, x)
     if mesh is None:
         _say_once_how_to_use_cores(placement.idle_cores())
     if batch_size is None:
         batch_size = batching.pick_batch_size(classify, x, mesh, most)
     program = program_of((classify, noise))
-    return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, program)
+    kind = inputs.kind_of_votes(classify)
+    return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, program, kind)

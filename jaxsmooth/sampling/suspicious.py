@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._program import program_of
-from jaxsmooth._types import Classify
+from jaxsmooth._types import Classify, takes_keys
 from jaxsmooth.interop.failures import behind
 from jaxsmooth.sampling.kernel import call
 from jaxsmooth.sampling.row_independence import rows_are_independent
@@ -102,10 +102,20 @@ def tolerance(classify: Classify, event: tuple[int, ...]) -> float:
     return LOW_TOLERANCE if any(kind in program for kind in _LOW_PRECISION) else TOLERANCE
 
 
-def scores_of(classify: Classify, rows: np.ndarray) -> Any:
-    """The scores of a batch as float64 on the host; a tracer inside a trace."""
+def scores_of(classify: Classify, rows: np.ndarray, numbers: Any = None) -> Any:
+    """The scores of a batch as float64 on the host; a tracer inside a trace.
+
+    Args:
+        classify: the classifier.
+        rows: its inputs.
+        numbers: integers ``(rows,)`` from which a classifier that takes keys gets that of each row.
+    """
+    keys = None
+    if takes_keys(classify):
+        numbers = np.arange(len(rows)) if numbers is None else np.asarray(numbers)
+        keys = np.stack([numbers, 2**31 + numbers], -1).astype(np.uint32)
     try:
-        scores = call(classify, rows)
+        scores = call(classify, rows, keys)
     except Exception as error:
         if (failure := behind(error)) is error:
             raise
@@ -125,7 +135,8 @@ def _compare_batches(classify: Classify, noise: Any, x: Any) -> None:
     if change_of_scores(first, again) > limit:
         return warn(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
     # The rows of the first half, backwards and at the end.
-    moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]))[half:][::-1]
+    places = [*range(_ROWS, _ROWS + half), *reversed(range(half))]
+    moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), places)[half:][::-1]
     change = change_of_scores(first[:half], moved)
     if change > limit:
         raise ValueError(

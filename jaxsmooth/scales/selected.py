@@ -123,7 +123,7 @@ def _merged_votes(count: int, parts: list[tuple[np.ndarray, Certificates]]) -> A
         return None
     votes = [(images, part.votes) for images, part in parts if part.votes is not None]
     classes = np.shape(votes[0][1].counts)[-1]
-    merged = Votes(np.zeros((count, classes), np.int32), np.zeros(count, np.int32))
+    merged = Votes(np.zeros((count, classes), np.int32), np.zeros(count, np.int32), votes[0][1].kind)
     for images, part in votes:
         merged.counts[images], merged.invalid[images] = part.counts, part.invalid
     return merged

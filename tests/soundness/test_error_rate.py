@@ -270,6 +270,44 @@ def test_a_batch_coupled_classifier_is_caught(monkeypatch):
     assert (np.asarray(small.counts) != np.asarray(large.counts)).any()
 
 
+# The point is 0.01 sigma from the boundary, the classifier's own noise as large as sigma: p = 0.5028.
+RANDOM = {"direction": "all", "dim": 16, "distance": 0.005, "images": 1000}
+
+
+def one_sided(classify_of, batch_size, key, classify, x):
+    """Certificates of votes of a randomized half-space at alpha = 0.001, from 1000 draws in such batches."""
+    randomized = js.randomized(jax.tree_util.Partial(classify_of, classify))
+    counts = np.asarray(js.count_votes(key, randomized, NOISE, x, 1000, batch_size=batch_size).counts)
+    radius = js.certified_radius(NOISE, js.bounds.clopper_pearson_lower(counts[:, 1], 1000, 0.001))
+    return np.where(radius > 0, 1, -1), radius
+
+
+def own_keys(classify, keys, batch):
+    return classify(batch + jax.vmap(lambda key: 0.5 * jax.random.normal(key, batch.shape[1:]))(keys))
+
+
+def shared_keys(classify, keys, batch):
+    """The randomness of a batch of draws is that of its first: a generator that is seeded once a batch."""
+    return classify(batch + 0.5 * jax.random.normal(keys[0], batch.shape[1:]))
+
+
+def test_a_randomized_classifier_keeps_the_error_rate():
+    wrong = wrong_certificates(functools.partial(one_sided, own_keys, 500), **RANDOM)
+    assert is_sound(wrong, 1000, 0.001), wrong
+
+
+@pytest.mark.parametrize(("batch_size", "share"), [(500, 0.407), (100, 0.295), (10, 0.057)])
+def test_randomness_shared_between_draws_is_caught(monkeypatch, batch_size, share):
+    """The verbs refuse it; without the refusal, so many certificates at alpha = 0.001 are wrong."""
+    method = functools.partial(one_sided, shared_keys, batch_size)
+    with pytest.raises(ValueError, match="classify must score every row on its own"):
+        wrong_certificates(method, **RANDOM)
+    monkeypatch.setattr(sampler, "warn_of_suspicious", lambda *given: None)
+    wrong = wrong_certificates(method, **RANDOM)
+    assert not is_sound(wrong, 1000, 0.001)
+    assert abs(wrong / 1000 - share) < 5 * math.sqrt(share * (1 - share) / 1000)
+
+
 def test_float32_statistics_are_caught():
     assert worst_error_rate(float32_bound, 20_000, 0.001) > 0.001
 

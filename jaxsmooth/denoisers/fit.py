@@ -1,0 +1,60 @@
+"""Whether a denoiser fits the noise and the images."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import Noise, depends_on_input
+from jaxsmooth.noises import Gaussian
+
+# Differences of float32 sigmas are smaller.
+_TOLERANCE = 1e-6
+# Images may leave the range of values by this share of it, as after resizing.
+_BEYOND = 0.01
+
+
+def check_range(value: Any) -> tuple[float, float]:
+    """``value`` as (least, largest)."""
+    if not (isinstance(value, tuple | list) and len(value) == 2):
+        raise TypeError(f"value_range must be (least, largest) value of a coordinate; got {value!r}")
+    low, high = (_check.number("value_range", bound) for bound in value)
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"value_range must be (least, largest) value of a coordinate; got {value!r}")
+    return low, high
+
+
+def check_noise(expected: Any, noise: Noise, why: str) -> None:
+    """Refuse a noise that is not Gaussian with the expected sigma; None expects nothing."""
+    if expected is None or _check.is_traced(expected, noise):
+        return
+    if depends_on_input(noise):
+        raise TypeError(
+            f"noise must have one sigma behind a denoiser, {why} is that of sigma = {float(expected):g}; got "
+            f"{type(noise).__name__}. Pass match=False to the denoiser to use it all the same"
+        )
+    if not isinstance(noise, Gaussian):
+        raise TypeError(
+            f"noise must be Gaussian: {why} of the denoiser assumes it; got {type(noise).__name__}. Pass match=False "
+            "to the denoiser to use it all the same"
+        )
+    expected, drawn = float(expected), float(noise.sigma)
+    if abs(drawn - expected) > _TOLERANCE * max(1.0, expected):
+        raise ValueError(
+            f"noise.sigma must be that of the denoiser, {expected:g}; got {drawn:g}. Make the denoiser for this sigma, "
+            "or pass match=False to it"
+        )
+
+
+def check_images(value_range: tuple[float, float], x: Any) -> None:
+    """Refuse images that leave the range of values by more than one percent of it."""
+    if x is None or _check.is_traced(x):
+        return
+    low, high = value_range
+    least, largest, room = float(np.min(x)), float(np.max(x)), _BEYOND * (high - low)
+    if least < low - room or largest > high + room:
+        raise ValueError(
+            f"x must lie in the value_range of the denoiser, {low:g} to {high:g}; its values are from {least:g} to "
+            f"{largest:g}. Scale the images, or pass value_range to the denoiser"
+        )

@@ -1,0 +1,121 @@
+"""A network that was trained to denoise, as a denoiser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxsmooth import _check
+from jaxsmooth._pytree import frozen_pytree, static
+from jaxsmooth._types import Array, Noise
+from jaxsmooth.denoisers.fit import check_images, check_noise, check_range
+
+
+@frozen_pytree
+class TrainedDenoiser:
+    """A network of noisy images; made by ``trained``.
+
+    Attributes:
+        network: ``(batch, *event) -> (batch, *event)``; its weights are data if it is a pytree.
+        sigma: of the noise that it was trained for; None for any.
+        residual: whether the network returns the noise, which is then taken off; static.
+        value_range: least and largest value of a coordinate; static.
+        clip: whether the result is clipped to that range; static.
+    """
+
+    network: Callable[..., Array]
+    sigma: Any = None
+    residual: bool = static(default=False)
+    value_range: tuple[float, float] = static(default=(0.0, 1.0))
+    clip: bool = static(default=False)
+
+    def __call__(self, x: Array, keys: Array | None = None) -> Array:
+        """Denoised images of noisy ones ``(batch, *event)``.
+
+        Args:
+            x: noisy images.
+            keys: a typed key for each row, if the network takes keys.
+
+        Returns:
+            Images of the same shape.
+
+        Raises:
+            ValueError: if the network returns another shape.
+        """
+        given = {} if keys is None else {"keys": keys}
+        output = self.network(x, **given)
+        if getattr(output, "shape", None) != x.shape:
+            raise ValueError(
+                f"network must return the shape of its input, {x.shape}; it returned "
+                f"{getattr(output, 'shape', type(output).__name__)}"
+            )
+        output = output.astype(jnp.float32)
+        estimate = x - output if self.residual else output
+        return jnp.clip(estimate, *self.value_range) if self.clip else estimate
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether the network takes a key for every draw."""
+        return getattr(self.network, "takes_keys", False)
+
+    @property
+    def expects_sigma(self) -> Any:
+        """The sigma of the noise that this denoiser is for; None if any will do."""
+        return self.sigma
+
+    def check(self, noise: Noise, x: Any = None) -> None:
+        """Refuse another noise than the denoiser's; see ``OneShotDenoiser.check``.
+
+        Args:
+            noise: the noise that is to be denoised.
+            x: images without noise, or None.
+
+        Raises:
+            ValueError: for another sigma, or images outside the range of values.
+            TypeError: for a noise that is not Gaussian with one sigma.
+        """
+        check_noise(self.expects_sigma, noise, "the training")
+        check_images(self.value_range, x)
+
+
+def trained(
+    network: Callable[..., Array],
+    sigma: float | None,
+    *,
+    residual: bool = False,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    clip: bool = False,
+) -> TrainedDenoiser:
+    """A network that was trained to denoise, with ``objectives.Denoise`` or elsewhere, as a denoiser.
+
+    Args:
+        network: noisy images to clean ones, ``(batch, *event) -> (batch, *event)``, in the units of the images. A
+            pytree makes its weights data; ``interop.papers.dncnn`` is one.
+        sigma: of the Gaussian noise that it was trained for; None for a network that takes any noise.
+        residual: the network returns the noise instead, which is taken off its input.
+        value_range: least and largest value of a coordinate of the images.
+        clip: clip the result to that range.
+
+    Returns:
+        A ``TrainedDenoiser``, for ``denoised``.
+
+    Raises:
+        ValueError: for values out of range.
+        TypeError: for arguments of the wrong kind.
+
+    References:
+        Salman et al., "Denoised smoothing: a provable defense for pretrained classifiers", 2020.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxsmooth as js
+        >>> denoiser = js.denoisers.trained(lambda x: 0.8 * x, sigma=0.25)
+        >>> classify = js.denoised(denoiser, lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1))
+        >>> js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.25), jnp.ones((1, 4)), n=1000).label.tolist()
+        [0]
+    """
+    if not callable(network):
+        raise TypeError(f"network must be callable, noisy images to clean ones; got {type(network).__name__}")
+    if sigma is not None:
+        _check.positive("sigma", sigma)
+        sigma = float(sigma)
+    return TrainedDenoiser(network, sigma, bool(residual), check_range(value_range), bool(clip))

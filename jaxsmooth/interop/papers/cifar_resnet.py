@@ -1,0 +1,182 @@
+"""The ResNets for 32x32 images: of Cohen et al., Salman et al. and Jeong and Shin, and the variant of Yang et al."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsmooth._types import Array
+from jaxsmooth.interop.papers.layers import Params, batch_norm, conv, linear
+from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
+from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, tensors
+
+_STAGES = ((1, 16, 1), (2, 32, 2), (3, 64, 2))
+
+
+def cifar_resnet20(
+    state: Mapping[str, Any], normalize: Normalize = None, *, center_only: bool = False, dtype: Any = jnp.float32
+) -> PaperNetwork:
+    """ResNet-20 for 32x32 images, shortcuts by 1x1 convolutions.
+
+    Args:
+        state: see ``cifar_resnet110``.
+        normalize: see ``cifar_resnet110``.
+        center_only: see ``cifar_resnet110``.
+        dtype: see ``cifar_resnet110``.
+
+    Returns:
+        A ``PaperNetwork`` of 272,474 parameters.
+
+    Raises:
+        ValueError: if the tensors are not those of the network; the message names five of them.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import numpy as np, jaxsmooth as js
+        >>> from jaxsmooth.interop.papers.cifar_resnet import shapes
+        >>> state = {"1." + name: np.zeros(shape, np.float32) for name, shape in shapes(3, 10).items()}
+        >>> network = js.interop.papers.cifar_resnet20(state, normalize="cifar10")
+        >>> network(np.zeros((2, 32, 32, 3), np.float32)).shape
+        (2, 10)
+    """
+    return RESNET20.network(state, normalize, center_only, dtype)
+
+
+def cifar_resnet110(
+    state: Mapping[str, Any], normalize: Normalize = None, *, center_only: bool = False, dtype: Any = jnp.float32
+) -> PaperNetwork:
+    """ResNet-110 for 32x32 images, shortcuts by 1x1 convolutions: of Cohen, Salman, Jeong and MACER.
+
+    Args:
+        state: names to arrays, as PyTorch saved them: what ``torch_state(path)`` or ``torch.load(path,
+            weights_only=True)`` gives, from safetensors, or NumPy. Prefixes of ``Sequential`` and ``DataParallel`` are
+            found.
+        normalize: what images are normalised by inside the network: ``"cifar10"``, ``"imagenet"``, ``"none"``, or
+            ``(mean, std)``. The file does not say.
+        center_only: take off the mean alone, as some networks of Salman et al. do.
+        dtype: what to compute in; anything but float32 is another classifier.
+
+    Returns:
+        A ``PaperNetwork`` of 1,730,714 parameters: a classifier of images in [0, 1].
+
+    Raises:
+        ValueError: if the tensors are not those of the network; the message names five of them.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import numpy as np, jaxsmooth as js
+        >>> from jaxsmooth.interop.papers.cifar_resnet import shapes
+        >>> state = {"1.module." + name: np.zeros(shape, np.float32) for name, shape in shapes(18, 10).items()}
+        >>> js.interop.papers.cifar_resnet110(state, normalize="cifar10")
+        PaperNetwork(cifar_resnet110, 557 arrays, 1,739,002 numbers, float32)
+    """
+    return RESNET110.network(state, normalize, center_only, dtype)
+
+
+def resnet110_a(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperNetwork:
+    """ResNet-110 of Yang et al. (rs4a): shortcuts without weights, channels padded with zeros on both sides.
+
+    Args:
+        state: see ``cifar_resnet110``; mean and standard deviation are in it.
+        dtype: see ``cifar_resnet110``.
+
+    Returns:
+        A ``PaperNetwork`` of 1,727,962 parameters.
+
+    Raises:
+        ValueError: if the tensors are not those of the network; the message names five of them.
+        TypeError: for arguments of the wrong kind.
+
+    Example:
+        >>> import numpy as np, jaxsmooth as js
+        >>> from jaxsmooth.interop.papers.cifar_resnet import shapes_a
+        >>> state = {"model." + name: np.zeros(shape, np.float32) for name, shape in shapes_a(18, 10).items()}
+        >>> state |= {"norm.mu": np.zeros(3, np.float32), "norm.log_sig": np.zeros(3, np.float32)}
+        >>> js.interop.papers.resnet110_a(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
+        (2, 10)
+    """
+    return OPTION_A.network(state, stored_statistics(state), False, dtype)
+
+
+def stored_statistics(state: Mapping[str, Any]) -> Normalize:
+    """Mean and standard deviation in a file of rs4a."""
+    named = tensors(state)
+    missing = [name for name in ("norm.mu", "norm.log_sig") if name not in named]
+    if missing:
+        raise ValueError(f"state must hold the tensors of a network of rs4a; missing: {', '.join(missing)}")
+    return named["norm.mu"].astype(np.float64), np.exp(named["norm.log_sig"].astype(np.float64))
+
+
+def shapes(blocks: int, classes: int) -> Shapes:
+    """Names and shapes of a ResNet of 6 blocks + 2 layers."""
+    found: Shapes = {"conv1.weight": (16, 3, 3, 3), **batch_norm_shapes("bn1", 16)}
+    width = 16
+    for stage, features, _ in _STAGES:
+        for block in range(blocks):
+            name = f"layer{stage}.{block}"
+            found |= _block(name, width, features)
+            if width != features:
+                found[f"{name}.downsample.0.weight"] = (features, width, 1, 1)
+                found |= batch_norm_shapes(f"{name}.downsample.1", features)
+            width = features
+    return found | {"fc.weight": (classes, 64), "fc.bias": (classes,)}
+
+
+def shapes_a(blocks: int, classes: int) -> Shapes:
+    """The same of the variant without weights in its shortcuts."""
+    network = shapes(blocks, classes)
+    return {name.replace("fc.", "linear."): shape for name, shape in network.items() if "downsample" not in name}
+
+
+def _block(name: str, width: int, features: int) -> Shapes:
+    return {
+        f"{name}.conv1.weight": (features, width, 3, 3),
+        **batch_norm_shapes(f"{name}.bn1", features),
+        f"{name}.conv2.weight": (features, features, 3, 3),
+        **batch_norm_shapes(f"{name}.bn2", features),
+    }
+
+
+def _blocks(params: Mapping[str, Any]) -> int:
+    """Blocks in each stage, counted by their names."""
+    return sum(name.startswith("layer1.") and name.endswith(".conv1.weight") for name in params)
+
+
+def _forward(params: Params, x: Array) -> Array:
+    x = jax.nn.relu(batch_norm(params, "bn1", conv(params, "conv1", x, padding=1)))
+    for stage, features, stride in _STAGES:
+        for block in range(_blocks(params)):
+            name, step = f"layer{stage}.{block}", stride if block == 0 else 1
+            y = jax.nn.relu(batch_norm(params, f"{name}.bn1", conv(params, f"{name}.conv1", x, stride=step, padding=1)))
+            y = batch_norm(params, f"{name}.bn2", conv(params, f"{name}.conv2", y, padding=1))
+            x = jax.nn.relu(y + _shortcut(params, name, x, features, step))
+    head = "fc" if "fc.weight" in params else "linear"
+    return linear(params, head, x.mean((1, 2)))
+
+
+def _shortcut(params: Params, name: str, x: Array, features: int, stride: int) -> Array:
+    if x.shape[-1] == features:
+        return x
+    if f"{name}.downsample.0.weight" in params:
+        return batch_norm(params, f"{name}.downsample.1", conv(params, f"{name}.downsample.0", x, stride=stride))
+    more = (features - x.shape[-1]) // 2
+    return jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (more, more)))
+
+
+def classes_of(found: Mapping[str, np.ndarray], head: str) -> int:
+    """The number of classes, from the shape of the last layer."""
+    name = f"{head}.bias"
+    return found[name].shape[0] if name in found and found[name].ndim == 1 else 10
+
+
+def _of_depth(depth: int) -> Architecture:
+    wanted = lambda found: shapes((depth - 2) // 6, classes_of(found, "fc"))
+    return Architecture(f"cifar_resnet{depth}", "conv1.weight", wanted, _forward)
+
+
+RESNET20, RESNET110 = _of_depth(20), _of_depth(110)
+OPTION_A = Architecture(
+    "resnet110_a", "conv1.weight", lambda found: shapes_a(18, classes_of(found, "linear")), _forward
+)  # fmt: skip
