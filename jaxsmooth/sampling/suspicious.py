@@ -110,12 +110,12 @@ def scores_of(classify: Classify, rows: np.ndarray, numbers: Any = None) -> Any:
         rows: its inputs.
         numbers: integers ``(rows,)`` from which a classifier that takes keys gets that of each row.
     """
-    keys = None
+    keys: tuple[np.ndarray, ...] = ()
     if takes_keys(classify):
         numbers = np.arange(len(rows)) if numbers is None else np.asarray(numbers)
-        keys = np.stack([numbers, 2**31 + numbers], -1).astype(np.uint32)
+        keys = (np.stack([numbers, 2**31 + numbers], -1).astype(np.uint32),)
     try:
-        scores = call(classify, rows, keys)
+        scores = call(classify, rows, *keys)
     except Exception as error:
         if (failure := behind(error)) is error:
             raise
