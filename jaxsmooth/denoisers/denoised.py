@@ -108,9 +108,15 @@ def denoised(
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> network = lambda x, t: x / 2  # predicts the noise
-        >>> denoiser = js.denoisers.one_shot(network, js.denoisers.schedule("linear", 1000), sigma=0.25)
-        >>> classify = js.denoised(denoiser, lambda batch: jnp.stack([batch.sum(-1) - 2, 2 - batch.sum(-1)], -1))
-        >>> js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.25), jnp.ones((1, 4)), n=1000).label.tolist()
+        >>> denoiser = js.denoisers.one_shot(
+        ...     network, js.denoisers.schedule("linear", 1000), sigma=0.25
+        ... )
+        >>> classify = js.denoised(
+        ...     denoiser, lambda batch: jnp.stack([batch.sum(-1) - 2, 2 - batch.sum(-1)], -1)
+        ... )
+        >>> js.certify(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.25), jnp.ones((1, 4)), n=1000
+        ... ).label.tolist()
         [0]
     """
     for name, value in (("denoiser", denoiser), ("classify", classify)):

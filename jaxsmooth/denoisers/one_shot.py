@@ -160,7 +160,9 @@ def one_shot(
     Example:
         >>> import jaxsmooth as js
         >>> network = lambda x, t: 0 * x  # sees no noise
-        >>> denoiser = js.denoisers.one_shot(network, js.denoisers.schedule("linear", 1000), sigma=0.25)
+        >>> denoiser = js.denoisers.one_shot(
+        ...     network, js.denoisers.schedule("linear", 1000), sigma=0.25
+        ... )
         >>> print(denoiser)
         one-shot denoiser at timestep 145 for sigma 0.25: scale 0.893294, sigma of the model 0.251581 (ratio 1.00632)
     """

@@ -109,8 +109,12 @@ def trained(
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> denoiser = js.denoisers.trained(lambda x: 0.8 * x, sigma=0.25)
-        >>> classify = js.denoised(denoiser, lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1))
-        >>> js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.25), jnp.ones((1, 4)), n=1000).label.tolist()
+        >>> classify = js.denoised(
+        ...     denoiser, lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
+        ... )
+        >>> js.certify(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.25), jnp.ones((1, 4)), n=1000
+        ... ).label.tolist()
         [0]
     """
     if not callable(network):

@@ -58,10 +58,13 @@ def from_keras(model: Any) -> KerasClassifier:
         ValueError: if Keras runs on another backend, or the model has no variables yet.
 
     Example:
-        >>> import os, pytest; os.environ.setdefault("KERAS_BACKEND", "jax")
+        >>> import os, pytest
+        ...
+        ... os.environ.setdefault("KERAS_BACKEND", "jax")
         'jax'
         >>> keras = pytest.importorskip("keras")
-        >>> if keras.backend.backend() != "jax": pytest.skip("another backend")
+        >>> if keras.backend.backend() != "jax":
+        ...     pytest.skip("another backend")
         >>> import jax.numpy as jnp, jaxsmooth as js
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
         >>> js.interop.from_keras(model)(jnp.ones((2, 4))).shape

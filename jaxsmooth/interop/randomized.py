@@ -83,7 +83,9 @@ def randomized(fn: Callable[..., Array], fixed_key: Array | None = None) -> Rand
         ...     margin = (image + 0.5 * jax.random.normal(key, image.shape)).sum()
         ...     return jnp.stack([margin, -margin])
         >>> classify = js.randomized(jax.vmap(blurred))
-        >>> js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((1, 4)), n=1000).label.tolist()
+        >>> js.certify(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((1, 4)), n=1000
+        ... ).label.tolist()
         [0]
     """
     if not callable(fn):

@@ -104,7 +104,9 @@ def soft(classify: Classify, temperature: float = 1.0, *, from_probabilities: bo
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> classify = js.soft(lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1))
-        >>> certificates = js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((1, 4)), n=1000)
+        >>> certificates = js.certify(
+        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((1, 4)), n=1000
+        ... )
         >>> certificates.label.tolist(), certificates.votes_kind
         ([0], 'soft')
     """

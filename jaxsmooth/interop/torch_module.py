@@ -33,9 +33,13 @@ def from_torch(module: Any, num_classes: int, *, channels_first: bool = True) ->
         ValueError: if ``num_classes`` is below 2; on use, if the module is in training mode, or for another shape.
 
     Example:
-        >>> import pytest; torch = pytest.importorskip("torch")
+        >>> import pytest
+        ...
+        ... torch = pytest.importorskip("torch")
         >>> import jax.numpy as jnp, jaxsmooth as js
-        >>> module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 6 * 6, 10))
+        >>> module = torch.nn.Sequential(
+        ...     torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 6 * 6, 10)
+        ... )
         >>> js.interop.from_torch(module, 10)(jnp.ones((2, 8, 8, 3))).shape
         (2, 10)
     """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Classify, Noise
+from jaxsmooth._types import Array, Classify, Noise, takes_keys, takes_views
 from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.kernel import call
@@ -31,6 +31,12 @@ def _opaque(function: Any) -> Any:
 
 def check_fit(classify: Any, noise: Noise, x: Any) -> None:
     """Refuse a noise that a part of the classifier, such as a denoiser, says it is not made for."""
+    if takes_views(noise) and takes_keys(classify):
+        raise TypeError(
+            f"classify must be deterministic for {type(noise).__name__}, whose views are fixed; got "
+            f"{type(classify).__name__}, which draws random numbers. Use js.randomized(fn, fixed_key=key), or the "
+            "classifier itself instead of js.soft"
+        )
     for part in _parts(classify, "expects_sigma"):
         part.check(noise, x)
 

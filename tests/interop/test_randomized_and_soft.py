@@ -273,6 +273,13 @@ def test_inside_a_program_votes_are_marked():
     assert count(jnp.float32(0.5)).sum() == 150 and kinds == ["soft(temperature=traced)"]
 
 
+def test_fixed_views_need_a_deterministic_classifier():
+    x = np.full((1, 4), 0.2, np.float32)
+    for classify in (BLURRED, SOFT, js.denoised(lambda x: x, BLURRED)):
+        with pytest.raises(TypeError, match="classify must be deterministic for Splits"):
+            js.certify_exact(classify, js.noises.Splits(0.25), x)
+
+
 def test_ordinary_classifiers_have_the_votes_they_had():
     with sampler(KEY, CLASSIFY, NOISE, jnp.asarray(X), batch_size=None, mesh=None) as sampling:
         assert sampling.kind == "hard"

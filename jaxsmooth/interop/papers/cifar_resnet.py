@@ -36,7 +36,9 @@ def cifar_resnet20(
     Example:
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.cifar_resnet import shapes
-        >>> state = {"1." + name: np.zeros(shape, np.float32) for name, shape in shapes(3, 10).items()}
+        >>> state = {
+        ...     "1." + name: np.zeros(shape, np.float32) for name, shape in shapes(3, 10).items()
+        ... }
         >>> network = js.interop.papers.cifar_resnet20(state, normalize="cifar10")
         >>> network(np.zeros((2, 32, 32, 3), np.float32)).shape
         (2, 10)
@@ -68,7 +70,10 @@ def cifar_resnet110(
     Example:
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.cifar_resnet import shapes
-        >>> state = {"1.module." + name: np.zeros(shape, np.float32) for name, shape in shapes(18, 10).items()}
+        >>> state = {
+        ...     "1.module." + name: np.zeros(shape, np.float32)
+        ...     for name, shape in shapes(18, 10).items()
+        ... }
         >>> js.interop.papers.cifar_resnet110(state, normalize="cifar10")
         PaperNetwork(cifar_resnet110, 557 arrays, 1,739,002 numbers, float32)
     """
@@ -92,7 +97,10 @@ def resnet110_a(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperN
     Example:
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.cifar_resnet import shapes_a
-        >>> state = {"model." + name: np.zeros(shape, np.float32) for name, shape in shapes_a(18, 10).items()}
+        >>> state = {
+        ...     "model." + name: np.zeros(shape, np.float32)
+        ...     for name, shape in shapes_a(18, 10).items()
+        ... }
         >>> state |= {"norm.mu": np.zeros(3, np.float32), "norm.log_sig": np.zeros(3, np.float32)}
         >>> js.interop.papers.resnet110_a(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
         (2, 10)

@@ -71,7 +71,9 @@ def unet_cifar(state: Mapping[str, Any], sizes: UNetSizes = CIFAR10, *, dtype: A
         >>> sizes = UNetSizes(32, 1, (1, 2), (2,), heads=4)
         >>> state = {name: np.zeros(shape, np.float32) for name, shape in shapes(sizes).items()}
         >>> network = js.interop.papers.unet_cifar(state, sizes)
-        >>> js.denoisers.one_shot(network, js.denoisers.schedule("cosine", 4000), 0.25, time_scale=0.25).timestep
+        >>> js.denoisers.one_shot(
+        ...     network, js.denoisers.schedule("cosine", 4000), 0.25, time_scale=0.25
+        ... ).timestep
         289.5
     """
     return _architecture("unet_cifar", sizes).network(state, "none", False, dtype)
