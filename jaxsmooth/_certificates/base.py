@@ -241,7 +241,8 @@ def concatenate(certificates: Sequence[_Kind]) -> _Kind:
                     f"certificates must be of one {name}; certificates[{i}] has {getattr(part, name)!r}, the first "
                     f"{getattr(first, name)!r}. Keep them apart, or certify again"
                 )
-    kinds = list(dict.fromkeys(part.votes.kind for part in parts if getattr(part, "votes", None) is not None))
+    votes = [getattr(part, "votes", None) for part in parts]
+    kinds = list(dict.fromkeys(each.kind for each in votes if each is not None))
     if len(kinds) > 1:
         raise ValueError(f"certificates must be of one kind of votes; got {' and '.join(kinds)}. Keep them apart")
     together = {name: _joined([getattr(part, name) for part in parts]) for name in first._per_image()}
