@@ -50,9 +50,8 @@ html_theme_options = {
 pygments_style = "friendly"
 pygments_dark_style = "native"
 
-myst_enable_extensions = ["dollarmath", "colon_fence", "substitution"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-myst_substitutions = {"version": version, "repository": REPOSITORY}
 
 # Of a session at a prompt the input alone, without ">>> ".
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -63,12 +62,9 @@ intersphinx_mapping = inventories.mapping(DOCS / "inventories.txt", pathlib.Path
 
 # Every reference leads somewhere, but for types of other libraries and names that exist for type checkers alone.
 nitpicky = True
-nitpick_ignore_regex = [
-    (
-        "py:.*",
-        r"(numpy|jax|collections|os|datetime|matplotlib)\..*|Axes|Array|ArrayLike|Classify|int64|.*\.MarginClassifier|.*\._T",
-    )
-]
+ELSEWHERE = r"(numpy|jax|collections|os|datetime|matplotlib)\..*"
+INSIDE = r"Axes|Array|ArrayLike|Classify|int64|.*\.MarginClassifier|.*\._(T|Kind)"
+nitpick_ignore_regex = [("py:.*", f"{ELSEWHERE}|{INSIDE}")]
 
 
 def setup(app):

@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -101,6 +102,20 @@ def test_readme_is_short_and_its_links_lead_somewhere():
     assert len(README.splitlines()) <= 150
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_on_a_package_index_every_link_leads_to_the_repository():
+    """The substitutions that the build makes of the README; what is linked there is in the repository."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    hook = project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    page = README
+    for change in hook["substitutions"]:
+        page = re.sub(change["pattern"], change["replacement"], page)
+    targets = re.findall(r"\]\(([^)]+)\)", page)
+    repository = project["project"]["urls"]["Repository"]
+    raw = repository.replace("github.com", "raw.githubusercontent.com")
+    assert len(targets) > 10 and all(t.startswith((f"{repository}/blob/main/", f"{raw}/main/")) for t in targets)
+    assert f"({raw}/main/docs/images/quickstart.png)" in page
 
 
 def test_import_needs_only_run_time_dependencies():

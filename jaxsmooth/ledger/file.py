@@ -55,7 +55,7 @@ class Ledger:
 
     @property
     def width(self) -> int:
-        """How many votes an image has, but for the invalid ones: one for each class, unless the run says otherwise."""
+        """The votes of an image, without invalid ones; as many as there are classes, unless the run says otherwise."""
         return self.header.get("width", self.header["classes"])
 
     @property
