@@ -1,6 +1,7 @@
 """How Sphinx builds the documentation: ``sphinx-build -W docs build/docs``. It needs no network."""
 
 import pathlib
+import re
 import sys
 import tempfile
 import tomllib
@@ -63,7 +64,7 @@ intersphinx_mapping = inventories.mapping(DOCS / "inventories.txt", pathlib.Path
 # Every reference leads somewhere, but for types of other libraries and names that exist for type checkers alone.
 nitpicky = True
 ELSEWHERE = r"(numpy|jax|collections|os|datetime|matplotlib)\..*"
-INSIDE = r"Axes|Array|ArrayLike|Classify|int64|.*\.MarginClassifier|.*\._(T|Kind)"
+INSIDE = r"Axes|Array|ArrayLike|Classify|int64|.*\._(T|Kind)|jaxsmooth\.\w+\.\w+\.\w+"  # of modules that nobody imports
 nitpick_ignore_regex = [("py:.*", f"{ELSEWHERE}|{INSIDE}")]
 
 
@@ -84,6 +85,20 @@ def setup(app):
         return signature, returned
 
     app.connect("autodoc-process-signature", by_name)
+
+    # Napoleon takes what stands before a colon for a type; of properties it is mostly a sentence.
+    sentences: dict[str, list[str]] = {}
+
+    def keep(app, what, name, value, options, lines):
+        if what == "property" and lines and not re.match(r"(int|float|bool|str)\d*\b", lines[0]):
+            sentences[name] = list(lines)
+
+    def restore(app, what, name, value, options, lines):
+        if name in sentences:
+            lines[:] = sentences.pop(name)
+
+    app.connect("autodoc-process-docstring", keep, priority=400)
+    app.connect("autodoc-process-docstring", restore, priority=600)
 
 
 # Signatures in one form: a name a line, types in the signature, defaults as written in the source.
