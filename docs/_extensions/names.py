@@ -92,10 +92,14 @@ def mend_sources(app: Sphinx, pagename: str, template: str, context: dict[str, A
     """The links back from a source to its documentation, which know nothing of what is exported elsewhere."""
     if not pagename.startswith("_modules/") or "body" not in context:
         return
-    ids = {entry.node_id for entry in app.env.get_domain("py").objects.values()}  # pyright: ignore
+    entries: Any = app.env.get_domain("py").objects.values()  # pyright: ignore[reportAttributeAccessIssue]
+    explained: dict[str, set[str]] = {}
+    for entry in entries:
+        explained.setdefault(entry.docname, set()).add(entry.node_id)
 
     def mended(match: re.Match[str]) -> str:
-        name = match[2]
+        page, name = match[1].removesuffix(".html").lstrip("./"), match[2]
+        ids = explained.get(page, set())
         if name in ids:
             return match[0]
         kept = name.removeprefix(PACKAGE + ".").split(".")

@@ -77,7 +77,12 @@ def certify_top_k(
         >>> weights = jnp.array([[1.0, 0.9, -1.0], [0.0, 0.1, 0.0]])
         >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
         >>> made = js.certify_top_k(
-        ...     jax.random.key(0), lambda z: z @ weights, js.noises.Gaussian(0.5), x, [1, 1], k=2
+        ...     jax.random.key(0),
+        ...     lambda z: z @ weights,
+        ...     js.noises.Gaussian(0.5),
+        ...     x,
+        ...     [1, 1],
+        ...     k=2,
         ... )
         >>> made.label.tolist(), made.radius.round(1).tolist()
         ([1, -1], [0.2, 0.0])

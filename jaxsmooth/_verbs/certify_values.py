@@ -84,7 +84,11 @@ def certify_values(
         ...     [0.0, 0.25],
         ...     edges=jnp.linspace(-1, 2, 301),
         ... )
-        >>> made.value.round(1).tolist(), made.lower.round(1).tolist(), made.upper.round(1).tolist()
+        >>> (
+        ...     made.value.round(1).tolist(),
+        ...     made.lower.round(1).tolist(),
+        ...     made.upper.round(1).tolist(),
+        ... )
         ([0.6], [[0.6, 0.4]], [[0.6, 0.8]])
     """
     return run_array(

@@ -44,7 +44,10 @@ def recertify(
 
     Example:
         >>> import os, tempfile, jax, jax.numpy as jnp, jaxsmooth as js
-        >>> path, noise = os.path.join(tempfile.mkdtemp(), "votes.jsonl"), js.noises.Gaussian(0.5)
+        >>> path, noise = (
+        ...     os.path.join(tempfile.mkdtemp(), "votes.jsonl"),
+        ...     js.noises.Gaussian(0.5),
+        ... )
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
         >>> _ = js.certify(jax.random.key(0), classify, noise, x, n=10_000, ledger=path)

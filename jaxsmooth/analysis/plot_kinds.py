@@ -54,7 +54,9 @@ def plot_output_map(
         >>> made = js.certify_outputs(
         ...     jax.random.key(0), signs, js.noises.Gaussian(0.25), x, radius=0.25
         ... )
-        >>> js.analysis.plot_output_map(made, ax=matplotlib.figure.Figure().subplots()).get_title()
+        >>> js.analysis.plot_output_map(
+        ...     made, ax=matplotlib.figure.Figure().subplots()
+        ... ).get_title()
         '75% certified'
     """
     from matplotlib.colors import to_rgb

@@ -53,7 +53,9 @@ def write_log(
         >>> label, radius = np.array([3, -1]), np.array([0.512345678912, 0.0])
         >>> certificates = js.Certificates(label, radius, radius, radius, np.full(2, 1000))
         >>> path = pathlib.Path(tempfile.mkdtemp(), "log.tsv")
-        >>> js.analysis.write_log(path, certificates, [3, 7], image_ids=[0, 20], times=[15.4, 15.6])
+        >>> js.analysis.write_log(
+        ...     path, certificates, [3, 7], image_ids=[0, 20], times=[15.4, 15.6]
+        ... )
         >>> print(path.read_text().expandtabs(12))
         idx         label       predict     radius      correct     time
         0           3           3           0.512345678 1           0:00:15.400000

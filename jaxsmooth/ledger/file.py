@@ -201,7 +201,11 @@ def read(path: str | os.PathLike[str]) -> Ledger:
         >>> path = os.path.join(tempfile.mkdtemp(), "votes.jsonl")
         >>> classify = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> _ = js.predict(
-        ...     jax.random.key(0), classify, js.noises.Gaussian(0.5), jnp.ones((3, 2)), ledger=path
+        ...     jax.random.key(0),
+        ...     classify,
+        ...     js.noises.Gaussian(0.5),
+        ...     jnp.ones((3, 2)),
+        ...     ledger=path,
         ... )
         >>> js.ledger.read(path).header["noise"], js.ledger.read(path).image_ids.tolist()
         ('Gaussian(sigma=0.5)', [0, 1, 2])

@@ -65,7 +65,9 @@ def noisy_stability(logits: ArrayLike, labels: ArrayLike, lam: ArrayLike) -> Arr
 
     Example:
         >>> import jax.numpy as jnp, jaxsmooth.losses
-        >>> loss = jaxsmooth.losses.noisy_stability(jnp.zeros((2, 1, 2)), jnp.array([1]), lam=6.0)
+        >>> loss = jaxsmooth.losses.noisy_stability(
+        ...     jnp.zeros((2, 1, 2)), jnp.array([1]), lam=6.0
+        ... )
         >>> round(float(loss[0]), 4)
         0.6931
     """

@@ -60,7 +60,9 @@ def smooth_pgd(
         >>> import jax.numpy as jnp, jaxsmooth.objectives
         >>> apply = lambda batch: jnp.stack([batch.sum(-1), -batch.sum(-1)], -1)
         >>> x, delta = jnp.full((1, 4), 0.5), jnp.zeros((1, 1, 4))
-        >>> moved = jaxsmooth.objectives.smooth_pgd(apply, x, jnp.array([0]), delta, epsilon=0.4)
+        >>> moved = jaxsmooth.objectives.smooth_pgd(
+        ...     apply, x, jnp.array([0]), delta, epsilon=0.4
+        ... )
         >>> moved.round(3).tolist()
         [[0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]]
     """
@@ -127,7 +129,9 @@ def smooth_ddn(
         >>> import jax.numpy as jnp, jaxsmooth.objectives
         >>> apply = lambda batch: jnp.stack([batch.sum(-1) - 1.9, 1.9 - batch.sum(-1)], -1)
         >>> x, delta = jnp.full((1, 4), 0.5), jnp.zeros((1, 1, 4))
-        >>> attacked = jaxsmooth.objectives.smooth_ddn(apply, x, jnp.array([0]), delta, epsilon=0.4)
+        >>> attacked = jaxsmooth.objectives.smooth_ddn(
+        ...     apply, x, jnp.array([0]), delta, epsilon=0.4
+        ... )
         >>> round(float(jnp.linalg.norm(attacked - x)), 2)
         0.4
     """

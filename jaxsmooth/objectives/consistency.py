@@ -36,7 +36,9 @@ class Consistency(AbstractObjective):
         >>> import jax, jax.numpy as jnp, jaxsmooth as js, jaxsmooth.objectives
         >>> apply = lambda batch: batch @ jnp.eye(4, 3)
         >>> x, labels = jnp.full((2, 4), 0.5), jnp.array([0, 2])
-        >>> objective = js.objectives.Consistency(lam=js.objectives.Ramp(10.0, steps=1000), eta=0.5)
+        >>> objective = js.objectives.Consistency(
+        ...     lam=js.objectives.Ramp(10.0, steps=1000), eta=0.5
+        ... )
         >>> loss, aux = objective(
         ...     jax.random.key(0), apply, js.noises.Gaussian(0.25), x, labels, step=500
         ... )

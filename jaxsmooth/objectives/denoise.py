@@ -31,7 +31,11 @@ class Denoise(AbstractObjective):
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
-        >>> denoise, x, labels = lambda batch: 0.8 * batch, jnp.full((2, 4), 0.5), jnp.array([0, 2])
+        >>> denoise, x, labels = (
+        ...     lambda batch: 0.8 * batch,
+        ...     jnp.full((2, 4), 0.5),
+        ...     jnp.array([0, 2]),
+        ... )
         >>> loss, aux = js.objectives.Denoise()(
         ...     jax.random.key(0), denoise, js.noises.Gaussian(0.25), x, labels
         ... )

@@ -69,7 +69,9 @@ class LevelSet:
         ...     log_density=lambda r: (
         ...         np.log(2) + shape * np.log(r**2 / 2) - r**2 / 2 - special.gammaln(shape)
         ...     ),
-        ...     log_level_ratio=lambda r, t: np.log1p(np.maximum(-2 * t / r**2, -1 + 1e-15)) / 2,
+        ...     log_level_ratio=lambda r, t: (
+        ...         np.log1p(np.maximum(-2 * t / r**2, -1 + 1e-15)) / 2
+        ...     ),
         ... )
         >>> LevelSet(gaussian).radius(np.array([0.1, 0.01])).round(6)
         array([1.281552, 2.326348])

@@ -98,7 +98,10 @@ def measure_throughput(
         >>> measured = js.measure_throughput(
         ...     jax.random.key(1), classify, js.noises.Gaussian(0.5), jnp.ones((1, 64))
         ... )
-        >>> measured.votes > 0, str(measured).splitlines()[-1].startswith("votes / bare forward")
+        >>> (
+        ...     measured.votes > 0,
+        ...     str(measured).splitlines()[-1].startswith("votes / bare forward"),
+        ... )
         (True, True)
     """
     images = _check.images_for(noise, x)

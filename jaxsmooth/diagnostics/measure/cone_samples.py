@@ -56,7 +56,9 @@ def cone_rate_mc(
         >>> import jax, numpy as np, jaxsmooth.diagnostics as diagnostics
         >>> rate, interval = cone_rate_mc(jax.random.key(0), np.radians(45), 25, 100_000)
         >>> bool(
-        ...     interval[0] < diagnostics.cone_rate(np.radians(45), 25, threshold=0.5) < interval[1]
+        ...     interval[0]
+        ...     < diagnostics.cone_rate(np.radians(45), 25, threshold=0.5)
+        ...     < interval[1]
         ... )
         True
     """

@@ -46,7 +46,9 @@ def plot_class_accuracy(
     Example:
         >>> import numpy as np, jaxsmooth.diagnostics as diagnostics, matplotlib.figure
         >>> labels = np.repeat([0, 1], 50)
-        >>> found = [diagnostics.classwise_accuracy(labels, labels * right, 2) for right in (1, 0)]
+        >>> found = [
+        ...     diagnostics.classwise_accuracy(labels, labels * right, 2) for right in (1, 0)
+        ... ]
         >>> ax = matplotlib.figure.Figure().subplots()
         >>> len(plot_class_accuracy([0.1, 0.5], found, ax=ax).lines)
         2

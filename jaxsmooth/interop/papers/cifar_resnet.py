@@ -37,7 +37,8 @@ def cifar_resnet20(
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.cifar_resnet import shapes
         >>> state = {
-        ...     "1." + name: np.zeros(shape, np.float32) for name, shape in shapes(3, 10).items()
+        ...     "1." + name: np.zeros(shape, np.float32)
+        ...     for name, shape in shapes(3, 10).items()
         ... }
         >>> network = js.interop.papers.cifar_resnet20(state, normalize="cifar10")
         >>> network(np.zeros((2, 32, 32, 3), np.float32)).shape
@@ -101,7 +102,10 @@ def resnet110_a(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperN
         ...     "model." + name: np.zeros(shape, np.float32)
         ...     for name, shape in shapes_a(18, 10).items()
         ... }
-        >>> state |= {"norm.mu": np.zeros(3, np.float32), "norm.log_sig": np.zeros(3, np.float32)}
+        >>> state |= {
+        ...     "norm.mu": np.zeros(3, np.float32),
+        ...     "norm.log_sig": np.zeros(3, np.float32),
+        ... }
         >>> js.interop.papers.resnet110_a(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
         (2, 10)
     """

@@ -35,7 +35,8 @@ def dncnn(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperNetwork
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.denoising_cnn import shapes
         >>> state = {
-        ...     "module." + name: np.zeros(shape, np.float32) for name, shape in shapes().items()
+        ...     "module." + name: np.zeros(shape, np.float32)
+        ...     for name, shape in shapes().items()
         ... }
         >>> denoiser = js.denoisers.trained(js.interop.papers.dncnn(state), sigma=0.25)
         >>> denoiser(np.ones((1, 8, 8, 3), np.float32)).max().item()

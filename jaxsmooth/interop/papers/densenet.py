@@ -36,7 +36,9 @@ def densenet40(
     Example:
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.densenet import shapes
-        >>> state = {"1." + name: np.zeros(shape, np.float32) for name, shape in shapes(10).items()}
+        >>> state = {
+        ...     "1." + name: np.zeros(shape, np.float32) for name, shape in shapes(10).items()
+        ... }
         >>> js.interop.papers.densenet40(state, normalize="cifar10")(
         ...     np.zeros((2, 32, 32, 3), np.float32)
         ... ).shape

@@ -51,7 +51,9 @@ def from_paper(
     Example:
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.mnist_lenet import shapes
-        >>> state = {"1." + name: np.zeros(shape, np.float32) for name, shape in shapes(10).items()}
+        >>> state = {
+        ...     "1." + name: np.zeros(shape, np.float32) for name, shape in shapes(10).items()
+        ... }
         >>> js.interop.from_paper(state)
         PaperNetwork(lenet, 8 arrays, 431,080 numbers, float32)
     """

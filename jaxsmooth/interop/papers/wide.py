@@ -34,9 +34,13 @@ def wide_resnet(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperN
         >>> import numpy as np, jaxsmooth as js
         >>> from jaxsmooth.interop.papers.wide import shapes
         >>> state = {
-        ...     "model." + name: np.zeros(shape, np.float32) for name, shape in shapes(10).items()
+        ...     "model." + name: np.zeros(shape, np.float32)
+        ...     for name, shape in shapes(10).items()
         ... }
-        >>> state |= {"norm.mu": np.zeros(3, np.float32), "norm.log_sig": np.zeros(3, np.float32)}
+        >>> state |= {
+        ...     "norm.mu": np.zeros(3, np.float32),
+        ...     "norm.log_sig": np.zeros(3, np.float32),
+        ... }
         >>> js.interop.papers.wide_resnet(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
         (2, 10)
     """
