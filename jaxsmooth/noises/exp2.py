@@ -115,10 +115,14 @@ def _level_set(dim: int, k: float, j: float) -> LevelSet:
 
 def _log_level_ratio_with_pole(y: np.ndarray, t: np.ndarray, order: float) -> np.ndarray:
     """w = k ln(s / r) with order * w + y * (e^w - 1) = -t, by Newton from the right of a convex function's root."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        w = np.minimum(-t / (order + y), np.where(t < 0, np.log1p(np.maximum(-t / y, 0.0)), np.inf))
+    with np.errstate(divide="ignore"):
+        # y may be 0 and e^w beyond doubles, but y e^w is not, on the right of the root: y e^w <= y - t.
+        log_y, log_fall = np.log(y), np.log(np.maximum(-t, 0.0))
+        w = np.minimum(-t / (order + y), np.where(t < 0, np.logaddexp(0.0, log_fall - log_y), np.inf))
     for _ in range(60):
-        step = (order * w + y * np.expm1(w) + t) / (order + y * np.exp(w))
+        grown = np.exp(log_y + w)
+        growth = np.where(w < 1, y * np.expm1(np.minimum(w, 1.0)), grown - y)
+        step = (order * w + growth + t) / (order + grown)
         w = w - step
         # Newton squares the error: what is left is rounding
         if np.all(np.abs(step) <= 1e-10 * np.abs(w) + 1e-300):

@@ -28,17 +28,24 @@ class LevelGuess:
     def __init__(self, masses: LevelMasses, rms: float) -> None:
         self._masses = masses
         last = rms
-        while self._tail(np.array([last]), self._root(np.array([last])))[0] > _SMALLEST_TAIL and last < 1e30 * rms:
-            last *= 1.4
+        with np.errstate(all="ignore"):
+            while self._tail(np.array([last]), self._root(np.array([last])))[0] > _SMALLEST_TAIL and last < 1e30 * rms:
+                last *= 1.4
         first = _FIRST * rms
         while self._tail(np.array([first]), self._root(np.array([first])))[0] < 0.499 and first > 1e-12 * rms:
             first /= 16
-        self._ends = float(np.log(first)), float(np.log(last))
-        log_distance = np.linspace(*self._ends, num=int(np.ceil((self._ends[1] - self._ends[0]) / _SPACING)) + 1)
+        number = int(np.ceil(np.log(last / first) / _SPACING)) + 1
+        log_distance = np.linspace(np.log(first), np.log(last), num=number)
         distance = np.exp(log_distance)
-        level = self._root(distance)
-        further = [self._masses.guess(-level * factor, distance, near=False) for factor in (0.999, 1.001)]
-        steepness = np.maximum((further[0] - further[1]) / (0.002 * level), 1e-300)
+        with np.errstate(all="ignore"):
+            level = self._root(distance)
+            further = [self._masses.guess(-level * factor, distance, near=False) for factor in (0.999, 1.001)]
+            steepness = np.maximum((further[0] - further[1]) / (0.002 * level), 1e-300)
+        # Sharp laws: at large distances thresholds are beyond doubles, and the tail is 0.
+        known = np.isfinite(level) & np.isfinite(steepness)
+        log_distance, level, steepness = log_distance[known], level[known], steepness[known]
+        self._ends = float(log_distance[0]), float(log_distance[-1])
+        first, last = np.exp(self._ends)
         from scipy import interpolate  # which takes as long to import as this library
 
         self._curves = [interpolate.CubicSpline(log_distance, np.log(value)) for value in (level, steepness)]

@@ -48,6 +48,7 @@ def test_none_of_two_thousand_radii_is_above_the_truth(block: int) -> None:
 FOUND = [  # family, dim, k, j or a, p; where a quadrature that took no notice of the kinks was too large
     ("Exp2", 2, 0.2, 1.8, 1 - 1.6e-6),
     ("Exp2", 2, 0.1, 1.0, 1 - 1.36e-7),
+    ("Exp2", 2, 22.519, 0.4731, 1 - 5.18e-4),  # a sharp law, whose thresholds at large distances are beyond doubles
     ("Pow2", 2, 0.2, 20.05, 0.99999999947766971),
     ("Exp2", 2, 0.1, 0.0, 1 - 3.5e-6),
     ("Pow2", 8, 24.0, 0.75, 0.937807723877),
