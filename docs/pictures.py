@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Name of the picture: the command, without --output, and the file it writes.
 PICTURES = {
     "quickstart": ("examples/quickstart.py", "quickstart.png"),
+    "floating_point": ("examples/floating_point.py", "floating_point.png"),
     "compare_noises": ("examples/compare_noises.py --only-radii", "compare_noises_radii.png"),
     "train": ("examples/train.py", "certified_accuracy.png"),
     "compare_training": ("examples/compare_training.py", "compare_training.png"),

@@ -34,6 +34,13 @@ def test_quickstart(tmp_path):
 
 
 @pytest.mark.slow
+def test_floating_point(tmp_path):
+    out = run("examples/floating_point.py", "--quick", "--output", str(tmp_path))
+    verdicts = [line.split()[-1] for line in out.splitlines()[1:3]]
+    assert verdicts == ["broken", "holds"] and (tmp_path / "floating_point.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_quickstart_on_the_lattice(tmp_path):
     out = run("examples/quickstart.py", "--quick", "--lattice", "--output", str(tmp_path))
     assert "average certified radius" in out
