@@ -28,6 +28,8 @@ PICTURES = {
     "compare_logs": ("", "compare_logs.png"),  # needs two runs of train.py; made by hand and taken with --outputs
     "input_dependent": ("examples/input_dependent.py", "input_dependent_digits.png"),
     "admissible_ratio": ("examples/input_dependent.py", "admissible_ratio.png"),
+    "segmentation": ("examples/segmentation.py", "segmentation.png"),
+    "regression": ("examples/regression.py", "regression.png"),
     "hidden_cost": ("examples/hidden_cost.py", "hidden_cost_classes.png"),
     "hidden_cost_theory": ("examples/hidden_cost.py", "hidden_cost_theory.png"),
     "noise_augmentation": ("examples/noise_augmentation.py", "noise_augmentation_grid.png"),

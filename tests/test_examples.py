@@ -47,6 +47,13 @@ def test_quickstart_on_the_lattice(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("name", "words"), [("segmentation", "mean IoU"), ("regression", "certified error")])
+def test_more_than_one_label(tmp_path, name, words):
+    out = run(f"examples/{name}.py", "--quick", "--output", str(tmp_path))
+    assert words in out and (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_compare_noises(tmp_path):
     out = run("examples/compare_noises.py", "--quick", "--output", str(tmp_path))
     assert "rule at p=0.9" in out and "certified accuracy (%) at l1 radius" in out
