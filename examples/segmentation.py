@@ -2,7 +2,7 @@
 
     python examples/segmentation.py
 
-About 60 seconds on two CPU cores. Expect, for radius 0.17 at sigma 0.25 (tau 0.75): most pixels certified with the
+About 90 seconds on two CPU cores. Expect, for radius 0.17 at sigma 0.25 (tau 0.75): most pixels certified with the
 right class, few wrong, and abstentions at the rims of digits. Holm's method certifies a little more than Bonferroni's,
 from the same draws; alpha for every pixel would certify more still, and promise nothing of the map. Writes
 outputs/segmentation.png: canvases, true maps, and certified maps: a class, abstained (white) or wrong (black).
@@ -106,7 +106,7 @@ def main():
     parser.add_argument("--tau", type=float, default=0.75, help="the probability that certified pixels exceed")
     parser.add_argument("--n", type=int, default=100, help="draws that count")
     parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=300, help="steps of training")
+    parser.add_argument("--steps", type=int, default=900, help="steps of training")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("outputs"))
     parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
     options = parser.parse_args()

@@ -59,6 +59,7 @@ def plot_output_map(
         ... ).get_title()
         '75% certified'
     """
+    from matplotlib import colormaps
     from matplotlib.colors import to_rgb
 
     nothing = np.zeros(np.shape(getattr(certificates, "label", ())), np.int64)
@@ -71,7 +72,10 @@ def plot_output_map(
     if image >= len(certificates):
         raise ValueError(f"image must be below the number of images, {len(certificates)}; got {image}")
     label = np.where(scored[image], certificates.label[image], ABSTAIN)
-    palette = np.array([to_rgb(color) for color in COLORS if color != _WRONG])
+    few = [color for color in COLORS if color != _WRONG]
+    # Twenty colours are told apart less well than a few.
+    many = max(label.max(initial=0), truth[image][scored[image]].max(initial=0)) >= len(few)
+    palette = np.array([to_rgb(color) for color in (colormaps["tab20"].colors if many else few)])  # pyright: ignore[reportAttributeAccessIssue]
     picture = np.where((label == ABSTAIN)[..., None], to_rgb(_ABSTAINED), palette[label % len(palette)])
     if labels is not None:
         wrong = (label != ABSTAIN) & (label != truth[image])
