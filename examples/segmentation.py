@@ -4,9 +4,9 @@
 
 About 90 seconds on two CPU cores. Expect, for radius 0.17 at sigma 0.25 (tau 0.75): 69 % of the pixels certified with
 the right class, below 1 % wrong, and abstentions at the rims of digits and where digits look alike. Bonferroni's method
-certifies a little less than Holm's, from the same draws; alpha for every pixel would certify 74 % and promise nothing of
-the map. Writes outputs/segmentation.png: canvases, true maps, and certified maps: a class, abstained (white) or wrong
-(black).
+certifies a little less than Holm's, from the same draws; alpha for every pixel would certify 74 % and promise nothing
+of the map. Writes outputs/segmentation.png: canvases, true maps, and certified maps: a class, abstained (white) or
+wrong (black).
 """
 
 import argparse
