@@ -36,10 +36,10 @@ def test_half_spaces(made, found):
     assert js.concatenate([found[:2], found[2:]]) == found and found.to_dict()["upper"].shape == (4,)
 
 
-def test_the_same_on_many_devices(made, found):
-    for devices in (1, 2, 8):
-        mesh = jax.make_mesh((devices,), ("draws",))
-        assert js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, X, mesh=mesh, **FEW) == found
+@pytest.mark.parametrize("devices", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 8))])
+def test_the_same_on_many_devices(made, found, devices):
+    mesh = jax.make_mesh((devices,), ("draws",))
+    assert js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, X, mesh=mesh, **FEW) == found
 
 
 def test_a_sigma_that_is_misreported_shows(made):
@@ -69,7 +69,7 @@ def test_the_claim_is_wrong_with_its_alpha_at_most():
     assert is_sound(int(np.isfinite(found.upper).sum()), images, 0.2)
 
 
-@pytest.mark.parametrize("norm", [1, np.inf])
+@pytest.mark.parametrize("norm", [np.inf, pytest.param(1, marks=pytest.mark.slow)])
 def test_other_norms(norm):
     made = js.certify(KEY, CLASSIFY, NOISE, X, n=20_000, norm=norm)
     found = js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, X, norm=norm, **FEW)
