@@ -23,7 +23,7 @@ import numpy as np
 import jaxsmooth as js
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
-SIZES = (16, 32, 64, 128, 256, 512, 1024)
+SIZES = (32, 128, 512)
 NOISE = js.noises.Gaussian(0.25)
 
 
