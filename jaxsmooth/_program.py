@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.extend.core
 import numpy as np
 from jax.core import Tracer
 
@@ -47,6 +48,16 @@ def jit(function: Callable[..., Any], *, static_argnames: tuple[str, ...] = (), 
         return compiled(*arguments, program=program_of(arguments), **options)
 
     return call
+
+
+def shapes_of(function: Callable[..., Any], *arguments: Any) -> Any:
+    """``jax.eval_shape``, which remembers functions as ``jit`` does: a function made anew it has never met."""
+    return jax.eval_shape(lambda *arguments: function(*arguments), *arguments)
+
+
+def jaxpr_of(function: Callable[..., Any], *arguments: Any) -> jax.extend.core.ClosedJaxpr:
+    """``jax.make_jaxpr``, likewise."""
+    return jax.make_jaxpr(lambda *arguments: function(*arguments))(*arguments)
 
 
 def program_of(tree: Any) -> Hashable:

@@ -20,7 +20,8 @@ KEY, X = jax.random.key(0), np.zeros((1, 2), np.float32)
 # Jitted functions of arrays alone, made anew for every call, or given their program; every other one takes what users
 # make, and goes through ``_program.jit``.
 OF_ARRAYS = {
-    "scales/neighbours.py", "scales/nearest.py", "diagnostics/cones.py", "diagnostics/distances.py",
+    "scales/neighbours.py", "scales/nearest.py", "diagnostics/measure/cone_samples.py",
+    "diagnostics/measure/distances.py",
     "ledger/fingerprint.py", "sampling/kernel.py", "sampling/throughput.py", "_program.py", "_keys.py",
     "_verbs/check_classifier.py", "sampling/batching.py",
 }  # fmt: skip
@@ -100,9 +101,9 @@ def test_votes_are_those_of_the_class_that_was_asked_for(number):
         assert votes.counts[0, i] == n
 
 
-def test_verbs_are_those_of_the_class_that_was_asked_for():
+@pytest.mark.parametrize("number", [6, pytest.param(32, marks=pytest.mark.slow)])
+def test_verbs_are_those_of_the_class_that_was_asked_for(number):
     """Through slots that are refilled, whose structure comes back from a compiled program."""
-    number = 6
     reads = lambda x: jax.nn.one_hot(jnp.round(x[:, 0]).astype(int), number)
     for i in range(number):
         assert js.predict(KEY, reads, constant_noise(i), X, n=16, batch_size=16).tolist() == [i]
@@ -119,6 +120,19 @@ def test_every_compiled_function_of_users_values_goes_through_one_door():
             ):
                 found |= {str(path.relative_to(PACKAGE))} if node.value.id == "jax" else set()
     assert found == OF_ARRAYS
+
+
+def test_nothing_else_that_remembers_functions_is_given_one_twice():
+    """``eval_shape`` and its like find what they traced before as ``jit`` does: each is given a function made anew."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+            if name in ("eval_shape", "make_jaxpr", "closure_convert", "linearize") and not isinstance(
+                node.args[0], ast.Lambda
+            ):
+                found.append(f"{path.relative_to(PACKAGE)}: {ast.unparse(node.args[0])}")
+    assert found == ["scales/lipschitz.py: self.fn"]  # of arrays alone
 
 
 def test_static_values_that_python_takes_for_equal_are_other_programs():

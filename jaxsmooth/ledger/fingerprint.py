@@ -12,6 +12,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
+from jaxsmooth._program import jaxpr_of
 from jaxsmooth._types import Array, Classify, Noise, classified, perturbed_each, takes_keys
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.file import digest
@@ -125,7 +126,7 @@ def _setting(name: str) -> Any:
 def _traced(function: Any, *arguments: Any) -> ClosedJaxpr:
     """The program as JAX traces it, whether or not it is debugged without ``jit``."""
     with jax.disable_jit(False):
-        return jax.make_jaxpr(function)(*arguments)
+        return jaxpr_of(function, *arguments)
 
 
 def _text(program: ClosedJaxpr) -> bytes:

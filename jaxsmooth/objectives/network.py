@@ -59,7 +59,7 @@ class Network:
         apply = self.apply if self.attack_apply is None else self.attack_apply
         # The weights that apply closes over become arguments, so that the gradient of the loss can stop at
         # them: nothing of the attack is kept for the backward pass.
-        pure, weights = jax.closure_convert(apply, _flat(copies))
+        pure, weights = jax.closure_convert(lambda batch: apply(batch), _flat(copies))
         weights = jax.lax.stop_gradient(weights)
         return lambda batch: pure(batch, *weights)
 

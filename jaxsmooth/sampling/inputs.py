@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._program import shapes_of
 from jaxsmooth._types import Array, Classify, Noise, takes_keys, takes_views
 from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
@@ -66,7 +67,7 @@ def check_classifier(classify: Classify, x: Array | np.ndarray) -> int:
 def output_shape(classify: Classify, x: Array | np.ndarray, ballot: AbstractBallot) -> tuple[int, ...]:
     """The shape of what is returned for one event, which the ballot can count."""
     batch = 2
-    scores = jax.eval_shape(call, classify, jax.ShapeDtypeStruct((batch, *x.shape[1:]), jnp.float32))
+    scores = shapes_of(call, classify, jax.ShapeDtypeStruct((batch, *x.shape[1:]), jnp.float32))
     shape, dtype = getattr(scores, "shape", None), getattr(scores, "dtype", None)
     if shape is None or dtype is None:
         raise TypeError(

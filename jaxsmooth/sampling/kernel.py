@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _keys
-from jaxsmooth._program import jit
+from jaxsmooth._program import jit, shapes_of
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Classify, Noise, Votes, classified, noise_of, seen_each, takes_keys
 from jaxsmooth.interop.failures import noted
@@ -213,7 +213,7 @@ def _count_pairs(
         return _count_batch(counts, classify, slots, slot, draw, ballot), state
 
     batch = jax.ShapeDtypeStruct((batch_size, *slots.event), jnp.float32)
-    width = ballot.width(jax.eval_shape(call, classify, batch).shape[1:])
+    width = ballot.width(shapes_of(call, classify, batch).shape[1:])
     start = (jnp.zeros((number, width + 1), jnp.int32), pairs.start)
     start = jax.tree.map(lambda leaf: _like_inputs(leaf, classify, slots, pairs), start)
     counts, _ = jax.lax.fori_loop(0, pairs.trips, step, start)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._program import jit
+from jaxsmooth._program import jit, shapes_of
 from jaxsmooth._types import Array, Noise, Votes, is_shared
 from jaxsmooth.ledger.recording import Identity, Recording
 from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
@@ -207,7 +207,7 @@ class _Pack:
                 x[i], ids[i], target[i] = arrival.x, arrival.image_id, slots[start + i]
             arguments = (sampler.key_data, sampler.noise_on_mesh, x, ids)
             if self.slots is None:
-                made = jax.eval_shape(make_slots, *arguments)
+                made = shapes_of(make_slots, *arguments)
                 empty = jax.tree.map(functools.partial(_zeros, number), made, is_leaf=is_shared)
                 self.slots = on_mesh(empty, sampler.mesh)
             with within(sampler.mesh):

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+from jaxsmooth._program import jaxpr_of
 from jaxsmooth._types import Classify, takes_keys
 from jaxsmooth.sampling.kernel import call
 
@@ -58,7 +59,7 @@ def rows_are_independent(classify: Classify, event: tuple[int, ...]) -> bool:
     """Whether the program of the classifier proves that rows of scores depend on their own inputs alone."""
     rows = [jax.ShapeDtypeStruct((2, *event), jnp.float32)]
     rows += [jax.ShapeDtypeStruct((2, 2), jnp.uint32)] * takes_keys(classify)  # the keys of the rows
-    program = jax.make_jaxpr(call)(classify, *rows)
+    program = jaxpr_of(call, classify, *rows)
     given: list[_Value] = [*[Fixed()] * (len(program.jaxpr.invars) - len(rows)), *[Rows(0)] * len(rows)]
     try:
         (scores,) = _run(program.jaxpr, [Fixed()] * len(program.consts), given)

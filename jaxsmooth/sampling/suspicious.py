@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._program import program_of
+from jaxsmooth._program import jaxpr_of, program_of
 from jaxsmooth._types import Classify, takes_keys
 from jaxsmooth.interop.failures import behind
 from jaxsmooth.sampling.kernel import call
@@ -98,7 +98,7 @@ def change_of_scores(scores: np.ndarray, others: np.ndarray) -> float:
 
 def tolerance(classify: Classify, event: tuple[int, ...]) -> float:
     """The change of scores that rounding explains, larger where the program computes in less than float32."""
-    program = str(jax.make_jaxpr(call)(classify, jax.ShapeDtypeStruct((2, *event), jnp.float32)))
+    program = str(jaxpr_of(call, classify, jax.ShapeDtypeStruct((2, *event), jnp.float32)))
     return LOW_TOLERANCE if any(kind in program for kind in _LOW_PRECISION) else TOLERANCE
 
 
