@@ -34,7 +34,7 @@ def float32_noise(value: object) -> Noise:
 
 def random_noise(value: object) -> None:
     """Refuse fixed views, of which nothing is drawn."""
-    if not isinstance(value, type) and takes_views(value):
+    if hasattr(value, "sample") and not isinstance(value, type) and takes_views(value):
         name = type(value).__name__
         raise ValueError(f"noise {name} is deterministic: use certify_exact, without key and alpha; got {value!r}")
 

@@ -71,7 +71,7 @@ def certify_exact(
         >>> x = jnp.array([[1.0, 0.8], [0.2, 0.2]])
         >>> certificates = js.certify_exact(classify, js.noises.Splits(0.25), x)
         >>> certificates.label.tolist(), certificates.radius.round(2).tolist()
-        ([0, 1], [0.38, 0.27])
+        ([0, 1], [0.43, 0.37])
     """
     check_kind(Exact(), noise)
     if _check.norm(norm) != 1:

@@ -59,8 +59,7 @@ def from_keras(model: Any) -> KerasClassifier:
 
     Example:
         >>> import os, pytest
-        ...
-        ... os.environ.setdefault("KERAS_BACKEND", "jax")
+        >>> os.environ.setdefault("KERAS_BACKEND", "jax")
         'jax'
         >>> keras = pytest.importorskip("keras")
         >>> if keras.backend.backend() != "jax":

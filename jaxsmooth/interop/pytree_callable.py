@@ -91,8 +91,7 @@ def from_equinox(model: Any, state: Any = None, *, vmap: bool = True) -> PytreeC
 
     Example:
         >>> import pytest
-        ...
-        ... equinox = pytest.importorskip("equinox")
+        >>> equinox = pytest.importorskip("equinox")
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
         >>> model = equinox.nn.MLP(4, 3, 8, 1, key=jax.random.key(0))
         >>> js.interop.from_equinox(model)(jnp.ones((2, 4))).shape

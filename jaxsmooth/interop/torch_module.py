@@ -34,8 +34,7 @@ def from_torch(module: Any, num_classes: int, *, channels_first: bool = True) ->
 
     Example:
         >>> import pytest
-        ...
-        ... torch = pytest.importorskip("torch")
+        >>> torch = pytest.importorskip("torch")
         >>> import jax.numpy as jnp, jaxsmooth as js
         >>> module = torch.nn.Sequential(
         ...     torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 6 * 6, 10)

@@ -44,7 +44,7 @@ class LatticeUniform(AbstractNoise):
         >>> import jaxsmooth as js
         >>> noise = js.noises.LatticeUniform(0.5)
         >>> noise.levels, round(noise.sigma_exact, 6), noise.total_variation(3072) < 1e-12
-        (441, 0.499228, True)
+        (441, 0.499237, True)
     """
 
     sigma: Any
