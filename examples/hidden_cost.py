@@ -106,7 +106,7 @@ def classes(options):
         key, vote_key = jax.random.split(jax.random.key(seed))
         plain = fit(key, 0.0)
         noisy = [fit(key, float(sigma)) for sigma in sigmas]
-        vote = functools.partial(jd.classwise_over_sigma, x=test, y=labels, n=options.n, key=vote_key, batch_size=256)
+        vote = functools.partial(jd.classwise_over_sigma, vote_key, x=test, labels=labels, n=options.n, batch_size=256)
         found = [vote(plain, sigmas=sigmas)], [vote(one, sigmas=[s]) for one, s in zip(noisy, sigmas, strict=True)]
         for i, (rows, parts) in enumerate(zip(accuracy.values(), found, strict=True)):
             rows.append(np.concatenate([part.acc for part in parts]))
@@ -149,7 +149,7 @@ def report_classes(sigmas, accuracy, predicted, labels):
 def radii(options, plain, noisy, test, labels):
     """Mean certified radius over sigma, both readings, and the cap of finitely many votes."""
     test, labels = test[:500], labels[:500]
-    certify = functools.partial(jd.radius_over_sigma, x=test, n=options.radius_votes, alpha=1e-3, key=jax.random.key(9))
+    certify = functools.partial(jd.radius_over_sigma, jax.random.key(9), x=test, n=options.radius_votes, alpha=1e-3)
     fine = np.array([0.06, 0.12, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5])
     one = certify(plain, sigmas=fine)
     each = [certify(classify, sigmas=[sigma]) for sigma, classify in noisy.items()]

@@ -13,7 +13,7 @@ import jaxsmooth as js
 from jaxsmooth.interop import papers
 from jaxsmooth.interop.papers import cifar_resnet, layers, mnist_lenet, unet
 from jaxsmooth.sampling.row_independence import rows_are_independent
-from tests.interop.checkpoints import LAYOUTS, SHAPES, SMALL_UNET, digest, images, weights
+from tests.interop.papers_checkpoints import LAYOUTS, SHAPES, SMALL_UNET, digest, images, weights
 
 REFERENCE = json.loads((pathlib.Path(__file__).parent / "data/torch_checkpoints.json").read_text())
 UNET = next(name for name in SHAPES if "UNet" in name)

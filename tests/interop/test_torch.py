@@ -9,7 +9,7 @@ import pytest
 
 import jaxsmooth as js
 from jaxsmooth.interop.papers import cifar_resnet
-from tests.interop.checkpoints import images
+from tests.interop.papers_checkpoints import images
 
 torch = pytest.importorskip("torch")
 from tests.interop import torch_networks  # noqa: E402
