@@ -24,6 +24,7 @@ RUNS = {
     "samples_saved": ("samples_saved.py",),
     "curve_on_digits": ("curve_on_digits.py",),
     "host_cost": ("host_cost.py",),
+    "convolutions": ("convolutions.py",),
     "scaling": ("scaling.py",),
     "pairwise_distances": ("pairwise_distances.py",),
     "input_dependent": ("input_dependent.py",),
