@@ -8,8 +8,8 @@ For each kind of convolution, in turn, round after round:
   matmul   one matrix product of the same size in such a loop: what any way to write the convolution in JAX as a product
            could reach at most, if unrolling the patches were free
   torch    torch.nn.functional.conv2d (its own layout), all cores
-Reported: 10^9 operations (multiplications and additions) a second in the best round, and the time of all convolutions of
-one forward pass.
+Reported: 10^9 operations (multiplications and additions) a second in the best round, and the time of all convolutions
+of one forward pass.
 """
 
 import argparse
