@@ -36,7 +36,7 @@ class Population:
 
 def _population(name: str, sigma: float, radii: np.ndarray, p_top: np.ndarray, correct: np.ndarray, seed: int):
     rng = np.random.default_rng(seed)
-    p_label = np.where(correct, p_top, rng.uniform(0, 1, len(p_top)) * (1 - p_top))
+    p_label = np.where(correct, p_top, rng.uniform(0, 1, len(p_top)) * np.minimum(p_top, 1 - p_top))
     return Population(name, sigma, radii, p_top, p_label, correct)
 
 
@@ -45,7 +45,7 @@ def from_log(path: Path, sigma: float, radii: np.ndarray, *, n: int = 100_000, a
 
     Images that abstained have an unknown probability below about 1/2: they are spread evenly below 1/2 at
     the density found just above it, and are right half of the time. An image whose prediction is wrong
-    gives its label a uniform share of the remaining probability.
+    gives its label a uniform share of the most that it can have.
     """
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))

@@ -18,12 +18,14 @@ import table_l1_noises
 import table_noise_in_training
 import table_radii
 import table_resnet20
+import table_sequential
 import table_sigma_of_x
 import table_training
 from tabular import table
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAPERS = {
+    "[Cohen et al. 2019](#published-curves-from-fewer-votes)": table_sequential,
     "[Jeong and Shin 2020](#training-objectives)": table_training,
     "[Mohapatra et al. 2021](#classes-over-sigma)": table_classes,
     "[Pal and Sulam 2023](#noise-in-training)": table_noise_in_training,
@@ -41,6 +43,7 @@ def summary(results: pathlib.Path) -> str:
 
 TABLES = {
     "summary": summary,
+    "sequential": table_sequential.make,
     "training": table_training.make,
     "classes": table_classes.make,
     "noise in training": table_noise_in_training.make,

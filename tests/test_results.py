@@ -20,6 +20,7 @@ import table_l1_noises
 import table_noise_in_training
 import table_radii
 import table_resnet20
+import table_sequential
 import table_sigma_of_x
 import table_training
 from published import MNIST
@@ -42,7 +43,7 @@ def test_logs_are_small_and_say_where_they_come_from():
     files = [path for path in RESULTS.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 5_000_000
     for path in files:
-        if path.suffix == ".json" and not path.name.endswith(".tsv.json"):
+        if path.suffix == ".json" and not path.name.endswith(".tsv.json") and path.parent.name != "published":
             record = json.loads(path.read_text())
             assert record["command"].startswith("python examples/reproduce/"), path
             assert (ROOT / record["command"].split()[1]).exists(), path
@@ -166,6 +167,23 @@ def test_the_table_of_a_sigma_for_every_image(tmp_path):
     assert table_sigma_of_x.outcome(tmp_path).startswith("sigma_b 0.5, rate 0.01: -0.0200")
     # 1 - 1 / sqrt(1 + 0.2^2) = .0194.
     assert "-0.0200 [-0.0200, -0.0200], -2.0 %, where the rate costs 1.9 % at equal votes." in made
+
+
+def test_the_table_of_fewer_votes(tmp_path):
+    row = {"name": "A log", "images": 4, "radii": [0.5], "published": [0.5], "fixed": [0.25]}
+    record = {"n": 1000, "alpha": 0.01, "rows": [row | {"curves": [[0.5], [0.25]], "votes": [90.0, 110.0]}]}
+    records_of(tmp_path / "sequential/cohen_2019.json", record)
+    made = table_sequential.make(tmp_path)
+    assert "| A log | 0.5 | 50.0 | 25.0 | 37.50 (17.68) | -12.50 |" in made
+    assert "A log: 100 votes an image, 10.0 times fewer." in made
+    assert table_sequential.outcome(tmp_path).startswith("the published curves with 10.0 to 10.0 times fewer votes; ")
+
+
+def test_fewer_votes(tmp_path):
+    folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    run("examples/reproduce/sequential.py", "--quick", *folders)
+    made = table_sequential.make(tmp_path / "results")
+    assert "| CIFAR-10, ResNet-110, sigma 0.25 | 0.75 | " in made
 
 
 def test_the_table_of_noises_in_l1(tmp_path):
