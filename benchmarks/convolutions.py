@@ -42,44 +42,46 @@ Runner = Callable[[], object]
 
 
 def looped(step, operands, repeats: int) -> Runner:
-    """The step again and again on every device; its input depends on the step before, so that none is left out."""
+    """The step again and again on every device; its weights depend on the step before, so that none is left out."""
     mesh = jax.sharding.Mesh(np.array(jax.devices()), ("devices",))
     spec = PartitionSpec("devices")
     x, weights = operands
     x = jax.device_put(np.broadcast_to(x, (mesh.size, *x.shape)), NamedSharding(mesh, spec))
 
     def body(x, weights):
-        def one(_, x):
-            y = step(x, weights)
-            return x.at[0].set(1e-30 * y[0].reshape(-1)[0])
-
-        return jax.lax.fori_loop(0, repeats, one, x[0])[None]
+        x = x[0]
+        one = lambda _, weights: weights + 1e-30 * step(x, weights)[0].reshape(-1)[0]
+        return jax.lax.fori_loop(0, repeats, one, weights)[None]
 
     run = jax.jit(jax.shard_map(body, mesh=mesh, in_specs=(spec, PartitionSpec()), out_specs=spec, check_vma=False))
     return lambda: jax.block_until_ready(run(x, weights))
 
 
-def runners(layer, batch: int, repeats: int, with_torch: bool) -> dict[str, Runner]:
+def runners(layer, batch: int, with_torch: bool) -> dict[str, tuple[Runner, int]]:
+    """Each with the number of images that it does."""
     _, side, channels, features, kernel, stride = layer
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, side, side, channels), np.float32)
     weights = rng.standard_normal((kernel, kernel, channels, features), np.float32)
+    repeats = max(1, int(1e9 / (batch * operations(layer))))
 
     def convolution(x, weights):
         return jax.lax.conv_general_dilated(
             x, weights, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
 
-    patches = rng.standard_normal((batch * (side // stride) ** 2, kernel * kernel * channels), np.float32)
+    # Four images, whose patches stay in the cache.
+    patches = rng.standard_normal((4 * (side // stride) ** 2, kernel * kernel * channels), np.float32)
+    product = looped(jnp.matmul, (patches, weights.reshape(-1, features)), repeats * batch // 4)
     found = {
-        "xla": looped(convolution, (x, weights), repeats),
-        "matmul": looped(jnp.matmul, (patches, weights.reshape(-1, features)), repeats),
+        "xla": (looped(convolution, (x, weights), repeats), repeats * batch * DEVICES),
+        "matmul": (product, repeats * batch // 4 * 4 * DEVICES),
     }
     if with_torch:
         import torch
 
         torch.set_num_threads(CORES)
-        mine = torch.from_numpy(np.tile(x.transpose(0, 3, 1, 2), (DEVICES, 1, 1, 1)))
+        mine = torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
         theirs = torch.from_numpy(weights.transpose(3, 2, 0, 1).copy())
 
         def run():
@@ -87,15 +89,21 @@ def runners(layer, batch: int, repeats: int, with_torch: bool) -> dict[str, Runn
                 for _ in range(repeats):
                     torch.nn.functional.conv2d(mine, theirs, stride=stride, padding=kernel // 2)
 
-        found["torch"] = run
+        found["torch"] = run, repeats * batch
     return found
+
+
+def operations(layer) -> int:
+    """Multiplications and additions for an image."""
+    _, side, channels, features, kernel, stride = layer
+    return 2 * (side // stride) ** 2 * kernel**2 * channels * features
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, help="virtual CPU devices; default: one a core")
     parser.add_argument("--batch-size", type=int, default=64, help="of a device")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="a small batch and two rounds, to see that it runs")
     options = parser.parse_args()
     batch, rounds = (4, 2) if options.quick else (options.batch_size, options.rounds)
@@ -110,19 +118,18 @@ def main() -> None:
     total = {}
     for layer in LAYERS:
         times, side, channels, features, kernel, stride = layer
-        operations = 2 * batch * DEVICES * (side // stride) ** 2 * kernel**2 * channels * features
-        repeats = max(1, int(1e9 / operations))
-        runs = runners(layer, batch, repeats, with_torch)
+        runs = runners(layer, batch, with_torch)
         best = dict.fromkeys(runs, np.inf)
         for turn in range(rounds + 1):
-            for name, run in runs.items():
-                start = time.perf_counter()
-                run()
-                if turn:  # the first compiles
-                    best[name] = min(best[name], (time.perf_counter() - start) / repeats)
+            for name, (run, images) in runs.items():
+                for _ in range(4):  # threads of the one before still turn during the first
+                    start = time.perf_counter()
+                    run()
+                    if turn:  # the first compiles
+                        best[name] = min(best[name], (time.perf_counter() - start) / images)
         for name, seconds in best.items():
-            total[name] = total.get(name, 0.0) + times * seconds / (batch * DEVICES)
-        rates = "  ".join(f"{name} {operations / seconds / 1e9:6.1f}" for name, seconds in best.items())
+            total[name] = total.get(name, 0.0) + times * seconds
+        rates = "  ".join(f"{name} {operations(layer) / seconds / 1e9:6.1f}" for name, seconds in best.items())
         print(
             f"  {times} x {side}x{side}, {channels:2d} -> {features}, {kernel}x{kernel} / {stride}:  {rates}",
             flush=True,

@@ -5,7 +5,7 @@
     python benchmarks/curve_on_digits.py --quick                          # a small n, to see that it runs
 
 A LeNet is trained for a few epochs under Gaussian noise, then its curve is computed twice from the same
-images. Expect a difference of at most 0.3 points at every radius, at least 8x less wall-clock with labels,
+images. Expect a difference of at most 0.4 points (two images) at every radius, at least 8x less wall-clock with labels,
 and samples per second inside certify_curve of at least 0.85 of the bare forward of the same network.
 """
 

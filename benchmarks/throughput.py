@@ -155,27 +155,28 @@ def all_devices() -> jax.sharding.Mesh:
     return jax.sharding.Mesh(np.array(jax.devices()), ("samples",))
 
 
-def samples_of_a_round(probe: Runner, seconds: float) -> int:
-    """How many samples take about so long."""
+def samples_of_a_round(probe: Runner, seconds: float, step: int) -> int:
+    """How many samples take about so long, a multiple of the step."""
     probe()
-    return max(1024, int(max(rate(probe) for _ in range(3)) * seconds) // 1024 * 1024)
+    return max(step, int(max(rate(probe) for _ in range(3)) * seconds) // step * step)
 
 
-def compare(name: str, seconds: float, rounds: int, sizes, with_torch: bool) -> None:
+def compare(name: str, seconds: float, rounds: int, sizes, with_torch: bool, quick: bool) -> None:
     """Time the fastest few of each kind in turn; the best of a kind in a round, and over all, counts."""
     mesh = all_devices() if len(jax.devices()) > 1 else None
     kinds: dict[str, dict[str, Runner]] = {"bare": {}, "votes": {}}
+    step = 128 if quick else 1024
     if name in FUNCTIONS:
         sizes = FUNCTION_BATCH_SIZES
         fn, shape = python_function(name)
         classify = js.interop.from_callable(fn, 10)
-        samples = samples_of_a_round(bare_function(fn, shape, sizes[-1], sizes[-1]), seconds)
+        samples = samples_of_a_round(bare_function(fn, shape, sizes[-1], sizes[-1]), seconds, step)
         samples = max(samples, sizes[-1] * len(jax.devices()))
         kinds["bare"] = {f"call {b}": bare_function(fn, shape, b, samples) for b in sizes}
     else:
         classify, shape = flax_classifier(name)
         middle = sizes[len(sizes) // 2]
-        samples = samples_of_a_round(bare_loop(classify, shape, all_devices(), middle, 8192), seconds)
+        samples = samples_of_a_round(bare_loop(classify, shape, all_devices(), middle, 8 * step), seconds, step)
         for b in sizes:
             kinds["bare"][f"call {b}"] = bare_call(classify, shape, all_devices(), b, samples)
             kinds["bare"][f"loop {b}"] = bare_loop(classify, shape, all_devices(), b, samples)
@@ -183,7 +184,10 @@ def compare(name: str, seconds: float, rounds: int, sizes, with_torch: bool) -> 
     with_torch = with_torch and name in IN_TORCH
     if with_torch:
         kinds["torch"] = {f"{b}": torch_loop(name, shape, b, samples) for b in sizes}
-    kinds = {kind: {label: runs[label] for label in fastest(runs, keep=3)} for kind, runs in kinds.items()}
+    kinds = {
+        kind: {label: runs[label] for label in fastest(runs, keep=3, repeats=1 if quick else 4)}
+        for kind, runs in kinds.items()
+    }
     kinds["plain"] = {"picked": votes(classify, shape, mesh, None, samples)}
     kinds["lattice"] = {"picked": votes(classify, shape, mesh, None, samples, js.noises.LatticeGaussian(SIGMA))}
     for kind in ("plain", "lattice"):
@@ -269,7 +273,7 @@ def main() -> None:
     device = jax.devices()[0]
     print(f"jax {jax.__version__}, {len(jax.devices())} x {device.device_kind} ({device.platform})")
     sizes = BATCH_SIZES.get(device.platform, ACCELERATOR_BATCH_SIZES)
-    sizes = options.batch_sizes or (sizes[2:4] if options.quick else sizes)
+    sizes = options.batch_sizes or (sizes[1:3] if options.quick else sizes)
     if options.families:
         compare_families(256 if options.quick else 16384, 2 if options.quick else options.rounds, sizes[-1])
         return
@@ -277,7 +281,7 @@ def main() -> None:
         if name == "torch_lenet" and not with_torch:
             continue
         seconds, rounds = (0.05, 2) if options.quick else (options.seconds, options.rounds)
-        compare(name, seconds, rounds, sizes, with_torch)
+        compare(name, seconds, rounds, sizes, with_torch, options.quick)
 
 
 if __name__ == "__main__":
