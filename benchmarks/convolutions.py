@@ -57,13 +57,13 @@ def looped(step, operands, repeats: int) -> Runner:
     return lambda: jax.block_until_ready(run(x, weights))
 
 
-def runners(layer, batch: int, with_torch: bool) -> dict[str, tuple[Runner, int]]:
-    """Each with the number of images that it does."""
+def runners(layer, batch: int, work: float, with_torch: bool) -> dict[str, tuple[Runner, int]]:
+    """Each with the number of images that it does; ``work`` is about how many operations a run has."""
     _, side, channels, features, kernel, stride = layer
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, side, side, channels), np.float32)
     weights = rng.standard_normal((kernel, kernel, channels, features), np.float32)
-    repeats = max(1, int(1e9 / (batch * operations(layer))))
+    repeats = max(1, int(work / (batch * operations(layer))))
 
     def convolution(x, weights):
         return jax.lax.conv_general_dilated(
@@ -104,9 +104,9 @@ def main() -> None:
     parser.add_argument("--devices", type=int, help="virtual CPU devices; default: one a core")
     parser.add_argument("--batch-size", type=int, default=64, help="of a device")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="a small batch and two rounds, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="a small batch and one round, to see that it runs")
     options = parser.parse_args()
-    batch, rounds = (4, 2) if options.quick else (options.batch_size, options.rounds)
+    batch, rounds, work = (4, 1, 1e7) if options.quick else (options.batch_size, options.rounds, 1e9)
     try:
         import torch
 
@@ -118,7 +118,7 @@ def main() -> None:
     total = {}
     for layer in LAYERS:
         times, side, channels, features, kernel, stride = layer
-        runs = runners(layer, batch, with_torch)
+        runs = runners(layer, batch, work, with_torch)
         best = dict.fromkeys(runs, np.inf)
         for turn in range(rounds + 1):
             for name, (run, images) in runs.items():

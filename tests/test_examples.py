@@ -74,6 +74,11 @@ def test_throughput(network):
 
 
 @pytest.mark.slow
+def test_convolutions():
+    assert "all, matmul" in run("benchmarks/convolutions.py", "--quick")
+
+
+@pytest.mark.slow
 def test_between_versions():
     out = run("benchmarks/between_versions.py", str(ROOT), "--rounds", "1", "--seconds", "0.02")
     assert "resnet20" in out and "certify_curve, 64 images" in out
