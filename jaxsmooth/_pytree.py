@@ -70,7 +70,7 @@ def frozen_pytree(cls: type[_T]) -> type[_T]:
         >>> jax.tree.leaves(Shifted(0.25, by=1.0)), Shifted(0.25) == Shifted(0.25)
         ([0.25, 1.0], True)
     """
-    own_repr = "__repr__" in cls.__dict__
+    own_repr = cls.__repr__ is not object.__repr__
     made: Any = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
     names = tuple(field.name for field in dataclasses.fields(made))
     fixed = frozenset(field.name for field in dataclasses.fields(made) if field.metadata.get("static"))

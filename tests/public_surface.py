@@ -8,6 +8,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 SNAPSHOT = Path(__file__).with_name("public_surface.txt")
+# What several public classes share, and nobody imports.
+BASES_OF_PUBLIC_CLASSES = ("jaxsmooth.noises.lattice_noise", "jaxsmooth.denoisers.base")
 # A module whose other functions are for the sampling package.
 LEDGER = ("Ledger", "read", "merge")
 
@@ -42,9 +44,15 @@ def classes() -> dict[str, type]:
 
 
 def methods(cls: type) -> dict[str, Any]:
-    """Public methods and properties that the class itself defines, as they stand in its body."""
+    """Public methods and properties as they stand in the body of the class, or of a base that is not public."""
     kinds = FunctionType | property | classmethod | staticmethod
-    own = {name: value for name, value in vars(cls).items() if isinstance(value, kinds) or hasattr(value, "func")}
+    bases = [base for base in cls.__mro__[:0:-1] if base.__module__ in BASES_OF_PUBLIC_CLASSES]
+    own = {
+        name: value
+        for body in (*bases, cls)
+        for name, value in vars(body).items()
+        if isinstance(value, kinds) or hasattr(value, "func")
+    }
     return {name: value for name, value in own.items() if not name.startswith("_") or name == "__call__"}
 
 

@@ -20,6 +20,7 @@ from jaxsmooth._verbs import certify
 from jaxsmooth.noises.gaussian import Gaussian
 from jaxsmooth.noises.lattice import lattice_of
 from jaxsmooth.noises.lattice_gaussian import LatticeGaussian
+from jaxsmooth.noises.lattice_uniform import LatticeUniform, share
 from jaxsmooth.sampling.count_votes import count_votes
 
 # A sound installation fails a check of chance by chance less often than this.
@@ -194,13 +195,16 @@ def _same_counts(mesh: Mesh | None) -> Check:
 
 
 def _exact_integers(devices: list[Any]) -> Check:
-    """The draws of ``LatticeGaussian`` on both sides of every threshold, and its sums, against integers of the host."""
+    """Draws of integers on both sides of every threshold and of every share, and their sums, against the host's."""
     noise = LatticeGaussian(_SIGMA)
     t, lattice = noise.table.astype(np.uint64) @ np.array([2**32, 1], np.uint64), lattice_of(float(noise.step))
     u = np.concatenate([t - np.uint64(1), t, np.arange(2048, dtype=np.uint64)])
     expected, sums = len(t) - np.searchsorted(t[::-1], u, side="right"), np.arange(-4000, 4001, dtype=np.int32)
     values = sums.astype(np.float32) * np.float32(noise.step)
     draw = jit(lambda table, high, low: (table.magnitude(high, low), *table.by_upper_word(high)))
+    number, even = LatticeUniform(_SIGMA).levels, jit(share)
+    sides = [-(-(j << 64) // number) + d for j in range(1, number) for d in (-1, 0)]
+    shares, ends = np.array([side * number >> 64 for side in sides]), np.array(sides, np.uint64)
     add = jit(lambda x, k: lattice.values(lattice.nearest(x) + k))
     wrong = 0
     for device in (device for device in devices if device.process_index == jax.process_index()):
@@ -208,10 +212,12 @@ def _exact_integers(devices: list[Any]) -> Check:
         words = put((u >> np.uint64(32)).astype(np.uint32)), put(u.astype(np.uint32))
         found, quick, undecided = map(np.asarray, draw(put(noise.tables.arrays), *words))
         wrong += int(((found != expected) | (~undecided & (quick != expected))).sum())
+        halves = put((ends >> np.uint64(32)).astype(np.uint32)), put(ends.astype(np.uint32))
+        wrong += int((np.asarray(even(halves, put(np.uint32(number)))) != shares).sum())
         for pixel in (0, 100, 255):
             found = np.asarray(add(put(np.float32(pixel * noise.step)), put(sums - np.int32(pixel))))
             wrong += int((found != values).sum())
-    tried = f"{wrong} of {len(u)} draws and {3 * len(sums)} sums differ"
+    tried = f"{wrong} of {len(u) + len(ends)} draws and {3 * len(sums)} sums differ"
     return Check("noise on a lattice is drawn and added exactly", wrong == 0, tried)
 
 

@@ -60,6 +60,13 @@ class Lattice:
         snapped = self._values_on_host(k)
         return jnp.asarray(snapped) if isinstance(images, jax.Array) else snapped
 
+    def nearest_points(self, x: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
+        """The nearest points of the lattice between bounds, float32, on the host."""
+        per_unit = float(1 / self.step)
+        least = np.ceil(np.asarray(low, np.float64) * per_unit - _TOLERANCE)
+        most = np.floor(np.asarray(high, np.float64) * per_unit + _TOLERANCE)
+        return self._values_on_host(np.clip(np.rint(np.asarray(x, np.float64) * per_unit), least, most))
+
     def _values_on_host(self, k: np.ndarray) -> np.ndarray:
         return k.astype(np.float32) * np.float32(float(self.step))
 

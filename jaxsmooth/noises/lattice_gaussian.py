@@ -2,20 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, ArrayLike, Shared
+from jaxsmooth._types import Array, Shared
 from jaxsmooth.noises import float32_law
-from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.noises.lattice import Lattice, in_words, lattice_of
+from jaxsmooth.noises.lattice import in_words
+from jaxsmooth.noises.lattice_noise import AbstractLatticeNoise, law_in_words, of_coordinates
 from jaxsmooth.noises.lattice_table import LatticeLaw, rounded_normal
 from jaxsmooth.radii import normal_tail, radius_rule
 
@@ -24,7 +21,7 @@ _SMALLEST_RATIO, _LARGEST_RATIO = 0.25, 1e5
 
 
 @frozen_pytree
-class LatticeGaussian(AbstractNoise):
+class LatticeGaussian(AbstractLatticeNoise):
     r"""Normal noise rounded to multiples of ``step``, drawn by comparisons of integers and added as integers.
 
     Inputs are on the lattice too, :math:`x = k_x h`, as 8-bit images are with h = 1/255. The noise is :math:`h K` with
@@ -61,14 +58,10 @@ class LatticeGaussian(AbstractNoise):
     step: float = static(default=1 / 255)
     tables: Any = dataclasses.field(init=False)
 
+    made_on_host: ClassVar[str] = "tables"
+
     def __post_init__(self) -> None:
-        if _check.is_traced(self.sigma):
-            raise TypeError(
-                "sigma is traced by JAX; the tables of LatticeGaussian are made on the host. Make it outside"
-            )
-        super().__post_init__()
-        sigma = _check.number("sigma", self.sigma)
-        lattice = lattice_of(self.step)
+        sigma, lattice = self._checked()
         ratio = sigma / float(lattice.step)
         if not _SMALLEST_RATIO <= ratio <= _LARGEST_RATIO:
             raise ValueError(
@@ -78,36 +71,9 @@ class LatticeGaussian(AbstractNoise):
         _check.keep(self, sigma=sigma, step=float(lattice.step))
         _check.keep(self, tables=Shared(self._law.table))
 
-    def __repr__(self) -> str:
-        return f"LatticeGaussian(sigma={self.sigma!r}, step={in_words(self._lattice.step)})"
-
-    def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """See ``AbstractNoise.sample``."""
-        return self._lattice.values(self._integers(key, math.prod(shape))).reshape(shape)
-
-    def perturb(self, key: Array, x: Array) -> Array:
-        """The sum of two integers, in the units of ``x``; see ``AbstractNoise.perturb``."""
-        k = self._lattice.nearest(x.reshape(-1))
-        return self._lattice.values(k + self._integers(key, k.size)).reshape(x.shape)
-
     def scale(self, dim: int) -> Any:
         """The standard deviation before rounding, whatever the dimension."""
         return float32_law.on_host(self.sigma)
-
-    def at(self, x: Array | np.ndarray) -> Self:
-        """The noise used at each image; the tables are shared. See ``AbstractNoise.at``."""
-        at = jax.tree.map(lambda leaf: leaf, self)
-        _check.keep(at, sigma=jnp.broadcast_to(jnp.asarray(self.sigma, jnp.float32), x.shape[:1]))
-        return at
-
-    def checked_images(self, x: ArrayLike) -> Array | np.ndarray:
-        """Images that are on the lattice; see ``AbstractNoise.checked_images``."""
-        return self._lattice.checked_images(x)
-
-    @property
-    def exact_sigma(self) -> bool:
-        """The tables are those of sigma as it is given, in double precision."""
-        return True
 
     @property
     def table(self) -> np.ndarray:
@@ -138,12 +104,7 @@ class LatticeGaussian(AbstractNoise):
             >>> f"{js.noises.LatticeGaussian(0.25).total_variation(3072):.2e}"
             '9.96e-14'
         """
-        dim = _check.integer("dim", dim, at_least=1)
-        return min(math.nextafter(float(dim * self._law.variation), math.inf), 1.0)
-
-    @property
-    def _lattice(self) -> Lattice:
-        return lattice_of(self.step)
+        return of_coordinates(self._law.variation, dim)
 
     @property
     def _law(self) -> LatticeLaw:
@@ -154,9 +115,7 @@ class LatticeGaussian(AbstractNoise):
         return self.tables.arrays.draws(key, size)
 
 
-def _in_words(noise: LatticeGaussian, dim: int | None) -> str:
-    eta = noise.total_variation(dim or 1)
-    return f"gaussian l2, lattice, eta={eta:.3g}, step {in_words(lattice_of(noise.step).step)}; "
+_in_words = law_in_words("gaussian l2")
 
 
 def _shift(noise: LatticeGaussian, dim: int) -> tuple[float, float]:

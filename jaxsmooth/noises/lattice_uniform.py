@@ -2,20 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, ArrayLike, Shared
+from jaxsmooth._types import Array, Shared
 from jaxsmooth.noises import random
-from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.noises.lattice import Lattice, in_words, lattice_of
+from jaxsmooth.noises.lattice import in_words
+from jaxsmooth.noises.lattice_noise import AbstractLatticeNoise, law_in_words, of_coordinates
 from jaxsmooth.noises.uniform import half_width, tail_of_half_width
 from jaxsmooth.radii import radius_rule
 
@@ -24,7 +22,7 @@ _MOST_LEVELS = 2**16 - 1
 
 
 @frozen_pytree
-class LatticeUniform(AbstractNoise):
+class LatticeUniform(AbstractLatticeNoise):
     r"""Uniform noise on the multiples of ``step`` in :math:`[-\lambda, \lambda]`, drawn and added as integers.
 
     :math:`h K` with K uniform on the ``levels`` = n integers around 0, :math:`\lambda = n h / 2`. Two such laws,
@@ -51,13 +49,10 @@ class LatticeUniform(AbstractNoise):
     step: float = static(default=1 / 255)
     number: Any = dataclasses.field(init=False)
 
+    made_on_host: ClassVar[str] = "levels"
+
     def __post_init__(self) -> None:
-        if _check.is_traced(self.sigma):
-            raise TypeError(
-                "sigma is traced by JAX; the levels of LatticeUniform are made on the host. Make it outside"
-            )
-        super().__post_init__()
-        sigma, lattice = _check.number("sigma", self.sigma), lattice_of(self.step)
+        sigma, lattice = self._checked()
         half = round((math.sqrt(12 * (sigma / float(lattice.step)) ** 2 + 1) - 1) / 2)
         if not 1 <= half <= _MOST_LEVELS // 2:
             raise ValueError(
@@ -66,36 +61,9 @@ class LatticeUniform(AbstractNoise):
             )
         _check.keep(self, sigma=sigma, step=float(lattice.step), number=Shared(np.uint32(2 * half + 1)))
 
-    def __repr__(self) -> str:
-        return f"LatticeUniform(sigma={self.sigma!r}, step={in_words(self._lattice.step)})"
-
-    def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """See ``AbstractNoise.sample``."""
-        return self._lattice.values(self._integers(key, math.prod(shape))).reshape(shape)
-
-    def perturb(self, key: Array, x: Array) -> Array:
-        """The sum of two integers, in the units of ``x``; see ``AbstractNoise.perturb``."""
-        k = self._lattice.nearest(x.reshape(-1))
-        return self._lattice.values(k + self._integers(key, k.size)).reshape(x.shape)
-
     def scale(self, dim: int) -> Any:
         """Half of the side of the cube, ``levels * step / 2``, whatever the dimension."""
         return self.levels * float(self._lattice.step) / 2
-
-    def at(self, x: Array | np.ndarray) -> Self:
-        """The noise used at each image; see ``AbstractNoise.at``."""
-        at = jax.tree.map(lambda leaf: leaf, self)
-        _check.keep(at, sigma=jnp.broadcast_to(jnp.asarray(self.sigma, jnp.float32), x.shape[:1]))
-        return at
-
-    def checked_images(self, x: ArrayLike) -> Array | np.ndarray:
-        """Images that are on the lattice; see ``AbstractNoise.checked_images``."""
-        return self._lattice.checked_images(x)
-
-    @property
-    def exact_sigma(self) -> bool:
-        """The number of levels is that of sigma as it is given."""
-        return True
 
     @property
     def levels(self) -> int:
@@ -124,13 +92,8 @@ class LatticeUniform(AbstractNoise):
             >>> js.noises.LatticeUniform(0.5).total_variation() < 441 / 4 * 2.0**-64 * 1.001
             True
         """
-        dim = _check.integer("dim", dim, at_least=1)
         n, rest = self.levels, 2**64 % self.levels
-        return min(math.nextafter(float(dim * Fraction(rest * (n - rest), n << 64)), math.inf), 1.0)
-
-    @property
-    def _lattice(self) -> Lattice:
-        return lattice_of(self.step)
+        return of_coordinates(Fraction(rest * (n - rest), n << 64), dim)
 
     def _integers(self, key: Array, size: int) -> Array:
         number = jnp.asarray(self.number.arrays, jnp.uint32)
@@ -153,10 +116,7 @@ def share(words: tuple[Array, Array], number: Array) -> Array:
     return high + ((low + carried) < carried).astype(jnp.uint32)
 
 
-def _detail(noise: LatticeUniform, dim: int | None) -> str:
-    return (
-        f"uniform, lattice, eta={noise.total_variation(dim or 1):.3g}, step {in_words(lattice_of(noise.step).step)}; "
-    )
+_detail = law_in_words("uniform")
 
 
 def _lost(noise: LatticeUniform, tail: np.ndarray, dim: int) -> np.ndarray:
