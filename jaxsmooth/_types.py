@@ -241,3 +241,9 @@ def takes_keys(classify: object) -> bool:
 def subkeys(keys: Array | None, part: int) -> Array | None:
     """The keys of one of several parts of a classifier."""
     return None if keys is None else _keys.folded(keys, part)
+
+
+def parts_with(tree: Any, attribute: str) -> list[Any]:
+    """The outermost nodes of a tree that have an attribute, such as the denoiser of a classifier."""
+    has = lambda node: hasattr(node, attribute)
+    return [node for node in jax.tree.leaves(tree, is_leaf=has) if has(node)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._types import Noise, depends_on_input
-from jaxsmooth.noises import Gaussian
+from jaxsmooth.noises import Gaussian, LatticeGaussian
 
 # Differences of float32 sigmas are smaller.
 _TOLERANCE = 1e-6
@@ -34,7 +34,7 @@ def check_noise(expected: Any, noise: Noise, why: str) -> None:
             f"noise must have one sigma behind a denoiser, {why} is that of sigma = {float(expected):g}; got "
             f"{type(noise).__name__}. Pass match=False to the denoiser to use it all the same"
         )
-    if not isinstance(noise, Gaussian):
+    if not isinstance(noise, Gaussian | LatticeGaussian):
         raise TypeError(
             f"noise must be Gaussian: {why} of the denoiser assumes it; got {type(noise).__name__}. Pass match=False "
             "to the denoiser to use it all the same"

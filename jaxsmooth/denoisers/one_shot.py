@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Noise
-from jaxsmooth.denoisers.fit import check_images, check_noise, check_range
+from jaxsmooth._types import Array
+from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
+from jaxsmooth.denoisers.fit import check_range
 from jaxsmooth.denoisers.schedules import ContinuousSchedule, Schedule
 
 Output = Literal["eps", "x0", "v", "score", "edm"]
@@ -18,7 +19,7 @@ _OUTPUTS = ("eps", "x0", "v", "score", "edm")
 
 
 @frozen_pytree
-class OneShotDenoiser:
+class OneShotDenoiser(AbstractDenoiser):
     r"""A diffusion network that denoises in one step; made by ``one_shot``.
 
     In the model's space, where images are z in [-1, 1]:
@@ -36,6 +37,8 @@ class OneShotDenoiser:
         value_range: least and largest value of a coordinate; static.
         clip: whether the estimate is clipped to that range; static.
         match: how the timestep was found; False leaves it to you that the noise is the denoiser's; static.
+        output: what the network predicts, in words; ``skip`` and ``out`` are what it comes to; static.
+        schedule: of the training, in words; static.
     """
 
     network: Callable[..., Array]
@@ -48,6 +51,10 @@ class OneShotDenoiser:
     value_range: tuple[float, float] = static(default=(0.0, 1.0))
     clip: bool = static(default=True)
     match: Match = static(default="first")
+    output: Output = static(default="eps")
+    schedule: str = static(default="")
+
+    why: ClassVar[str] = "the timestep"
 
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
         """Denoised images of noisy ones ``(batch, *event)``.
@@ -67,35 +74,25 @@ class OneShotDenoiser:
         whole = jnp.issubdtype(jnp.result_type(self.timestep), jnp.integer)
         t = jnp.broadcast_to(jnp.asarray(self.timestep, jnp.int32 if whole else jnp.float32), x.shape[:1])
         scale, skip, out = (jnp.asarray(value, jnp.float32) for value in (self.scale, self.skip, self.out))
-        given = {} if keys is None else {"keys": keys}
-        estimate = skip * z + out * _first_channels(self.network(scale * z, t, **given), z)
+        estimate = skip * z + out * _first_channels(self._asked(scale * z, t, keys=keys), z)
         if self.clip:
             estimate = jnp.clip(estimate, -1, 1)
         return (estimate + 1) * ((high - low) / 2) + low
-
-    @property
-    def takes_keys(self) -> bool:
-        """Whether the network takes a key for every draw."""
-        return getattr(self.network, "takes_keys", False)
 
     @property
     def expects_sigma(self) -> Any:
         """The sigma of the noise that this denoiser is for; None if any will do."""
         return None if self.match is False else self.sigma
 
-    def check(self, noise: Noise, x: Any = None) -> None:
-        """Refuse another noise than the denoiser's; the verbs call it before any sampling.
-
-        Args:
-            noise: the noise that is to be denoised.
-            x: images without noise, or None.
-
-        Raises:
-            ValueError: for another sigma, or images outside the range of values.
-            TypeError: for a noise that is not Gaussian with one sigma.
-        """
-        check_noise(self.expects_sigma, noise, "the timestep")
-        check_images(self.value_range, x)
+    @property
+    def setting_in_words(self) -> str:
+        """What ledgers write down of it, beside the digest of its weights."""
+        numbers = ("sigma", "timestep", "scale", "skip", "out", "noise_of_model")
+        told = ", ".join(f"{name}={float32_in_words(getattr(self, name))}" for name in numbers)
+        return (
+            f"one_shot(output={self.output}, schedule={self.schedule}, match={self.match}, {told}, "
+            f"value_range={self.value_range}, clip={self.clip})"
+        )
 
     def __str__(self) -> str:
         return (
@@ -200,8 +197,15 @@ def one_shot(
     if float(time_scale) != 1.0:
         timestep = timestep * float(time_scale)
     return OneShotDenoiser(
-        network, sigma, timestep, scale, skip, out, believed * half, value_range, bool(clip), match
+        network, sigma, timestep, scale, skip, out, believed * half, value_range, bool(clip), match, output,
+        _schedule_in_words(schedule),
     )  # fmt: skip
+
+
+def _schedule_in_words(schedule: Schedule | ContinuousSchedule | None) -> str:
+    if isinstance(schedule, Schedule):
+        return f"{schedule.name} of {len(schedule.alpha_bar)}"
+    return "none" if schedule is None else "continuous"
 
 
 def _first_channels(output: Any, z: Array) -> Array:

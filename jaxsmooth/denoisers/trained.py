@@ -1,18 +1,19 @@
 """A network that was trained to denoise, as a denoiser."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Noise
-from jaxsmooth.denoisers.fit import check_images, check_noise, check_range
+from jaxsmooth._types import Array
+from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
+from jaxsmooth.denoisers.fit import check_range
 
 
 @frozen_pytree
-class TrainedDenoiser:
+class TrainedDenoiser(AbstractDenoiser):
     """A network of noisy images; made by ``trained``.
 
     Attributes:
@@ -29,6 +30,8 @@ class TrainedDenoiser:
     value_range: tuple[float, float] = static(default=(0.0, 1.0))
     clip: bool = static(default=False)
 
+    why: ClassVar[str] = "the training"
+
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
         """Denoised images of noisy ones ``(batch, *event)``.
 
@@ -42,8 +45,7 @@ class TrainedDenoiser:
         Raises:
             ValueError: if the network returns another shape.
         """
-        given = {} if keys is None else {"keys": keys}
-        output = self.network(x, **given)
+        output = self._asked(x, keys=keys)
         if getattr(output, "shape", None) != x.shape:
             raise ValueError(
                 f"network must return the shape of its input, {x.shape}; it returned "
@@ -54,28 +56,15 @@ class TrainedDenoiser:
         return jnp.clip(estimate, *self.value_range) if self.clip else estimate
 
     @property
-    def takes_keys(self) -> bool:
-        """Whether the network takes a key for every draw."""
-        return getattr(self.network, "takes_keys", False)
-
-    @property
     def expects_sigma(self) -> Any:
         """The sigma of the noise that this denoiser is for; None if any will do."""
         return self.sigma
 
-    def check(self, noise: Noise, x: Any = None) -> None:
-        """Refuse another noise than the denoiser's; see ``OneShotDenoiser.check``.
-
-        Args:
-            noise: the noise that is to be denoised.
-            x: images without noise, or None.
-
-        Raises:
-            ValueError: for another sigma, or images outside the range of values.
-            TypeError: for a noise that is not Gaussian with one sigma.
-        """
-        check_noise(self.expects_sigma, noise, "the training")
-        check_images(self.value_range, x)
+    @property
+    def setting_in_words(self) -> str:
+        """What ledgers write down of it, beside the digest of its weights."""
+        sigma = "any" if self.sigma is None else float32_in_words(self.sigma)
+        return f"trained(sigma={sigma}, residual={self.residual}, value_range={self.value_range}, clip={self.clip})"
 
 
 def trained(

@@ -13,7 +13,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
 from jaxsmooth._program import jaxpr_of
-from jaxsmooth._types import Array, Classify, Noise, classified, perturbed_each, takes_keys
+from jaxsmooth._types import Array, Classify, Noise, classified, parts_with, perturbed_each, takes_keys
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.file import digest
 
@@ -41,6 +41,7 @@ def run_header(
         **_settings(program, _traced_noise(noise, event)),
         "key": np.asarray(key_data).tobytes().hex(),
         **noise_header(noise, event),
+        **_denoiser(classify),
         "classifier": digest(_text(program), _leaves(classify)),
         "event": list(event),
         "classes": classes,
@@ -53,6 +54,12 @@ def noise_header(noise: Noise, event: tuple[int, ...]) -> dict[str, str]:
     """The noise in words, and the digest of its arrays and of the programs that find and draw it."""
     known_by = digest(_text(_traced_noise(noise, event)), _leaves(noise))
     return {"noise": _in_words(noise), "noise_digest": known_by}
+
+
+def _denoiser(classify: Classify) -> dict[str, str]:
+    """What denoisers say of their settings; the digest of the classifier knows them, and says nothing."""
+    settings = [part.setting_in_words for part in parts_with(classify, "setting_in_words")]
+    return {"denoiser": "; ".join(settings)} if settings else {}
 
 
 def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:

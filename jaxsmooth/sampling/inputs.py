@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._program import shapes_of
-from jaxsmooth._types import Array, Classify, Noise, takes_keys, takes_views
+from jaxsmooth._types import Array, Classify, Noise, parts_with, takes_keys, takes_views
 from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.kernel import call
@@ -38,20 +38,14 @@ def check_fit(classify: Any, noise: Noise, x: Any) -> None:
             f"{type(classify).__name__}, which draws random numbers. Use js.randomized(fn, fixed_key=key), or the "
             "classifier itself instead of js.soft"
         )
-    for part in _parts(classify, "expects_sigma"):
+    for part in parts_with(classify, "expects_sigma"):
         part.check(noise, x)
 
 
 def kind_of_votes(classify: Any) -> str:
     """What a vote is: of the largest score, or of a class that was drawn from the scores; see ``Votes.kind``."""
-    kinds = [part.votes_kind for part in _parts(classify, "votes_kind")]
+    kinds = [part.votes_kind for part in parts_with(classify, "votes_kind")]
     return ", ".join(kinds) or "hard"
-
-
-def _parts(classify: Any, attribute: str) -> list[Any]:
-    """The outermost nodes of a tree that have an attribute."""
-    has = lambda node: hasattr(node, attribute)
-    return [node for node in jax.tree.leaves(classify, is_leaf=has) if has(node)]
 
 
 def on_host(values: Any) -> Any:

@@ -251,3 +251,54 @@ def test_bad_input(make, error, message):
 def test_residual_networks_and_clipping():
     denoiser = js.denoisers.trained(lambda x: 0.25 * x, None, residual=True, clip=True)
     np.testing.assert_allclose(denoiser(X), np.clip(0.75 * X, 0, 1), rtol=1e-6)
+
+
+OTHERS = {
+    "timestep": {"match": "nearest"},
+    "schedule": {"schedule": js.denoisers.schedule("cosine", 1000)},
+    "parametrisation": {"output": "x0"},
+    "clipping": {"clip": False},
+}
+
+
+def test_ledgers_know_the_denoiser(tmp_path):
+    """In words, and no run goes on with another one's votes."""
+    network, path = (lambda x, t: x / 2), tmp_path / "votes.jsonl"
+
+    def run(match="first", schedule=LINEAR, output="eps", clip=True):
+        denoiser = js.denoisers.one_shot(network, schedule, 0.25, output, match=match, clip=clip)
+        return js.certify(KEY, js.denoised(denoiser, margins), GAUSSIAN, abs(X), n=200, n0=10, ledger=path)
+
+    made = run()
+    words = js.ledger.read(path).header["denoiser"]
+    assert words.startswith("one_shot(output=eps, schedule=linear of 1000, match=first, sigma=0.25, timestep=145")
+    assert run() == made
+    for name, other in OTHERS.items():
+        with pytest.raises(ValueError, match=r"belongs to another run: its denoiser is 'one_shot\(") as raised:
+            run(**other)
+        assert "this one's is 'one_shot(" in str(raised.value), name
+
+
+@pytest.mark.slow
+def test_ledgers_know_a_denoiser_on_a_mesh(tmp_path):
+    """The header is the same wherever the numbers lie; weights are known by their digest."""
+    path = tmp_path / "votes.jsonl"
+
+    def run(weight=0.5, **given):
+        network = jax.tree_util.Partial(lambda w, x: w * x, jnp.float32(weight))
+        classify = js.denoised(js.denoisers.trained(network, 0.25), margins)
+        return js.certify(KEY, classify, GAUSSIAN, abs(X), n=200, n0=10, ledger=path, **given)
+
+    assert run() == run(mesh=jax.make_mesh((2,), ("draws",)))
+    assert js.ledger.read(path).header["denoiser"].startswith("trained(sigma=0.25, residual=False")
+    with pytest.raises(ValueError, match="its classifier is"):
+        run(0.25)
+
+
+def test_integers_may_be_denoised():
+    """Noise on a lattice is Gaussian noise; of another sigma, or uniform, it is refused."""
+    classify, x = js.denoised(DENOISERS["trained"](), margins), np.rint(abs(X) * 255).astype(np.float32) / 255
+    classify.check(js.noises.LatticeGaussian(0.25), x)
+    for noise, error in ((js.noises.LatticeGaussian(0.5), ValueError), (js.noises.LatticeUniform(0.25), TypeError)):
+        with pytest.raises(error, match=r"noise.* must be"):
+            classify.check(noise, x)
