@@ -42,7 +42,7 @@ def certify_top_k(
     Args:
         key: a JAX random key.
         classify: any callable ``(batch, *event) -> (batch, classes)`` of scores; see ``count_votes``.
-        noise: ``noises.Gaussian``, in the units of ``x``.
+        noise: ``noises.Gaussian`` or ``LatticeGaussian``, in the units of ``x``.
         x: ``(images, *event)``, floating point and finite.
         labels: integers ``(images,)``: the class that is tested at each image, which costs no selection. Without
             labels the k classes most voted in ``n0`` draws are tested, each on its own.

@@ -43,7 +43,7 @@ def certify_values(
         key: a JAX random key.
         predict: any callable ``(batch, *event) -> (batch,)`` or ``(batch, outputs)`` of numbers. Logits are numbers,
             too, and cannot be told apart.
-        noise: ``noises.Gaussian``, in the units of ``x``.
+        noise: ``noises.Gaussian`` or ``LatticeGaussian``, in the units of ``x``.
         x: ``(images, *event)``, floating point and finite.
         radius: one radius or several, in the units of ``x``; 0 gives the confidence interval of the quantile.
         edges: increasing: where bounds are needed, chosen without these draws. A value equal to an edge belongs to the

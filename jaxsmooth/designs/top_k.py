@@ -12,10 +12,11 @@ from jaxsmooth._types import ABSTAIN
 from jaxsmooth.bounds.top_k import Subsets, check_fewer_than_classes, checked_subsets, top_k_bounds
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, votes_since
 from jaxsmooth.designs.fixed import draws_to_record
-from jaxsmooth.noises.gaussian import Gaussian
+from jaxsmooth.designs.gaussian_law import GaussianLaw, gaussian_law
 from jaxsmooth.radii import explain_radius, top_k_radius
 
 RULE = "jia_2020: Jia et al. 2020, Theorem 1, sums over the k largest others"
+_KNOWN = "the growth of a sum of probabilities"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +72,7 @@ class TopK(AbstractDesign):
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""
-        if not isinstance(setting.noise, Gaussian):
-            raise TypeError(
-                "noise must be jaxsmooth.noises.Gaussian, under which the growth of a sum of probabilities is known; "
-                f"got {type(setting.noise).__name__}"
-            )
+        gaussian_law(setting.noise, setting.dim, _KNOWN)
         check_fewer_than_classes(self.k, setting.classes)
         bound = super().bind(setting)
         if not bound._largest(self.n):
@@ -164,9 +161,16 @@ class TopK(AbstractDesign):
         radius, rule = explain_radius(
             noise, p_lower, norm=self.norm, dim=dim, p_upper=np.minimum(sums[:, 0], 1 - p_lower)
         )
-        sigma = _check.sampled_sigma("noise.sigma", noise.sigma)
-        together = top_k_radius(p_lower, sums, sigma) / (np.sqrt(dim) if np.isinf(self.norm) else 1.0)
-        together = together * (1 - 2.0**-50)
+        law = gaussian_law(noise, dim, _KNOWN)
+        together = top_k_radius(p_lower, sums, law.sigma, total_variation=law.variation)
+        together = together / (np.sqrt(dim) if np.isinf(self.norm) else 1.0) * (1 - 2.0**-50)
         # Where both are the root of t = 1 that of the runner-up is as large.
         larger = together > radius * (1 + 1e-9)
-        return p_lower, sums, np.where(larger, together, radius), np.where(larger, np.array(RULE, object), rule)
+        return p_lower, sums, np.where(larger, together, radius), np.where(larger, np.array(_rule(law), object), rule)
+
+
+def _rule(law: GaussianLaw) -> str:
+    if not law.variation:
+        return RULE
+    name, _, source = RULE.partition(": ")
+    return f"{name}: gaussian l2, lattice, eta={law.variation:.3g}; {source}"

@@ -13,10 +13,12 @@ from jaxsmooth._types import ArrayLike, Votes
 from jaxsmooth.bounds import quantile_indices
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.designs.fixed import draws_to_record
-from jaxsmooth.noises.gaussian import Gaussian
+from jaxsmooth.designs.gaussian_law import gaussian_law
 from jaxsmooth.radii.checked_inverse import normal_quantile_above, normal_quantile_below
 from jaxsmooth.sampling.ballots import Bins
 from jaxsmooth.sampling.suspicious import warn
+
+_KNOWN = "the growth of every probability"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +77,7 @@ class Values(AbstractDesign):
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``; warns where ``n`` is too small for bounds on both sides."""
-        if not isinstance(setting.noise, Gaussian):
-            raise TypeError(
-                "noise must be jaxsmooth.noises.Gaussian, of one sigma, under which the growth of every probability is "
-                f"known; got {type(setting.noise).__name__}"
-            )
+        gaussian_law(setting.noise, setting.dim, _KNOWN)
         bound = super().bind(setting)
         lower, upper = bound._indices()
         if (lower == 0).any() or (upper > self.n).any():
@@ -101,16 +99,22 @@ class Values(AbstractDesign):
         return self.alpha / parts
 
     def _levels(self) -> tuple[np.ndarray, np.ndarray]:
-        """The quantiles at x between which the quantile is within each radius, rounded outward."""
-        sigma = _check.sampled_sigma("noise.sigma", self.run.noise.sigma)
+        """The quantiles at x between which the quantile is within each radius, rounded outward.
+
+        Of draws whose law is off by eta at either point, those of q - eta and q + eta, less and plus another eta.
+        """
+        sigma, eta = gaussian_law(self.run.noise, self.run.dim, _KNOWN)
         moved = self._radii / sigma * (math.sqrt(self.run.dim) if math.isinf(self.norm) else 1.0) * (1 + 2.0**-50)
         p = np.asarray(self.quantile)
-        low = normal_quantile_below(p) - moved
-        high = normal_quantile_above(p) + moved
+        below, above = (p, p) if not eta else (max(np.nextafter(p - eta, 0), 0.0), min(np.nextafter(p + eta, 1), 1.0))
+        low = normal_quantile_below(np.asarray(below)) - moved
+        high = normal_quantile_above(np.asarray(above)) + moved
         slack = lambda z: 2.0**-48 * (1 + np.minimum(np.abs(z), 40.0) ** 2)
         q_lower = special.ndtr(low) * (1 - slack(low))
         tail = special.ndtr(-high) * (1 - slack(high))
         q_upper = np.nextafter(1 - tail, 1)
+        if eta:
+            q_lower, q_upper = np.maximum(np.nextafter(q_lower - eta, -1), 0), np.nextafter(q_upper + eta, 2)
         still = moved == 0
         return np.where(still, p, q_lower), np.where(still, p, np.minimum(q_upper, 1))
 

@@ -14,7 +14,9 @@ _ERROR = 2.0**-44
 _STEPS = 60
 
 
-def top_k_radius(p_lower: ArrayLike, sums_upper: ArrayLike, sigma: float) -> np.ndarray:
+def top_k_radius(
+    p_lower: ArrayLike, sums_upper: ArrayLike, sigma: float, *, total_variation: float = 0.0
+) -> np.ndarray:
     r"""The l2 radius within which a class stays among the k most probable, under Gaussian noise.
 
     With p the probability of the class and :math:`S_t` the sum of the t smallest of the k largest probabilities of
@@ -26,7 +28,11 @@ def top_k_radius(p_lower: ArrayLike, sums_upper: ArrayLike, sigma: float) -> np.
     :math:`S_t` there, hence at most :math:`\Phi(\Phi^{-1}(S_t) + R/\sigma)` at that distance, though each has at least
     :math:`\Phi(\Phi^{-1}(p) - R/\sigma)`. The left side decreases in R and the right side increases: one root.
 
-    For k = 1 this is :math:`\frac{\sigma}{2}(\Phi^{-1}(p) - \Phi^{-1}(S_1))`.
+    Where the law of a draw differs from the Gaussian one by eta, that much is taken off p and added to the sums, at x
+    and again at that distance: :math:`\Phi(\Phi^{-1}(p - \eta) - R / \sigma) - \eta = (\Phi(\Phi^{-1}(S_t + \eta) +
+    R / \sigma) + \eta) / t`, since each side is about the probability of one event.
+
+    For k = 1 and eta = 0 this is :math:`\frac{\sigma}{2}(\Phi^{-1}(p) - \Phi^{-1}(S_1))`.
 
     Args:
         p_lower: lower bound of the probability of the class, any shape, in [0, 1].
@@ -34,6 +40,7 @@ def top_k_radius(p_lower: ArrayLike, sums_upper: ArrayLike, sigma: float) -> np.
             t - 1; more than ``1 - p_lower`` is taken for that, so that 1 stands where nothing is known. 0 in column 0
             says that there are fewer than k other classes.
         sigma: standard deviation of the noise.
+        total_variation: eta, such as ``noise.total_variation(dim)`` of ``LatticeGaussian``.
 
     Returns:
         float64 of the shape of ``p_lower``, rounded down; 0 where nothing is certified, inf where no distance changes
@@ -59,21 +66,28 @@ def top_k_radius(p_lower: ArrayLike, sums_upper: ArrayLike, sigma: float) -> np.
             f"{sums_upper.shape}"
         )
     _check.positive("sigma", sigma)
-    return (float(sigma) * (1 - 2.0**-50) * unit_radii(p_lower, sums_upper).max(-1))[()]
+    eta = _check.number("total_variation", total_variation)
+    if not 0 <= eta <= 1:
+        raise ValueError(f"total_variation must be between 0 and 1; got {total_variation}")
+    return (float(sigma) * (1 - 2.0**-50) * unit_radii(p_lower, sums_upper, eta).max(-1))[()]
 
 
-def unit_radii(p_lower: np.ndarray, sums_upper: np.ndarray) -> np.ndarray:
+def unit_radii(p_lower: np.ndarray, sums_upper: np.ndarray, eta: float = 0.0) -> np.ndarray:
     """The radius of every t at sigma 1, ``(..., k)``; 0 where a sum says nothing."""
     p, most = np.broadcast_arrays(p_lower[..., None], sums_upper)
     sums = np.minimum(most, np.nextafter(1 - p, 1))
+    if eta:
+        # A sum of no classes stays 0.
+        more = np.where(most == 0, 0.0, np.minimum(np.nextafter(sums + eta, 2), 1.0))
+        p, sums = np.maximum(np.nextafter(p - eta, -1), 0.0), more
     t = np.broadcast_to(np.arange(1, sums.shape[-1] + 1), sums.shape)
     radius = np.where((sums == 0) & (p > 0), np.inf, 0.0)
     open_ = (sums > 0) & (p > sums / t)
-    radius[open_] = _roots(p[open_], sums[open_], t[open_])
+    radius[open_] = _roots(p[open_], sums[open_], t[open_], eta)
     return radius
 
 
-def _roots(p: np.ndarray, sums: np.ndarray, t: np.ndarray) -> np.ndarray:
+def _roots(p: np.ndarray, sums: np.ndarray, t: np.ndarray, eta: float) -> np.ndarray:
     """The largest R, up to rounding down, at which the class is still above the mean of the t others."""
     high, low = normal_quantile_below(p), normal_quantile_above(sums)
     log_t = np.log(t)
@@ -83,7 +97,14 @@ def _roots(p: np.ndarray, sums: np.ndarray, t: np.ndarray) -> np.ndarray:
         slack = _ERROR * (1 + np.abs(ours) + np.abs(theirs))
         # Positions are rounded: the density over the tail is at most 1 + |z| where z is negative.
         slip = 2.0**-52 * (np.abs(high) + np.abs(low) + 2 * radius) * (3 + np.abs(high - radius) + np.abs(low + radius))
-        return ours - slack - slip >= theirs + slack + slip - log_t
+        ours, theirs = ours - slack - slip, theirs + slack + slip
+        if eta:
+            # What is added to eta is far more than these functions are wrong by.
+            more = eta * (1 + 2.0**-30)
+            with np.errstate(divide="ignore", over="ignore"):
+                ours = ours + np.log1p(-np.minimum(more * np.exp(-ours), 1.0))
+            theirs = np.logaddexp(theirs, math.log(more))
+        return ours >= theirs - log_t
 
     certain = np.zeros_like(p)
     beyond = np.ones_like(p)

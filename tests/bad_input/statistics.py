@@ -44,6 +44,7 @@ RADIUS_RULES = {
             "p_lower": (*PROBABILITY, 0.5, [0.5, 1.5]),
             "sums_upper": (0.1, [0.1, 0.2], [[0.1, 2.0], [0.1, 0.2]], "ab", None),
             "sigma": POSITIVE,
+            "total_variation": PROBABILITY,
         },
     ),
     "sampling_cap": Row(

@@ -87,6 +87,8 @@ def attack(
     chance explains (``analysis.sandwich``) mean that something is wrong: units, the scale of the noise, normalisation,
     a radius rule, the classifier itself.
 
+    Points are where the noise takes images: of noise on a lattice, on the lattice.
+
     *Search.* At a distance, first the certified one, then 1.5 times as much up to ``tries`` times, projected
     gradients ascend :math:`\log \max_{b \ne A} P_b - \log P_A`, where P is the mean of the softmax of the scores over
     ``draws`` fresh noisy copies; the mean is inside the logarithm. *Test.* A tenth of ``n`` votes at the point choose
@@ -116,8 +118,8 @@ def attack(
         ``Attack``.
 
     Raises:
-        ValueError: for values out of range, shapes that do not fit, another norm than that of the certificates, or
-            too few votes for any test to pass.
+        ValueError: for values out of range, shapes that do not fit, another norm or another
+            kind of votes (``jaxsmooth.soft``) than that of the certificates, or too few votes for any test to pass.
         TypeError: for arguments of the wrong kind, and for certificates with an infinite radius.
 
     References:
@@ -134,7 +136,8 @@ def attack(
         (True, True)
     """
     label, radius = checked_certificates(certificates)
-    x = np.asarray(inputs.on_host(_check.image_batch(x)))
+    _check.random_noise(noise)
+    x = np.asarray(inputs.on_host(_check.images_for(noise, x)))
     ids = inputs.on_host(_check.image_ids(image_ids, len(x)))
     if len(label) != len(x):
         raise ValueError(f"x must hold the images of the certificates, {len(label)} of them; got {len(x)}")
@@ -146,6 +149,7 @@ def attack(
         raise ValueError(f"clip must be (least, largest) value of a coordinate, or None; got {clip!r}")
     for model in [classify] if surrogate is None else [classify, surrogate]:
         inputs.check_classifier(inputs.as_pytree(model), x)
+    _check_same_votes(certificates, classify)
     levels = alpha / (2 * tries), alpha / (2 * len(_CONFIRMED_AT))
     needed = max(_FEWEST, math.ceil(math.ceil(-math.log2(min(levels))) / 0.9) + 1)
     if n < needed:
@@ -189,10 +193,10 @@ class _Found:
     def point_at(self, images: np.ndarray, delta: np.ndarray) -> np.ndarray:
         """The images moved by so much, inside the box."""
         x = self.x[images]
-        if self.search.clip is None:
-            return x + delta
-        low, high = map(np.float32, self.search.clip)
-        return np.clip(x + delta, np.minimum(x, low), np.maximum(x, high))
+        low, high = (-np.inf, np.inf) if self.search.clip is None else self.search.clip
+        low, high = np.minimum(x, np.float32(low)), np.maximum(x, np.float32(high))
+        on_lattice = getattr(self.search.noise, "on_lattice", None)
+        return np.clip(x + delta, low, high) if on_lattice is None else on_lattice(x + delta, low, high)
 
     def test(self, images: np.ndarray, points: np.ndarray, alpha: float, *, stage: int) -> np.ndarray:
         """Claim that the answer has changed, at this level; which claims are made."""
@@ -233,6 +237,16 @@ def distances(delta: np.ndarray, norm: float) -> np.ndarray:
     """The lengths of float64 ``(images, *event)``, rounded up."""
     flat = np.asarray(delta, np.float64).reshape(len(delta), -1)
     return np.linalg.norm(flat, ord=norm, axis=-1) * (1 + 2.0**-40)
+
+
+def _check_same_votes(certificates: Any, classify: Classify) -> None:
+    """Refuse a classifier whose votes are of another kind than those of the certificates."""
+    votes, kind = getattr(certificates, "votes", None), inputs.kind_of_votes(inputs.as_pytree(classify))
+    if votes is not None and votes.kind != kind:
+        raise ValueError(
+            f"classify must be the classifier of the certificates, whose votes are {votes.kind}; got one "
+            f"with {kind} votes"
+        )
 
 
 def _first_distance(noise: Any, x: np.ndarray, norm: float) -> float:

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _keys
 from jaxsmooth._program import jit
-from jaxsmooth._types import Array, Classify, Noise, perturbed
+from jaxsmooth._types import Array, Classify, Noise, axes_of, classified, perturbed, takes_keys
 from jaxsmooth._verbs.run import run_array
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows
 from jaxsmooth.objectives import balls
@@ -20,6 +20,8 @@ from jaxsmooth.sampling import inputs
 
 # The keys of the gradients' noise: no stage of votes has this number.
 _OF_GRADIENTS = 2**20
+# What is folded into the key of a noisy copy for a classifier that takes keys, as in the voting loop.
+_OF_CLASSIFIER = 2**32 - 1
 # Noisy copies in a batch of the search.
 _COPIES = 1024
 _STEP = 2.5  # of the radius, over the number of steps
@@ -81,16 +83,17 @@ def _step(
     images = x.shape[0]
     flat = x.reshape(images, -1)
 
+    split = jax.vmap(lambda key: _keys.split(key, draws))(keys)
+    of_copies = _keys.folded(split.reshape(-1), _OF_CLASSIFIER) if takes_keys(classify) else None
+
     def around(points: Array) -> Array:
-        split = jax.vmap(lambda key: _keys.split(key, draws))(keys)
         noises = noise.at(jax.lax.stop_gradient(points))
-        return jax.vmap(lambda noise, keys, point: jax.vmap(lambda key: perturbed(noise, key, point))(keys))(
-            noises, split, points
-        )
+        copies = lambda noise, keys, point: jax.vmap(lambda key: perturbed(noise, key, point))(keys)
+        return jax.vmap(copies, (axes_of(noises), 0, 0))(noises, split, points)
 
     def gain(delta: Array) -> Array:
         copies = with_slope(around, x)((flat + delta).reshape(x.shape))
-        scores = classify(copies.reshape(images * draws, *x.shape[1:]))
+        scores = classified(classify, copies.reshape(images * draws, *x.shape[1:]), of_copies)
         log_scores = jax.nn.log_softmax(scores.astype(jnp.float32), -1).reshape(images, draws, -1)
         log_p = jax.nn.logsumexp(log_scores, 1)
         own = jax.nn.one_hot(label, log_p.shape[-1], dtype=bool)
