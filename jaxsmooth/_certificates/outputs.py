@@ -32,9 +32,10 @@ class OutputCertificates(AbstractCertificates):
         method: ``"holm"``, ``"bonferroni"`` or ``"k_fwer"``.
         k: with ``"k_fwer"`` the number of wrong outputs that has probability alpha; 1 otherwise.
         family: ``"image"`` or ``"call"``.
+        kind: what a draw of an output is; see ``Votes.kind``.
     """
 
-    shared: ClassVar[tuple[str, ...]] = ("norm", "alpha", "n", "method", "k", "family", "noise")
+    shared: ClassVar[tuple[str, ...]] = ("norm", "alpha", "n", "method", "k", "family", "kind", "noise")
 
     label: np.ndarray
     selected: np.ndarray
@@ -53,6 +54,12 @@ class OutputCertificates(AbstractCertificates):
     method: str = "holm"
     k: int = 1
     family: str = "image"
+    kind: str = "hard"
+
+    @property
+    def votes_kind(self) -> str:
+        """See ``AbstractCertificates.votes_kind``."""
+        return self.kind.partition("(")[0]
 
     @property
     def p_value(self) -> np.ndarray:
@@ -94,6 +101,9 @@ class OutputCertificates(AbstractCertificates):
             return ""
         shape = "x".join(map(str, self.label.shape[1:]))
         return f" of {shape} outputs: {self.certified_share.mean():.1%} certified"
+
+    def _settings(self) -> list[str]:
+        return [text for text in super()._settings() if not text.startswith("kind ")]
 
     def _rows(self) -> list[tuple[str, ...]]:
         columns = self[:3].to_dict()

@@ -186,6 +186,7 @@ class Outputs(AbstractDesign):
             method=self.method,
             k=self.k,
             family=self.family,
+            kind=finished.votes.kind,
         )
 
     def _counted(self, images: np.ndarray) -> np.ndarray:

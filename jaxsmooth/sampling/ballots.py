@@ -40,6 +40,17 @@ class AbstractBallot(abc.ABC):
             ValueError: if it cannot be counted.
         """
 
+    def check_kind(self, kind: str) -> None:
+        """Refuse votes of a kind that cannot be counted.
+
+        Args:
+            kind: see ``Votes.kind``.
+
+        Raises:
+            TypeError: for numbers where classes are drawn.
+        """
+        del kind
+
     @abc.abstractmethod
     def width(self, shape: tuple[int, ...]) -> int:
         """How many votes an image has.
@@ -182,6 +193,14 @@ class Bins(AbstractBallot):
             raise ValueError(
                 "predict must map (batch, *event) to (batch,) or (batch, outputs); for a batch of shape "
                 f"{(2, *event)} it returned {shape}. Flatten other outputs"
+            )
+
+    def check_kind(self, kind: str) -> None:
+        """See ``AbstractBallot.check_kind``: a draw has no class."""
+        if kind != "hard":
+            raise TypeError(
+                f"predict must return numbers; got {kind} votes of jaxsmooth.soft, which draws classes. Pass the "
+                "function itself, or jaxsmooth.randomized"
             )
 
     def width(self, shape: tuple[int, ...]) -> int:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree
-from jaxsmooth._types import Array, Classify
+from jaxsmooth._types import Array, Classify, classified, takes_keys
 from jaxsmooth.sampling.inputs import as_pytree
 
 
@@ -23,12 +23,32 @@ class MarginClassifier:
     classify: Any
     margin: Any
 
-    def __call__(self, batch: Array) -> Array:
-        """The scores, NaN in rows that are near ties."""
-        scores = self.classify(batch)
+    def __call__(self, batch: Array, keys: Array | None = None) -> Array:
+        """The scores, NaN in rows that are near ties; of many outputs where those of an output are.
+
+        Args:
+            batch: ``(batch, *event)``.
+            keys: a typed key for each row, if the classifier takes keys.
+
+        Returns:
+            What the classifier returns, as floating-point numbers.
+
+        Raises:
+            ValueError: if it returns no classes.
+        """
+        scores = classified(self.classify, batch, keys)
+        if scores.ndim < 2 or scores.shape[-1] < 2:
+            raise ValueError(f"classify must map (batch, *event) to (batch, classes); it returned shape {scores.shape}")
+        if not jnp.issubdtype(scores.dtype, jnp.floating):
+            scores = scores.astype(jnp.float32)
         best = jax.lax.top_k(scores, 2)[0]
-        close = best[:, 0] - best[:, 1] < self.margin
-        return jnp.where(close[:, None], jnp.asarray(jnp.nan, scores.dtype), scores)
+        close = best[..., 0] - best[..., 1] < self.margin
+        return jnp.where(close[..., None], jnp.asarray(jnp.nan, scores.dtype), scores)
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether the classifier takes a key for every draw."""
+        return takes_keys(self.classify)
 
     @property
     def runs_on_host(self) -> bool:

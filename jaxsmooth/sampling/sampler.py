@@ -179,6 +179,8 @@ def _checked(
     key_data: Any = jax.random.key_data(key)
     if mesh is not None and not _check.is_traced(key_data):
         key_data = np.asarray(key_data)
+    kind = inputs.kind_of_votes(classify)
+    ballot.check_kind(kind)
     shape = inputs.output_shape(classify, x, ballot)
     inputs.check_fit(classify, noise, x)
     warn_of_suspicious(classify, noise, x)
@@ -187,5 +189,4 @@ def _checked(
     if batch_size is None:
         batch_size = batching.pick_batch_size(classify, x, mesh, most)
     program = program_of((classify, noise))
-    kind = inputs.kind_of_votes(classify)
     return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, program, kind)
