@@ -2,8 +2,9 @@
 
 Every one takes pixels in [0, 1], with noise or without, and normalises them itself: ``mean`` and ``std`` are of the
 data set, per channel. Layers are the papers': padding is the same on all sides (XLA's "SAME" is not, at stride 2), and
-BatchNorm has PyTorch's defaults, momentum 0.1 and epsilon 1e-5. ``jaxsmooth.interop.papers`` has the same networks for
-the weights that the papers released.
+BatchNorm has PyTorch's defaults, momentum 0.1 and epsilon 1e-5. These are for training. LeNet, ResNet-20, ResNet-110
+and ResNet-50 are the functions of ``jaxsmooth.interop.papers``, which takes the weights that the papers released, layer
+for layer (``tests/interop/test_papers.py`` compares their scores).
 """
 
 import functools

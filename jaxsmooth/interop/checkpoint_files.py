@@ -1,5 +1,6 @@
 """torch_state: the tensors of a checkpoint file, by the library whose format it is."""
 
+import logging
 import os
 import pickle
 import zipfile
@@ -12,6 +13,8 @@ import numpy as np
 from jaxsmooth import _check
 
 _INSIDE = ("state_dict", "model_state_dict")
+_HALF = ("float16", "bfloat16")
+_log = logging.getLogger("jaxsmooth")
 
 
 def torch_state(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -52,12 +55,21 @@ def torch_state(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise ValueError(
             f"path must be a checkpoint with the tensors of a network; {file} holds {type(state).__name__}"
         )
+    note_half_precision(state, str(file))
     return {str(name): _array(value) for name, value in state.items() if hasattr(value, "shape")}
+
+
+def note_half_precision(state: Mapping[str, Any], source: str) -> None:
+    """Say in the log that some tensors are not kept as they are."""
+    halves = sum(str(getattr(value, "dtype", "")).removeprefix("torch.") in _HALF for value in state.values())
+    if halves:
+        _log.info("%s: %d tensors of half precision are taken as float32", source, halves)
 
 
 def _array(value: Any) -> np.ndarray:
     if not hasattr(value, "detach"):
-        return np.asarray(value)
+        array = np.asarray(value)
+        return array.astype(np.float32) if str(array.dtype) in _HALF else array
     value = value.detach().cpu()
     return (value.float() if value.is_floating_point() else value).numpy()
 

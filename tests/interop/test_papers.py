@@ -1,8 +1,10 @@
 """The papers' networks: outputs of PyTorch on weights by formula, negative controls, and how files are found."""
 
+import collections
 import functools
 import json
 import pathlib
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,9 @@ from jaxsmooth.interop import papers
 from jaxsmooth.interop.papers import cifar_resnet, layers, mnist_lenet, unet
 from jaxsmooth.sampling.row_independence import rows_are_independent
 from tests.interop.papers_checkpoints import LAYOUTS, SHAPES, SMALL_UNET, digest, images, weights
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
+import models
 
 REFERENCE = json.loads((pathlib.Path(__file__).parent / "data/torch_checkpoints.json").read_text())
 UNET = next(name for name in SHAPES if "UNet" in name)
@@ -141,7 +146,7 @@ def test_what_is_missing_is_named():
         text = str(raised.value)
         assert f"10 missing: {names}, ..." in text and "1 unexpected: fc.extra" in text
         assert "1 of another shape: conv1.weight (16, 3, 5, 5), not (16, 3, 3, 3)" in text
-    with pytest.raises(ValueError, match="cifar_resnet110; 450 missing"):
+    with pytest.raises(ValueError, match=r"cifar_resnet110; 450 missing.* those of cifar_resnet20: use"):
         papers.cifar_resnet110(state, "cifar10")
 
 
@@ -236,3 +241,37 @@ def test_files_of_numpy_and_safetensors(tmp_path):
         js.interop.torch_state(tmp_path / "objects.npz")
     with pytest.raises(TypeError, match="path must be the path of a file"):
         js.interop.torch_state(3)
+
+
+def in_linen(network):
+    """The weights under the names that Linen gives to layers, which are numbered in the order of their making."""
+    made, weights = {"params": {}, "batch_stats": {}}, network.params
+    number = collections.Counter()
+    for name in (name.removesuffix(".weight") for name in weights if name.endswith(".weight")):
+        part = {key: weights.get(f"{name}.{key}") for key in ("weight", "bias", "running_mean", "running_var")}
+        kind = "BatchNorm" if part["running_mean"] is not None else "Conv" if part["weight"].ndim == 4 else "Dense"
+        layer = f"{kind}_{number[kind]}"
+        number[kind] += 1
+        learned = {"scale" if kind == "BatchNorm" else "kernel": part["weight"], "bias": part["bias"]}
+        made["params"][layer] = {key: value for key, value in learned.items() if value is not None}
+        if kind == "BatchNorm":
+            made["batch_stats"][layer] = {"mean": part["running_mean"], "var": part["running_var"]}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("jeong lenet", ("lenet", "mnist", 10)),
+        slow("cohen cifar_resnet20", ("resnet20", "cifar10", 10)),
+        slow("cohen resnet50", ("resnet50", "imagenet2012", 1000)),
+    ],
+)
+def test_networks_of_the_examples_are_the_papers(name, asked):
+    """One set of weights, one function: so what is trained with ``examples/models.py`` compares with the papers."""
+    paper, module, x = made(name), models.network(*asked), images(REFERENCE["models"][name]["input"], 2)
+    expected = np.asarray(jax.jit(lambda network, x: network(x))(paper, x))
+    found = np.asarray(jax.jit(module.apply)(in_linen(paper), x))
+    np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+    by_scale = {**in_linen(paper), "params": jax.tree.map(lambda value: 1.01 * value, in_linen(paper)["params"])}
+    assert np.abs(module.apply(by_scale, x) - expected).max() > 1e-3 * np.abs(expected).max()

@@ -12,7 +12,7 @@ from jaxsmooth.interop.papers.denoising_cnn import DNCNN
 from jaxsmooth.interop.papers.densenet import DENSENET40
 from jaxsmooth.interop.papers.imagenet_resnet import RESNET50
 from jaxsmooth.interop.papers.mnist_lenet import LENET
-from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
+from jaxsmooth.interop.papers.network import PUBLISHED, Architecture, Normalize, PaperNetwork
 from jaxsmooth.interop.papers.state import check, misfit, tensors
 from jaxsmooth.interop.papers.unet import UNETS
 from jaxsmooth.interop.papers.wide import WIDE_RESNET
@@ -20,6 +20,8 @@ from jaxsmooth.interop.papers.wide import WIDE_RESNET
 _STORED = (OPTION_A, WIDE_RESNET)  # whose files hold mean and standard deviation
 _NEVER = (LENET, DNCNN, *UNETS)  # whose authors do not normalise
 _ALL: tuple[Architecture, ...] = (RESNET110, RESNET20, RESNET50, DENSENET40, *_STORED, *_NEVER)
+PUBLISHED.extend(_ALL)
+_REMEDY = "Of another network pass the PyTorch module to jaxsmooth.interop.from_torch, or write it as a JAX function"
 
 
 def from_paper(
@@ -66,7 +68,7 @@ def from_paper(
         wrong[architecture] = misfit(found, architecture.wanted(found))
     best = min(_ALL, key=lambda architecture: wrong[architecture])
     found = best.found(named)
-    check(found, best.wanted(found), f"{best.name}, which fits best")
+    check(found, best.wanted(found), f"{best.name}, which fits best", lambda: _REMEDY)
     if best in _STORED:
         normalize = stored_statistics(named)
     elif best in _NEVER and normalize is None:

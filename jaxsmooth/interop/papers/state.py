@@ -1,9 +1,11 @@
 """The tensors of a checkpoint by their names, and whether they are those of a network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+from jaxsmooth.interop.checkpoint_files import note_half_precision
 
 Shapes = dict[str, tuple[int, ...]]
 _SHOWN = 5
@@ -26,6 +28,7 @@ def tensors(state: Any) -> dict[str, np.ndarray]:
     for name in _INSIDE:
         if isinstance(state.get(name), Mapping):
             state = state[name]
+    note_half_precision(state, "state")
     found: dict[str, np.ndarray] = {}
     for name, value in state.items():
         plain = ".".join(part for part in str(name).split(".") if part != "module")
@@ -67,8 +70,15 @@ def misfit(found: Mapping[str, np.ndarray], wanted: Shapes) -> int:
     )
 
 
-def check(found: Mapping[str, np.ndarray], wanted: Shapes, network: str) -> None:
-    """Refuse tensors that are not exactly those of a network; the message shows five of each kind."""
+def check(found: Mapping[str, np.ndarray], wanted: Shapes, network: str, remedy: Callable[[], str]) -> None:
+    """Refuse tensors that are not exactly those of a network; the message shows five of each kind.
+
+    Args:
+        found: the tensors.
+        wanted: what they should be.
+        network: whose.
+        remedy: what to do, asked for if they do not fit.
+    """
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     misshapen = [
@@ -79,10 +89,7 @@ def check(found: Mapping[str, np.ndarray], wanted: Shapes, network: str) -> None
     faults = [("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen)]
     if any(names for _, names in faults):
         words = "; ".join(f"{len(names)} {fault}: {shown(names)}" for fault, names in faults if names)
-        raise ValueError(
-            f"state must hold the tensors of {network}; {words}. jaxsmooth.interop.from_paper(state) finds the network "
-            "of the names"
-        )
+        raise ValueError(f"state must hold the tensors of {network}; {words}. {remedy()}")
 
 
 def shown(names: Iterable[str]) -> str:
