@@ -22,7 +22,10 @@ def results(js, mesh, ledger):
     saved = {"counts": np.asarray(votes.counts), "answers": js.predict(key, classify, noise, x, mesh=mesh)}
     on_lattice, lattice = np.round(x * 16) / 16, js.noises.LatticeGaussian(0.5, step=1 / 16)
     exact = js.count_votes(key, classify, lattice, on_lattice, 300, mesh=mesh)
-    saved |= {"counts on a lattice": np.asarray(exact.counts)}
+    even = js.count_votes(key, classify, js.noises.LatticeUniform(0.5, step=1 / 16), on_lattice, 300, mesh=mesh)
+    saved |= {"counts on a lattice": np.asarray(exact.counts), "counts of even integers": np.asarray(even.counts)}
+    pixels, splits = np.clip(np.abs(np.asarray(on_lattice)), 0, 1), js.noises.Splits.from_levels(9, step=1 / 16)
+    views = js.certify_exact(classify, splits, pixels, mesh=mesh)
     saved |= {"stream": np.concatenate([part.radius for part in stream])}
     if mesh is not None and mesh.size > 1:
         # Weights that no process holds whole.
@@ -34,7 +37,7 @@ def results(js, mesh, ledger):
         saved["counts of sharded weights"] = np.asarray(sharded.counts)
     else:
         saved["counts of sharded weights"] = saved["counts"]
-    for name, certificates in (("fixed", fixed), ("curve", curve), ("adaptive", adaptive)):
+    for name, certificates in (("fixed", fixed), ("curve", curve), ("adaptive", adaptive), ("views", views)):
         saved |= {f"{name} {field}": getattr(certificates, field) for field in ("label", "radius", "samples")}
         saved[f"{name} counts"] = np.asarray(certificates.votes.counts)
     return saved
