@@ -363,9 +363,10 @@ def check_kind(design: AbstractDesign, noise: object) -> None:
     if not design.deterministic:
         _check.random_noise(noise)
     elif isinstance(noise, type) or not takes_views(noise):
+        drawn = "" if isinstance(noise, type) or not hasattr(noise, "sample") else ", which is drawn: use certify"
         raise ValueError(
             f"noise must be Splits for certificates without chance, for example jaxsmooth.noises.Splits(0.5); got "
-            f"{noise!r}, which is drawn: use certify"
+            f"{noise!r}{drawn}"
         )
 
 

@@ -8,6 +8,8 @@ import jax
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Classify, Noise, classified, subkeys
+from jaxsmooth.denoisers.base import AbstractDenoiser
+from jaxsmooth.denoisers.fit import check_takes
 
 Method = Literal["nearest", "linear", "bilinear", "cubic", "bicubic", "lanczos3", "lanczos5"]
 _METHODS = ("nearest", "linear", "bilinear", "cubic", "bicubic", "lanczos3", "lanczos5")
@@ -122,6 +124,12 @@ def denoised(
     for name, value in (("denoiser", denoiser), ("classify", classify)):
         if not callable(value):
             raise TypeError(f"{name} must be callable, of a batch (batch, *event); got {type(value).__name__}")
+    if isinstance(classify, AbstractDenoiser):
+        raise TypeError(
+            f"classify must be a classifier; got {type(classify).__name__}. The denoiser comes first: "
+            "jaxsmooth.denoised(denoiser, classify)"
+        )
+    check_takes("denoiser", denoiser, 1, "take noisy images alone; of a diffusion network use denoisers.one_shot")
     if resize is not None:
         sides = resize if isinstance(resize, tuple | list) else (resize, resize)
         if len(sides) != 2:

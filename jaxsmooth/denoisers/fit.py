@@ -1,12 +1,14 @@
 """Whether a denoiser fits the noise and the images."""
 
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Noise, depends_on_input
+from jaxsmooth._types import Noise, depends_on_input, takes_keys
 from jaxsmooth.noises import Gaussian, LatticeGaussian
 
 # Differences of float32 sigmas are smaller.
@@ -58,3 +60,17 @@ def check_images(value_range: tuple[float, float], x: Any) -> None:
             f"x must lie in the value_range of the denoiser, {low:g} to {high:g}; its values are from {least:g} to "
             f"{largest:g}. Scale the images, or pass value_range to the denoiser"
         )
+
+
+def check_takes(name: str, function: Callable[..., Any], arguments: int, message: str) -> None:
+    """Refuse a function that cannot be called with so many arguments, where its signature says so."""
+    if takes_keys(function):
+        return
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of C, which says nothing
+        return
+    try:
+        signature.bind(*[None] * arguments)
+    except TypeError as error:
+        raise TypeError(f"{name} must {message}; got {getattr(function, '__name__', function)!r}: {error}") from None

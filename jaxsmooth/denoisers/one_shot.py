@@ -10,7 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
-from jaxsmooth.denoisers.fit import check_range
+from jaxsmooth.denoisers.fit import check_range, check_takes
 from jaxsmooth.denoisers.schedules import ContinuousSchedule, Schedule
 
 Output = Literal["eps", "x0", "v", "score", "edm"]
@@ -165,6 +165,7 @@ def one_shot(
     """
     if not callable(network):
         raise TypeError(f"network must be callable, (x, t) to its output; got {type(network).__name__}")
+    check_takes("network", network, 2, "take noisy images and timesteps, (x, t); of images alone use denoisers.trained")
     if output not in _OUTPUTS:
         raise ValueError(f"output must be one of {', '.join(map(repr, _OUTPUTS))}; got {output!r}")
     if match not in ("first", "nearest", False):

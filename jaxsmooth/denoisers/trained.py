@@ -9,7 +9,7 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
-from jaxsmooth.denoisers.fit import check_range
+from jaxsmooth.denoisers.fit import check_range, check_takes
 
 
 @frozen_pytree
@@ -108,6 +108,7 @@ def trained(
     """
     if not callable(network):
         raise TypeError(f"network must be callable, noisy images to clean ones; got {type(network).__name__}")
+    check_takes("network", network, 1, "take noisy images alone; with timesteps use denoisers.one_shot")
     if sigma is not None:
         _check.positive("sigma", sigma)
         sigma = float(sigma)

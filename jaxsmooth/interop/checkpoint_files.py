@@ -45,7 +45,11 @@ def torch_state(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     file = Path(_check.path("path", path))
     if not file.is_file():
-        raise FileNotFoundError(f"path must be a checkpoint; there is no file {file}")
+        raise FileNotFoundError(
+            f"path must be a checkpoint; {file} is a folder"
+            if file.is_dir()
+            else f"path must be a checkpoint; there is no file {file}"
+        )
     reader = {".npz": _from_numpy, ".safetensors": _from_safetensors}.get(file.suffix, _from_torch)
     state: Any = reader(file)
     for name in _INSIDE:
@@ -111,8 +115,10 @@ def _from_torch(file: Path) -> Any:
 
 
 def _unreadable(file: Path, error: Exception) -> ValueError:
-    reason = str(error).strip().splitlines() or [type(error).__name__]
+    # The first sentence; of pickle it may be a number, and what NumPy and PyTorch advise then would run the file.
+    said = str(error).strip().partition("\n")[0].partition(". ")[0]
+    reason = said if any(map(str.isalpha, said)) else type(error).__name__
     return ValueError(
-        f"path must be a checkpoint of tensors; {file} cannot be read: {reason[0][:200]}. If it holds a whole module, "
+        f"path must be a checkpoint of tensors; {file} cannot be read: {reason[:200]}. If it holds a whole module, "
         "or other objects, use torch.save(model.state_dict(), path) where it was saved"
     )

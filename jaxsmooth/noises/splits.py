@@ -165,13 +165,16 @@ class Splits(AbstractNoise):
         """Images off the lattice as the classifier sees them, and how far each pixel is from being seen otherwise.
 
         Args:
-            x: floating point ``(images, *event)`` in [0, 1].
+            x: floating point ``(images, *event)`` in [0, 1], or uint8, which are on it.
 
         Returns:
             ``(nearest, distance)``: images on the lattice, and distances in steps, at most 1/2, rounded down.
         """
-        images = np.asarray(_check.image_batch(x), np.float64)
-        at = images * round(1 / self._lattice.step)
+        _check.refuse_pair(x)
+        given = _check.numpy_or_jax("x", x)
+        if given.dtype == np.uint8:
+            given = self.checked_images(given)
+        at = np.asarray(_check.image_batch(given), np.float64) * round(1 / self._lattice.step)
         k = np.floor(at + 0.5)
         distance = np.maximum(0.5 - np.abs(at - k) - 2.0**-30, 0.0)
         return k.astype(np.float32) * np.float32(self.step), np.where(at == k, 0.5, distance)

@@ -159,6 +159,7 @@ def test_gradients_flow_through():
 
 
 GAUSSIAN = js.noises.Gaussian(0.25)
+NETWORK = lambda x, t: x / 2
 DENOISERS = {
     "one-shot": lambda **given: js.denoisers.one_shot(lambda x, t: x / 2, LINEAR, 0.25, **given),
     "trained": lambda: js.denoisers.trained(lambda x: x / 2, 0.25),
@@ -219,14 +220,14 @@ def test_what_fits_and_what_is_insisted_on():
     ("make", "error", "message"),
     [
         (lambda: js.denoisers.one_shot(None, LINEAR, 0.5), TypeError, "network must be callable"),
-        (lambda: js.denoisers.one_shot(margins, None, 0.5), TypeError, "schedule must be that of the network"),
-        (lambda: js.denoisers.one_shot(margins, LINEAR, 0.5, "edm"), ValueError, "schedule must be None"),
-        (lambda: js.denoisers.one_shot(margins, LINEAR, 0.5, "noise"), ValueError, "output must be one of"),
-        (lambda: js.denoisers.one_shot(margins, LINEAR, -1.0), ValueError, "sigma must be positive"),
-        (lambda: js.denoisers.one_shot(margins, LINEAR, 99.0), ValueError, "0.005 to 78.7.*got 99"),
-        (lambda: js.denoisers.one_shot(margins, LINEAR, 0.5, match="last"), ValueError, "match must be"),
-        (lambda: js.denoisers.one_shot(margins, LINEAR, 0.5, value_range=(1, 0)), ValueError, "value_range must be"),
-        (lambda: js.denoisers.one_shot(margins, LINEAR, 0.5, value_range=1), TypeError, "value_range must be"),
+        (lambda: js.denoisers.one_shot(NETWORK, None, 0.5), TypeError, "schedule must be that of the network"),
+        (lambda: js.denoisers.one_shot(NETWORK, LINEAR, 0.5, "edm"), ValueError, "schedule must be None"),
+        (lambda: js.denoisers.one_shot(NETWORK, LINEAR, 0.5, "noise"), ValueError, "output must be one of"),
+        (lambda: js.denoisers.one_shot(NETWORK, LINEAR, -1.0), ValueError, "sigma must be positive"),
+        (lambda: js.denoisers.one_shot(NETWORK, LINEAR, 99.0), ValueError, "0.005 to 78.7.*got 99"),
+        (lambda: js.denoisers.one_shot(NETWORK, LINEAR, 0.5, match="last"), ValueError, "match must be"),
+        (lambda: js.denoisers.one_shot(NETWORK, LINEAR, 0.5, value_range=(1, 0)), ValueError, "value_range must be"),
+        (lambda: js.denoisers.one_shot(NETWORK, LINEAR, 0.5, value_range=1), TypeError, "value_range must be"),
         (
             lambda: js.denoisers.one_shot(lambda x, t: x[:1], LINEAR, 0.5)(X),
             ValueError,
@@ -237,6 +238,14 @@ def test_what_fits_and_what_is_insisted_on():
         (lambda: js.denoisers.trained(margins, 0.0), ValueError, "sigma must be positive"),
         (lambda: js.denoised(3, margins), TypeError, "denoiser must be callable"),
         (lambda: js.denoised(margins, 3), TypeError, "classify must be callable"),
+        (
+            lambda: js.denoised(lambda x, t: x, margins),
+            TypeError,
+            "denoiser must take noisy images alone",
+        ),
+        (lambda: js.denoised(margins, DENOISERS["trained"]()), TypeError, "The denoiser comes first"),
+        (lambda: js.denoisers.one_shot(margins, LINEAR, 0.5), TypeError, r"network must take .*of images alone use"),
+        (lambda: js.denoisers.trained(lambda x, t: x, 0.5), TypeError, "network must take .*with timesteps use"),
         (lambda: js.denoised(margins, margins, 0), ValueError, "resize must be at least 1"),
         (lambda: js.denoised(margins, margins, (1, 2, 3)), ValueError, "resize must be one number"),
         (lambda: js.denoised(margins, margins, 3, "area"), ValueError, "resize_method must be one of"),

@@ -242,6 +242,8 @@ def test_one_view_is_the_image_and_certifies_nothing_more():
 def test_bytes_and_equal_images():
     found = js.certify_exact(CLASSIFY, NOISE, np.rint(X * 16).astype(np.uint8))
     same(found, js.certify_exact(CLASSIFY, NOISE, X))
+    real = js.certify_exact(CLASSIFY, NOISE, np.rint(X * 16).astype(np.uint8), lattice=False)
+    same(real, js.certify_exact(CLASSIFY, NOISE, X, lattice=False))
     twice = js.certify_exact(CLASSIFY, NOISE, np.stack([X[0], X[0]]))
     assert twice.radius[0] == twice.radius[1] and (twice.votes.counts[0] == twice.votes.counts[1]).all()
 
@@ -274,6 +276,8 @@ REFUSED = [
         "offsets must be one for",
     ),
     (lambda: NOISE.sample(KEY, (6,)), "Splits adds no noise"),
+    (lambda: js.certified_radius(NOISE, 0.9, norm=1, dim=6), "Splits is deterministic: use certify_exact"),
+    (lambda: js.certify_exact(CLASSIFY, js.noises.Splits, X), r"noise must be Splits .* got <class [^,]*>$"),
 ]
 
 
