@@ -1,5 +1,6 @@
 """Before JAX is imported: eight virtual CPU devices and a fast compiler. Then: deterministic Hypothesis."""
 
+import gc
 import os
 from importlib.metadata import version
 
@@ -27,6 +28,14 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 settings.register_profile("deterministic", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("deterministic")
+
+gc.disable()
+
+
+def pytest_collection_finish():
+    """From here on garbage is collected, and what was imported and collected before is not looked through for it."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

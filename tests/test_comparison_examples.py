@@ -20,11 +20,13 @@ def test_input_dependent(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_input_dependent_costs():
     out = run("benchmarks/input_dependent.py", "--quick")
     assert out.count("s of the processor") == 3 and "100 certificates, dim 3072" in out
 
 
+@pytest.mark.slow
 def test_training_costs(tmp_path):
     out = run("examples/training_costs.py", "--quick", "--network", "lenet", "--output", str(tmp_path))
     rows = list(csv.DictReader((tmp_path / "training_costs_lenet.csv").read_text().splitlines()))
@@ -42,6 +44,7 @@ def test_compare_logs(tmp_path):
     assert f"first - second: {0.1 * right:+.4f}" in out and "500 images, 2 runs" in out and "0.5375" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("logs", [[LOG, LOG], ["--second", LOG, "--first", LOG, LOG]])
 def test_compare_logs_needs_pairs(logs):
     with pytest.raises(AssertionError, match=r"--second|in pairs"):

@@ -1,10 +1,7 @@
-"""What is compiled: the network once for all verbs, images, draws and levels; nothing in a second process."""
+"""What is compiled: the network once for all verbs, images, draws and levels."""
 
 import logging
-import os
 import re
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -78,39 +75,3 @@ def test_nothing_is_compiled_for_other_images_draws_levels_or_verbs(compiled):
     js.certify_curve(KEY, classify, NOISE, images(9), [0.1, 0.3, 0.4], labels=np.zeros(9, int), n_max=3000)
     js.certify(KEY, jax.tree_util.Partial(classify.func, 2 * np.asarray(classify.args[0])), NOISE, images(9), n=500)
     assert compiled == []
-
-
-SCRIPT = """
-import re, logging, sys
-names = []
-class Handler(logging.Handler):
-    def emit(self, record):
-        names.append(record.getMessage())
-logging.getLogger("jax._src.compiler").addHandler(Handler())
-logging.getLogger("jax._src.compiler").setLevel(logging.DEBUG)
-logging.getLogger("jax._src.compiler").propagate = False
-import jax
-import numpy as np, jax.numpy as jnp, jaxsmooth as js
-weights = jax.random.normal(jax.random.key(1), (5, 3))
-classify = jax.tree_util.Partial(lambda weights, x: jnp.tanh(x) @ weights, weights)
-x = np.linspace(-1, 1, 20, dtype=np.float32).reshape(4, 5)
-js.certify(jax.random.key(0), classify, js.noises.Gaussian(0.5), x, n=500)
-js.certify_curve(jax.random.key(0), classify, js.noises.Gaussian(0.5), x, [0.0, 0.2], n_max=1000)
-hit = [name for name in names if "cache hit" in name.lower()]
-miss = [name for name in names if "cache miss" in name.lower()]
-print(len(hit), len(miss), miss[:3])
-"""
-
-
-def test_a_second_process_compiles_nothing(tmp_path):
-    environment = {
-        **os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }  # fmt: skip
-    root = os.path.dirname(os.path.dirname(js.__file__))
-    run = lambda: subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, cwd=root, check=True
-    ).stdout.split()
-    first, second = run(), run()
-    assert int(first[1]) > 0
-    assert int(second[0]) > 0 and int(second[1]) == 0, second

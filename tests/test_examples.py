@@ -26,6 +26,7 @@ def run(*command, **environment):
     return done.stdout
 
 
+@pytest.mark.slow  # CI runs it whole
 def test_quickstart(tmp_path):
     out = run("examples/quickstart.py", "--quick", "--output", str(tmp_path))
     assert "average certified radius" in out and "abstention rate" in out
@@ -114,6 +115,7 @@ def test_noise_augmentation(tmp_path):
     assert len(list(tmp_path.glob("*.png"))) == 3
 
 
+@pytest.mark.slow
 def test_pairwise_distances():
     out = run("benchmarks/pairwise_distances.py", "--quick")
     assert "memory grew by" in out and "largest relative error" in out

@@ -502,6 +502,7 @@ def test_killed_runs(verb, kills, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("verb", ["certify", "certify_curve"])
 def test_runs_killed_twenty_times(verb, tmp_path):
     kills = 0

@@ -64,6 +64,7 @@ def test_a_full_disk_ends_all(one_device, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_process_may_be_late(one_device, tmp_path):
     """By more than the half minute that collectives wait."""
     start(tmp_path, processes=2, devices=1, JAXSMOOTH_TEST_LATE=40)
@@ -96,6 +97,7 @@ def same_lines(path, content):
     assert sorted(path.read_bytes().splitlines()) == sorted(content.splitlines())
 
 
+@pytest.mark.slow
 def test_the_pod_example(tmp_path):
     command = ("examples/certify_pod.py", "--quick", "--processes", "2", "--ledger", str(tmp_path / "votes.jsonl"))
     out = run(*command, "--output", str(tmp_path))

@@ -1,6 +1,7 @@
 """Settings of JAX: each is without effect on draws and scores, or part of the fingerprint and named when it differs."""
 
 import contextlib
+import functools
 import shutil
 
 import jax
@@ -84,7 +85,9 @@ def usual():
     return draws_of_every_noise()
 
 
-@each_setting
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "no jit" else ()) for name in SETTINGS]
+)
 def test_draws_of_every_noise(name, usual):
     with settings(SETTINGS[name][0]):
         draws = draws_of_every_noise()
@@ -124,20 +127,32 @@ def assert_same(one, other):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The results of every verb, and their ledgers."""
+    """The result of a verb, and its ledger, computed once."""
     folder = tmp_path_factory.mktemp("ledgers")
-    return {
-        verb: (call(ledger=folder / f"{i}.jsonl", batch_size=64), folder / f"{i}.jsonl")
-        for i, (verb, call) in enumerate(VERBS.items())
-    }
+
+    @functools.cache
+    def get(verb):
+        path = folder / f"{list(VERBS).index(verb)}.jsonl"
+        return VERBS[verb](ledger=path, batch_size=64), path
+
+    return get
 
 
+# By default a verb of each kind: one look, many looks, and a sigma of each image.
+USUAL = ("certify", "certify_curve", "certify, KNNScale")
+
+
+@pytest.mark.parametrize(
+    "verbs", [USUAL, pytest.param([verb for verb in VERBS if verb not in USUAL], marks=pytest.mark.slow)],
+    ids=["usual", "others"],
+)  # fmt: skip
 @each_setting
-def test_every_verb(name, written, tmp_path):
+def test_every_verb(name, verbs, written, tmp_path):
     """Under the setting: the same numbers, and a ledger that goes on, or says which setting is another one."""
     values, refused = SETTINGS[name]
-    for i, (verb, call) in enumerate(VERBS.items()):
-        right, ledger = written[verb]
+    for i, verb in enumerate(verbs):
+        call = VERBS[verb]
+        right, ledger = written(verb)
         path = tmp_path / f"{i}.jsonl"
         if ledger.exists():
             # Half of the votes are there.
@@ -153,11 +168,11 @@ def test_every_verb(name, written, tmp_path):
 
 @each_setting
 def test_recertify(name, written):
-    right, path = written["certify"]
+    right, path = written("certify")
     with settings(SETTINGS[name][0]):
         assert_same(js.recertify(path, NOISE, Fixed(n=128, n0=16)), right)
     if SETTINGS[name][1] is None:
-        right, path = written["certify, KNNScale"]
+        right, path = written("certify, KNNScale")
         with settings(SETTINGS[name][0]):
             assert_same(js.recertify(path, NOISES["KNNScale"], Fixed(n=128, n0=16), x=X), right)
 
@@ -227,7 +242,7 @@ def test_who_calls_jax_random_depends_on_its_settings(drawn, setting, tmp_path):
 
 def test_a_mesh_goes_on_with_the_ledger_of_one_device(written, tmp_path):
     for i, verb in enumerate(("certify", "certify_curve")):
-        right, ledger = written[verb]
+        right, ledger = written(verb)
         shutil.copy(ledger, tmp_path / str(i))
         (tmp_path / str(i)).write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:4]))
         assert_same(VERBS[verb](ledger=tmp_path / str(i), batch_size=8, mesh=jax.make_mesh((8,), ("draws",))), right)
@@ -280,12 +295,14 @@ def usual_losses():
 
 
 LITTLE_TO_SEE = ("legacy keys refused", "checks", "unsafe_rbg", "precision", "x64")
+# By default those that refuse most, and the one that changes types.
+STRICTEST = ("keys checked for reuse", "debug", "x64, strict promotion")
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name in ROUNDED else ())
+        pytest.param(name, marks=() if name in STRICTEST else pytest.mark.slow)
         for name in SETTINGS
         if name not in LITTLE_TO_SEE
     ],

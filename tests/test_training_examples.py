@@ -38,6 +38,7 @@ def test_compare_training(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_compare_training_shows_what_it_should(tmp_path):
     out = run("examples/compare_training.py", "--output", str(tmp_path))
     assert "NO" not in out

@@ -94,6 +94,7 @@ def test_random_counts():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_two_hundred_thousand_random_counts(seed):
     rng = np.random.default_rng([1, seed])

@@ -38,6 +38,7 @@ def test_no_radius_is_above_the_truth(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("block", range(40))
 def test_none_of_two_thousand_radii_is_above_the_truth(block: int) -> None:
     for seed in range(50 * block, 50 * (block + 1)):
