@@ -52,6 +52,7 @@ def test_an_error_of_the_first_process_is_an_error_of_all(tmp_path):
     assert "IsADirectoryError" in errors[0] and "the first process cannot use" in errors[1], errors
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_all(one_device, tmp_path):
     room = len(one_device[1]) // 3
     started = time.monotonic()

@@ -24,6 +24,8 @@ OPTIONAL = [
     if package != "skip"
 ]
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if "```python\n" in page.read_text()]
+# By default the shortest of the first steps; CI runs all.
+FIRST = ("choose", "theorem", "noises")
 
 
 def test_the_twelve_lines_and_the_noise_of_ones_own_run(capsys):
@@ -39,7 +41,10 @@ def test_the_twelve_lines_and_the_noise_of_ones_own_run(capsys):
     assert len(js.certify(names["jax"].random.key(0), names["classify"], noise, names["images"], n=200)) == 20
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=page.stem, marks=() if page.stem in FIRST else pytest.mark.slow) for page in PAGES],
+)
 def test_the_programs_of_the_docs_run(page, tmp_path, monkeypatch):
     """The blocks of a page share their names; an ``output`` fence below a block is what the block prints."""
     monkeypatch.chdir(tmp_path)
@@ -54,6 +59,7 @@ def test_the_programs_of_the_docs_run(page, tmp_path, monkeypatch):
             check_output(printed, text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "package"), OPTIONAL, ids=[f"{page.stem}-{package}" for page, package in OPTIONAL])
 def test_the_programs_of_the_docs_that_need_a_package_run(page, package, tmp_path, monkeypatch):
     pytest.importorskip(package)

@@ -85,8 +85,12 @@ def usual():
     return draws_of_every_noise()
 
 
+# By default the settings that have to do with random numbers, or with types.
+DRAWING = ("rbg", "not partitionable", "x64, strict promotion", "optimizations")
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name == "no jit" else ()) for name in SETTINGS]
+    "name", [pytest.param(name, marks=() if name in DRAWING else pytest.mark.slow) for name in SETTINGS]
 )
 def test_draws_of_every_noise(name, usual):
     with settings(SETTINGS[name][0]):

@@ -59,7 +59,11 @@ def test_leaving_one_out_is_what_a_new_image_would_get():
     assert (noise_seen(js.noises.GaussianAt(SIGMA)) > 1.1 * noise_seen(VARYING)).all()
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+# Longer, and alike.
+LONG = ("stability", "smoothmix", "catrs")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in OBJECTIVES])
 def test_every_objective_takes_it(name):
     (loss, aux), gradient = value_and_grad(WEIGHTS, OBJECTIVES[name], js.noises.GaussianAt(SIGMA))
     chex.assert_tree_all_finite((loss, aux, gradient))

@@ -202,18 +202,24 @@ def test_every_pass_returns_its_own_state(name):
 def test_no_attack_touches_the_statistics(name):
     """Every state is that of one training pass from the statistics at the start; attacks make no such pass."""
     params, stats = VARIABLES["params"], VARIABLES["batch_stats"]
-    seen = []
 
-    def train(batch):
-        seen.append(batch)
-        return normed_train(params, stats, batch)
+    @jax.jit
+    def states_and_batches(params, stats):
+        seen = []
 
-    attack = functools.partial(normed_eval, params, stats)
-    options = {"has_state": True, "attack_apply": attack, "targets": TARGETS}
-    _, aux = OBJECTIVES[name](KEY, train, NOISE, X, LABELS, **options)
-    assert len(seen) == len(aux.states)
-    expected = [jax.tree.leaves(normed_train(params, stats, batch)[1]) for batch in seen]
-    for state in aux.states.values():
+        def train(batch):
+            seen.append(batch)
+            return normed_train(params, stats, batch)
+
+        attack = functools.partial(normed_eval, params, stats)
+        options = {"has_state": True, "attack_apply": attack, "targets": TARGETS}
+        return OBJECTIVES[name](KEY, train, NOISE, X, LABELS, **options)[1].states, seen
+
+    states, seen = states_and_batches(params, stats)
+    assert len(seen) == len(states)
+    once = jax.jit(lambda batch: normed_train(params, stats, batch)[1])
+    expected = [jax.tree.leaves(once(batch)) for batch in seen]
+    for state in states.values():
         leaves = jax.tree.leaves(state)
         assert any(all(np.allclose(a, b, rtol=1e-6) for a, b in zip(leaves, e, strict=True)) for e in expected)
 

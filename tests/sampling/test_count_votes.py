@@ -49,8 +49,16 @@ def test_batch_size_changes_nothing(reference, batch_size):
     np.testing.assert_array_equal(js.count_votes(KEY, CLASSIFY, NOISE, X, N, batch_size=batch_size).counts, reference)
 
 
-@pytest.mark.parametrize("shape", [(1,), (2,), (4,), (8,), (4, 2), (2, 2, 2)])
-@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize(
+    ("shape", "batch_size"),
+    [
+        pytest.param(
+            shape, size, marks=() if (shape, size) in [((2,), None), ((8,), 7), ((4, 2), None)] else pytest.mark.slow
+        )
+        for shape in [(1,), (2,), (4,), (8,), (4, 2), (2, 2, 2)]
+        for size in (None, 7)
+    ],
+)
 def test_mesh_changes_nothing(reference, shape, batch_size):
     mesh = jax.make_mesh(shape, tuple("abc"[: len(shape)]))
     votes = js.count_votes(KEY, CLASSIFY, NOISE, X, N, mesh=mesh, batch_size=batch_size)
@@ -190,8 +198,18 @@ VERBS = {
 REFERENCES = jax.random.uniform(jax.random.key(5), (7, 5))
 
 
-@pytest.mark.parametrize("input_dependent", [False, True])
-@pytest.mark.parametrize("verb", VERBS)
+# By default one look, many looks and no look, and a sigma of each image.
+USUAL = [("count_votes", False), ("certify_curve", False), ("certify", True)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "input_dependent"),
+    [
+        pytest.param(verb, varying, marks=() if (verb, varying) in USUAL else pytest.mark.slow)
+        for verb in VERBS
+        for varying in (False, True)
+    ],
+)
 def test_arguments_on_any_device(verb, input_dependent):
     """Key, sigma, weights and images committed to devices, inside the mesh or not, one or several."""
     noise = js.noises.Gaussian(jnp.float32(0.5))

@@ -84,14 +84,14 @@ SOUND = [
 
 
 PLACES = [("one-hot", 0.0), ("one-hot", 0.8), ("all", 0.3)]
-# Other programs that count the same votes: at one place by default.
-VARIANTS = {certify_on_device, certify_bfloat16_network, certify_with_runner_up, certify_curve_of_labels}
+# By default at one place, and that which counts on a mesh at all; CI runs all of them at every place.
+EVERYWHERE = {certify_on_mesh}
 
 
 @pytest.mark.parametrize(
     "method, direction, distance",
     [
-        pytest.param(method, *place, marks=pytest.mark.slow if method in VARIANTS and place != PLACES[2] else ())
+        pytest.param(method, *place, marks=() if method in EVERYWHERE or place == PLACES[2] else pytest.mark.slow)
         for method in SOUND
         for place in PLACES
     ],

@@ -38,7 +38,9 @@ def is_broken(certificates, distance):
     return bool(different and max(first.radius[0], second.radius[0]) >= distance)
 
 
-@pytest.mark.parametrize(("dim", "far", "n"), PLACES)
+@pytest.mark.parametrize(
+    ("dim", "far", "n"), [PLACES[0], *(pytest.param(*place, marks=pytest.mark.slow) for place in PLACES[1:])]
+)
 def test_sums_of_floats_are_broken_and_sums_of_integers_are_not(dim, far, n):
     distance = far * np.sqrt(dim)
     broken = certificates_at_both(js.noises.Gaussian(SIGMA), dim, far, n)
