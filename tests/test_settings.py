@@ -142,6 +142,8 @@ def written(tmp_path_factory):
     return get
 
 
+# Nothing is refused, or what a stricter setting refuses, too.
+LIKE_ANOTHER = ("unsafe_rbg", "legacy keys refused", "checks", "x64")
 # By default a verb of each kind: one look, many looks, and a sigma of each image.
 USUAL = ("certify", "certify_curve", "certify, KNNScale")
 
@@ -150,7 +152,9 @@ USUAL = ("certify", "certify_curve", "certify, KNNScale")
     "verbs", [USUAL, pytest.param([verb for verb in VERBS if verb not in USUAL], marks=pytest.mark.slow)],
     ids=["usual", "others"],
 )  # fmt: skip
-@each_setting
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LIKE_ANOTHER else ()) for name in SETTINGS]
+)
 def test_every_verb(name, verbs, written, tmp_path):
     """Under the setting: the same numbers, and a ledger that goes on, or says which setting is another one."""
     values, refused = SETTINGS[name]

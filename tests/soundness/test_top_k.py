@@ -27,7 +27,7 @@ def truth(position):
     return crossing - position
 
 
-@pytest.mark.parametrize("position", [0.0, 0.3])
+@pytest.mark.parametrize("position", [0.0, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_error_rate_is_at_most_alpha(position):
     x = np.zeros((IMAGES, DIM), np.float32)
     x[:, 0] = position
