@@ -10,7 +10,7 @@ import numpy as np
 from jaxsmooth import _check, _keys
 from jaxsmooth._printed import Printed
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, axes_of, perturbed
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, axes_of, perturbed, takes_keys
 from jaxsmooth.sampling import inputs, suspicious
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
@@ -159,7 +159,7 @@ def _of_programs(
             "rows do not depend on their batch",
             proved or moved <= limit,
             "proved by the program" if proved else f"scores in two batch sizes and orders differ by {in_words(moved)}",
-            suspicious.REMEDY_FOR_ROWS,
+            suspicious.REMEDY_FOR_KEYS if takes_keys(classify) else suspicious.REMEDY_FOR_ROWS,
         )
     yield Finding(
         "the same inputs have the same scores",

@@ -50,10 +50,10 @@ def norm_in_words(norm: float) -> str:
 
 
 def noise_parameters(noise: Noise) -> dict[str, float] | None:
-    """The fields of a noise as Python numbers; None if one of them is no number."""
+    """What a noise is made of, as Python numbers; None if a part of it is no number."""
     if not dataclasses.is_dataclass(noise):
         return None
-    values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise)}
+    values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise) if field.init}
     parameters = {}
     for name, value in values.items():
         if value is None:

@@ -135,7 +135,8 @@ def _fields(content: Mapping[str, Any], rows: int) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "noise": _restored(content.get("noise")),
         "norm": _check.norm(math.inf if norm == "inf" else norm),
-        "alpha": None if alpha is None else _check.probability("alpha", alpha),
+        # 0 of certificates without chance.
+        "alpha": alpha if alpha is None or alpha == 0 else _check.probability("alpha", alpha),
         "samples": np.zeros(rows, np.int64) + np.asarray(samples, np.int64),
     }
     for name in ("radius", "p_lower", "p_upper"):

@@ -37,6 +37,7 @@ class _Run:
     norm: float
     n: tuple[int, int] | None
     alpha: float | None
+    kind: str
 
 
 def table(
@@ -105,7 +106,7 @@ def table(
         _plain("n", "n", [_draws(run.n) for run in values]),
         _plain("alpha", "alpha", ["unknown" if run.alpha is None else f"{run.alpha:g}" for run in values]),
     ]
-    return FORMATS[format](list(found), columns, _notes(values, alpha, baseline, comparable))
+    return FORMATS[format](list(found), columns, _notes(found, alpha, baseline, comparable))
 
 
 def _read(runs: Any) -> dict[str, _Run]:
@@ -135,6 +136,7 @@ def _run(name: str, value: Any) -> _Run:
         norm=float(certificates.norm),
         n=draws_behind_bounds(certificates),
         alpha=certificates.alpha,
+        kind=certificates.votes_kind,
     )
 
 
@@ -226,7 +228,8 @@ def _draws(n: tuple[int, int] | None) -> str:
     return str(n[0]) if n[0] == n[1] else f"{n[0]} to {n[1]}"
 
 
-def _notes(runs: Sequence[_Run], alpha: float, baseline: str | None, comparable: bool) -> list[str]:
+def _notes(found: Mapping[str, _Run], alpha: float, baseline: str | None, comparable: bool) -> list[str]:
+    runs, soft = list(found.values()), [name for name, run in found.items() if run.kind != "hard"]
     notes = [
         f"certified accuracy at {norm_in_words(runs[0].norm)} radii and abstention in %; ACR: average certified "
         f"radius; {100 * (1 - alpha):g}% intervals over images"
@@ -237,4 +240,6 @@ def _notes(runs: Sequence[_Run], alpha: float, baseline: str | None, comparable:
         notes.append("n or alpha differ between runs: the ACR grows with both and does not compare")
     elif len(runs) > 1 and (runs[0].n is None or runs[0].alpha is None):
         notes.append("n or alpha is unknown: the ACR compares only where both are equal")
+    if soft:
+        notes.append(f"of soft votes, which certify another smoothed classifier: {', '.join(soft)}")
     return notes

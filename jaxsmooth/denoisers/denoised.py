@@ -13,6 +13,7 @@ from jaxsmooth.denoisers.fit import check_takes
 
 Method = Literal["nearest", "linear", "bilinear", "cubic", "bicubic", "lanczos3", "lanczos5"]
 _METHODS = ("nearest", "linear", "bilinear", "cubic", "bicubic", "lanczos3", "lanczos5")
+_INSTEAD = "of a diffusion network use denoisers.one_shot, of a function that draws jaxsmooth.randomized"
 
 
 @frozen_pytree
@@ -129,7 +130,12 @@ def denoised(
             f"classify must be a classifier; got {type(classify).__name__}. The denoiser comes first: "
             "jaxsmooth.denoised(denoiser, classify)"
         )
-    check_takes("denoiser", denoiser, 1, "take noisy images alone; of a diffusion network use denoisers.one_shot")
+    check_takes(
+        "denoiser",
+        denoiser,
+        1,
+        "take noisy images alone; of a diffusion network use denoisers.one_shot, of one that draws jaxsmooth.randomized",
+    )
     if resize is not None:
         sides = resize if isinstance(resize, tuple | list) else (resize, resize)
         if len(sides) != 2:

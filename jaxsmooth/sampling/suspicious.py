@@ -32,6 +32,10 @@ REMEDY_FOR_ROWS = (
     "Put the model in evaluation mode: jaxsmooth.interop.from_nnx(model) or from_linen(model, variables), "
     "train=False or use_running_average=True, model.eval() in PyTorch; and use no statistics of the batch"
 )
+REMEDY_FOR_KEYS = (
+    "Use keys[i] for row i alone, as jax.vmap over keys and images does, and no statistics of the batch: randomness "
+    "that draws share breaks the error rate"
+)
 REMEDY_FOR_RANDOMNESS = "Turn off dropout and other randomness: model.eval(), deterministic=True"
 REMEDY_FOR_UNITS = "Pass pixels in [0, 1], x / 255, or the sigma of the noise in the units of x"
 
@@ -139,10 +143,11 @@ def _compare_batches(classify: Classify, noise: Any, x: Any) -> None:
     moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), places)[half:][::-1]
     change = change_of_scores(first[:half], moved)
     if change > limit:
+        remedy = REMEDY_FOR_KEYS if takes_keys(classify) else REMEDY_FOR_ROWS
         raise ValueError(
             "classify must score every row on its own: the scores of the same inputs changed by "
             f"{'NaN' if np.isinf(change) else f'{change:.0%} of their spread'} when other rows of the batch were "
-            f"exchanged, so that no certificate would hold. {REMEDY_FOR_ROWS}"
+            f"exchanged, so that no certificate would hold. {remedy}"
         )
 
 

@@ -292,6 +292,8 @@ KEPT = {
     "parameters": {"noise": js.noises.ExpInf(0.1, k=2.0)},
     "int64": {"votes": js.Votes(VOTES.counts.astype(np.int64) * 2**33, VOTES.invalid.astype(np.int64))},
     "words": {"noise": "Ring(sigma=0.5)"},
+    "lattice": {"noise": js.noises.LatticeGaussian(0.1, step=1 / 16)},
+    "views": {"noise": js.noises.Splits(0.5, step=1 / 16, seed=3), "norm": 1, "alpha": 0.0},
 }
 
 

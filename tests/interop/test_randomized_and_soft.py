@@ -91,7 +91,7 @@ def test_randomness_shared_by_rows_is_refused():
     sharing = js.randomized(jax.tree_util.Partial(sharing_rows, WEIGHTS))
     assert not rows_are_independent(sharing, (4,))
     for classify in (sharing, js.soft(sharing)):
-        with pytest.raises(ValueError, match="classify must score every row on its own"):
+        with pytest.raises(ValueError, match=r"classify must score every row on its own.* Use keys\[i\]"):
             js.certify(KEY, classify, NOISE, X, n=200)
     assert js.check_classifier(KEY, BLURRED, NOISE, X).findings[0].passed
     assert not js.check_classifier(KEY, sharing, NOISE, X).findings[0].passed
@@ -236,6 +236,8 @@ def test_certificates_logs_and_ledgers_say_soft(tmp_path):
     soft.save(saved)
     assert js.Certificates.load(saved) == soft
     assert any("soft votes" in note for note in js.analysis.summary(soft, [0, 1, 2], [0.1]).notes)
+    runs = {"theirs": (hard, [0, 1, 2]), "ours": log}
+    assert js.analysis.table(runs, [0.1]).endswith("of soft votes, which certify another smoothed classifier: ours")
 
 
 def test_soft_and_hard_votes_are_never_merged():
