@@ -130,12 +130,7 @@ def denoised(
             f"classify must be a classifier; got {type(classify).__name__}. The denoiser comes first: "
             "jaxsmooth.denoised(denoiser, classify)"
         )
-    check_takes(
-        "denoiser",
-        denoiser,
-        1,
-        "take noisy images alone; of a diffusion network use denoisers.one_shot, of one that draws jaxsmooth.randomized",
-    )
+    check_takes("denoiser", denoiser, 1, f"take noisy images alone; {_INSTEAD}")
     if resize is not None:
         sides = resize if isinstance(resize, tuple | list) else (resize, resize)
         if len(sides) != 2:
