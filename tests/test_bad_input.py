@@ -132,6 +132,7 @@ def test_bad_values_are_refused(name, argument, recorded, tmp_path):
     assert recorded.read_bytes() == before
 
 
+@pytest.mark.slow  # of the table, not of the library
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in SLOW])
 def test_the_calls_of_the_rows_work(name, recorded, tmp_path):
     """Else a bad value could be refused for another reason."""

@@ -34,7 +34,7 @@ def within_four_errors(share, p, n):
     assert np.all(np.abs(share - p) <= 4 * np.sqrt(p * (1 - p) / n) + 1e-12), (share, p)
 
 
-@pytest.mark.parametrize("d", [2, 10, 100])
+@pytest.mark.parametrize("d", [10, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 100))])
 def test_votes_over_a_ball(d):
     n, sigma = 20_000, 0.7 * diagnostics.ball_vanishing_sigma(1.0, d, threshold=0.5)
     rho = np.array([0.0, 0.4, 0.9])
@@ -47,7 +47,9 @@ def test_votes_over_a_ball(d):
         within_four_errors(row[:, 0] / n, diagnostics.ball_prob(rho, 1.0, s, d), n)
 
 
-@pytest.mark.parametrize(("degrees", "d"), [(30, 3), (45, 10), (80, 25)])
+@pytest.mark.parametrize(
+    ("degrees", "d"), [(30, 3), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((45, 10), (80, 25)))]
+)
 def test_votes_over_a_cone(degrees, d):
     n, depth = 20_000, np.array([-0.5, 0.0, 0.7])
     x = np.zeros((3, d), np.float32)
@@ -86,7 +88,9 @@ def shrinkage(classify=None, origins=None, classes=0, directions=None, sigma=0.3
     )
 
 
-@pytest.mark.parametrize(("sigma", "threshold"), [(0.15, 0.5), (0.25, 0.5), (0.2, 0.1)])
+@pytest.mark.parametrize(
+    ("sigma", "threshold"), [(0.15, 0.5), (0.2, 0.1), pytest.param(0.25, 0.5, marks=pytest.mark.slow)]
+)
 def test_rays_leave_a_smoothed_ball_at_its_radius(sigma, threshold):
     n = 4000
     found = shrinkage(sigma=sigma, n=n, threshold=threshold)

@@ -176,7 +176,7 @@ def test_a_class_masked_in_one_copy():
 @each_loss
 def test_jit_and_vmap(loss):
     np.testing.assert_allclose(jax.jit(loss)(LOGITS), loss(LOGITS), rtol=1e-5, atol=1e-5)
-    stacked = jax.vmap(loss)(jnp.stack([LOGITS, 2 * LOGITS]))
+    stacked = jax.jit(jax.vmap(loss))(jnp.stack([LOGITS, 2 * LOGITS]))
     np.testing.assert_allclose(stacked[1], loss(2 * LOGITS), rtol=1e-5, atol=1e-5)
 
 

@@ -70,7 +70,9 @@ def test_contract(name):
     assert value_and_grad(WEIGHTS, objective, jax.random.key(8))[0][0] != loss
 
 
-@pytest.mark.parametrize("name", ["smoothadv consistency", "macer", "catrs"])
+@pytest.mark.parametrize(
+    "name", ["macer", *(pytest.param(n, marks=pytest.mark.slow) for n in ("smoothadv consistency", "catrs"))]
+)
 def test_seeds_can_be_mapped(name):
     seeds = jax.random.split(KEY, 2)
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), WEIGHTS)
