@@ -27,6 +27,7 @@ RUNS = {
     "convolutions": ("convolutions.py",),
     "scaling": ("scaling.py",),
     "pairwise_distances": ("pairwise_distances.py",),
+    "dense_outputs": ("dense_outputs.py",),
     "input_dependent": ("input_dependent.py",),
     "compare_training": ("../examples/compare_training.py",),
 }

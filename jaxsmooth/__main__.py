@@ -23,7 +23,7 @@ import jax
 import numpy as np
 
 from jaxsmooth import analysis, designs, ledger, noises
-from jaxsmooth._certificates import Certificates
+from jaxsmooth._certificates import AbstractCertificates, Certificates, OutputCertificates, ValueCertificates
 from jaxsmooth._types import Noise
 from jaxsmooth._verbs import recertify, self_check
 from jaxsmooth._version import __version__
@@ -31,8 +31,10 @@ from jaxsmooth.sampling.throughput import measure_throughput
 
 
 def report(options: argparse.Namespace) -> int:
-    """The table of several logs, and their figure."""
+    """The table of several logs, or files of certificates, and their figure."""
     runs = _named(options.logs)
+    if any(path.suffix == ".npz" for path in runs.values()):
+        return _report_saved(runs, options)
     print(analysis.table(runs, options.radii, format=options.format, baseline=options.baseline, alpha=options.alpha))
     if options.figure is not None:
         found = {name: analysis.read_log(path) for name, path in runs.items()}
@@ -41,10 +43,47 @@ def report(options: argparse.Namespace) -> int:
             {name: labels for name, (_, labels) in found.items()},
             alpha=options.alpha,
         )
-        figure: Any = axes.figure
-        figure.savefig(options.figure, dpi=150)
-        print(f"wrote {options.figure}", file=sys.stderr)
+        _save(axes, options.figure)
     return 0
+
+
+def _report_saved(runs: dict[str, pathlib.Path], options: argparse.Namespace) -> int:
+    """The same of archives that ``save`` of certificates wrote, all of one kind."""
+    others = [str(path) for path in runs.values() if path.suffix != ".npz"]
+    if others:
+        raise ValueError(f"LOG: files of save, .npz, and logs go into tables of their own; got {', '.join(others)}")
+    found = {name: AbstractCertificates.load(path) for name, path in runs.items()}
+    kinds = {type(value).__name__: value for value in found.values()}
+    if len(kinds) > 1:
+        raise ValueError(f"LOG: certificates of several kinds, {', '.join(kinds)}; report each kind by itself")
+    first, labels = next(iter(found.values())), options.labels
+    if isinstance(first, ValueCertificates):
+        summaries = {name: analysis.value_summary(value, labels) for name, value in found.items()}
+        draw = lambda: analysis.plot_values(first, labels)
+    elif labels is None:
+        raise ValueError(f"--labels must be given: the true classes of the {len(first)} images")
+    elif isinstance(first, OutputCertificates):
+        ignored = options.ignore_label
+        summaries = {
+            name: analysis.output_summary(value, labels, ignore_label=ignored) for name, value in found.items()
+        }
+        draw = lambda: analysis.plot_output_map(first, labels, ignore_label=ignored)
+    else:
+        scored = {name: (value, labels) for name, value in found.items()}
+        given = {"format": options.format, "baseline": options.baseline, "alpha": options.alpha}
+        print(analysis.table(scored, options.radii, **given))
+        draw = lambda: analysis.plot_certified_accuracy(found, dict.fromkeys(found, labels), alpha=options.alpha)
+        summaries = None
+    if summaries is not None:
+        print(analysis.summary_table(summaries, format=options.format))
+    if options.figure is not None:
+        _save(draw(), options.figure)
+    return 0
+
+
+def _save(axes: Any, path: pathlib.Path) -> None:
+    axes.figure.savefig(path, dpi=150)
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def merge(options: argparse.Namespace) -> int:
@@ -184,7 +223,10 @@ def _norm(text: str) -> float:
 
 
 def _labels(path: str) -> np.ndarray:
-    return np.load(path) if path.endswith(".npy") else np.loadtxt(path, dtype=np.int64, ndmin=1)
+    if path.endswith(".npy"):
+        return np.load(path)
+    found = np.loadtxt(path, ndmin=1)
+    return found.astype(np.int64) if (found == np.rint(found)).all() else found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -200,7 +242,12 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     one = command("report", report)
-    one.add_argument("logs", nargs="+", metavar="LOG", help="of write_log or another program; NAME=LOG names it")
+    one.add_argument(
+        "logs", nargs="+", metavar="LOG",
+        help="of write_log or another program, or certificates.save, .npz, of any kind; NAME=LOG names it",
+    )  # fmt: skip
+    one.add_argument("--labels", type=_labels, metavar="FILE", help="true classes or values, for files .npz")
+    one.add_argument("--ignore-label", type=int, metavar="LABEL", help="outputs of this true class are not scored")
     one.add_argument("--radii", type=float, nargs="+", help="by default about five round ones")
     one.add_argument("--format", choices=["text", "markdown", "latex", "csv"], default="text")
     one.add_argument("--baseline", metavar="NAME", help="adds the paired differences from this run")

@@ -74,6 +74,15 @@ def program_of(tree: Any) -> Hashable:
     return _of_structure(jax.tree.structure(tree), visited)
 
 
+def referred_by(cls: type) -> Hashable:
+    """The arrays and numbers that the methods of a class refer to, which no comparison of its instances sees."""
+    visited: set[int] = set()
+    methods = [
+        method for base in cls.__mro__ for method in vars(base).values() if isinstance(method, types.FunctionType)
+    ]
+    return tuple(part for method in methods for part in _referred(method, visited))
+
+
 def _of_structure(structure: Any, visited: set[int]) -> Hashable:
     node = structure.node_data()
     if node is None:

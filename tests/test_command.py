@@ -143,3 +143,35 @@ def test_a_noise_that_words_do_not_give_back(ledgers):
     recorded.header["noise"] = "Mine(sigma=0.5)"
     with pytest.raises(ValueError, match=r"of the noise Mine\(sigma=0.5\).*call js.recertify from Python"):
         command._noise_of(recorded)
+
+
+def test_report_of_saved_certificates(tmp_path, capsys):
+    """Files of ``save``, of every kind: the table and the figure of the kind."""
+    x = np.array([[0.5, 0.5], [-0.2, -0.4], [0.9, -0.1]], np.float32)
+    maps = lambda batch: jnp.stack([-(y := batch[:, :, None].repeat(2, 2)), y], -1)
+    key, three = jax.random.key(0), lambda batch: jnp.pad(classify(batch), ((0, 0), (0, 1)))
+    made = {
+        "one": js.certify(key, classify, NOISE, x, n=1000),
+        "top": js.certify_top_k(key, three, NOISE, x, k=2, n=1000),
+        "map": js.certify_outputs(key, maps, NOISE, x, tau=0.6),
+        "values": js.certify_values(key, lambda batch: batch.sum(-1), NOISE, x, 0.1, edges=[-1.0, 0.0, 1.0], n=1000),
+    }
+    truth = {"one": [0, 1, 0], "top": [0, 1, 0], "map": np.ones((3, 2, 2), int), "values": [1.0, -0.6, 0.8]}
+    for name, certificates in made.items():
+        certificates.save(tmp_path / f"{name}.npz")
+        np.save(tmp_path / f"{name}.npy", np.array(truth[name]))
+        labels, figure = ("--labels", tmp_path / f"{name}.npy"), tmp_path / f"{name}.png"
+        assert run("report", tmp_path / f"{name}.npz", *labels, "--figure", figure) == 0
+        assert figure.stat().st_size > 5_000
+    out = capsys.readouterr().out
+    assert js.analysis.table({"one": (made["one"], truth["one"])}) in out
+    summary = js.analysis.output_summary(made["map"], truth["map"])
+    assert js.analysis.summary_table({"map": summary}) in out
+    assert js.analysis.summary_table({"values": js.analysis.value_summary(made["values"], truth["values"])}) in out
+    for words, message in (
+        (["one.npz"], "--labels must be given"),
+        (["one.npz", "values.npz"], "certificates of several kinds, Certificates, ValueCertificates"),
+        (["one.npz", "log.tsv"], "go into tables of their own"),
+    ):
+        assert run("report", *(tmp_path / word for word in words)) == 2
+        assert message in capsys.readouterr().err

@@ -116,6 +116,11 @@ def test_noise_augmentation(tmp_path):
 
 
 @pytest.mark.slow
+def test_dense_outputs():
+    out = run("benchmarks/dense_outputs.py", "--quick")
+    assert "outside the network" in out and "peak memory at n = 140" in out
+
+
 def test_pairwise_distances():
     out = run("benchmarks/pairwise_distances.py", "--quick")
     assert "memory grew by" in out and "largest relative error" in out

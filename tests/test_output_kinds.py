@@ -154,10 +154,15 @@ def test_manners(arrays, name, tmp_path):
     assert "0 images" in repr(made[:0])
     assert js.concatenate([made[:10], *made[10:12], made[12:]]) == made != made[:29]
     made.save(tmp_path / "made.npz")
-    assert type(made).load(tmp_path / "made.npz") == made
+    for kind in (type(made), js.AbstractCertificates):
+        found = kind.load(tmp_path / "made.npz")
+        assert type(found) is type(made) and found == made
     with pytest.raises(ValueError, match=r"written by Certificates\.save"):
         js.Certificates.load(tmp_path / "made.npz")
     lengths = {column.shape for column in made.to_dict().values()}
+    pandas = pytest.importorskip("pandas")
+    assert len(pandas.DataFrame(made.to_dict())) == len(np.asarray(made))
+    assert made[np.arange(30) % 2 == 0] == made[::2] and made[-1] == made[29:]
     assert len(lengths) == 1 and len(np.asarray(made)) == lengths.pop()[0]
     assert set(made.samples.tolist()) == {{"top-k": 600, "holm": 130, "bonferroni": 130}.get(name, 500)}
     assert all(reason == "all votes drawn" for reason in made.reason)

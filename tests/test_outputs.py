@@ -287,3 +287,62 @@ def test_edges_in_float32_decide_as_the_numbers_do():
     for value in values:
         row = ballot.count(votes, jnp.asarray([value]), jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32), None)
         assert int(row[0].argmax()) == int((np.float64(value) >= np.array(ballot.edges)).sum())
+
+
+def test_more_classes_than_a_loop_takes_with_64_bits():
+    many = jax.tree_util.Partial(lambda f, batch: jnp.tile(f(batch), (1, 1, 25)), MAPS)
+    made = js.certify_outputs(KEY, many, NOISE, X[:3], tau=0.6, n=120)
+    for name, value in (("jax_enable_x64", True), ("jax_numpy_dtype_promotion", "strict")):
+        jax.config.update(name, value)
+    try:
+        assert js.certify_outputs(KEY, many, NOISE, X[:3], tau=0.6, n=120) == made
+    finally:
+        for name, value in (("jax_enable_x64", False), ("jax_numpy_dtype_promotion", "standard")):
+            jax.config.update(name, value)
+
+
+def test_one_output_without_numbers_is_not_all(recwarn):
+    holes = jax.tree_util.Partial(lambda f, batch: f(batch).at[:, 0].set(jnp.nan), MAPS)
+    made = js.certify_outputs(KEY, holes, NOISE, X, tau=0.6, n=120, alpha=0.05)
+    assert not recwarn.list and (made.label[:, 1:] >= 0).any() and (made.invalid == 120).all()
+    assert "note: 100.0% of the draws had an output" in str(js.analysis.output_summary(made, np.zeros((30, 5), int)))
+
+
+def test_one_n_for_all_sigmas():
+    """Also where sigma depends on the image, an n that certifies nothing is refused."""
+    noise = js.noises.InputDependentGaussian(js.scales.KNNScale(X[:20] + 1, sigma=0.5, rate=0.05, k=3))
+    for options in ({"tau": 0.75}, {"radius": 0.3}):
+        with pytest.raises(ValueError, match="n = 20 can certify no output"):
+            js.certify_outputs(KEY, MAPS, noise, X, n=20, **options)
+    with pytest.raises(ValueError, match="alpha = 1e-305 is too small"):
+        js.certify_outputs(KEY, MAPS, NOISE, X, tau=0.6, alpha=1e-305)
+
+
+def test_results_are_of_one_type():
+    """Whatever numbers they are asked with; and they say what was counted."""
+    made = js.certify_outputs(KEY, MAPS, NOISE, X, radius=np.float32(0.125), n=120, alpha=0.05)
+    assert made.radius.dtype == made.tau.dtype == np.float64
+    assert made == js.certify_outputs(KEY, MAPS, NOISE, X, radius=0.125, n=120, alpha=0.05)
+    soft = js.certify_outputs(KEY, js.soft(MAPS), NOISE, X, tau=0.5, n=120, alpha=0.5)
+    assert soft.votes_kind == "soft" and "soft votes" in repr(soft) and "hard" not in repr(made)
+    with pytest.raises(ValueError, match="certificates must be of one"):
+        js.concatenate([soft, js.certify_outputs(KEY, MAPS, NOISE, X, tau=0.5, n=120, alpha=0.5)])
+    masked = js.certify_outputs(KEY, MAPS, NOISE, X, radius=0.125, n=120, alpha=0.05, mask=MASK)
+    both = js.concatenate([masked, made])
+    np.testing.assert_array_equal(both.counted[:30], MASK)
+    np.testing.assert_array_equal(both.certified_share, [*masked.certified_share, *made.certified_share])
+
+
+def test_labels_of_a_stream_that_are_no_classes():
+    """Maps of true classes, and targets, come along and are left alone."""
+    made = js.certify_outputs(KEY, MAPS, NOISE, X, tau=0.6, n=120, alpha=0.05)
+    design = js.designs.Outputs(tau=0.6, n=120, alpha=0.05)
+    for labels in (np.zeros((30, 5), int), np.full(30, 77)):
+        batches = [(X[:11], labels[:11]), (X[11:], labels[11:])]
+        assert js.concatenate(list(js.certify_stream(KEY, MAPS, NOISE, batches, design))) == made
+    with pytest.raises(ValueError, match="mask must have a row for every image; got 30 for 7 images"):
+        js.certify_outputs(KEY, MAPS, NOISE, X[:7], tau=0.6, n=120, mask=MASK)
+
+
+def test_no_hypotheses():
+    assert holm([], 0.05).shape == (0,) and k_fwer(np.zeros((3, 0)), 0.05, 2).shape == (3, 0)

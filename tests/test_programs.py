@@ -278,3 +278,63 @@ def test_python_functions_are_called_back_as_they_are():
 def test_jit_looks_at_every_argument():
     which = jit(lambda values, noise: noise.sample(None, (1,))[0] + values[0])
     assert [float(which([0.0], constant_noise(i))) for i in range(20)] == list(range(20))
+
+
+OVER, LIMIT = np.zeros(1, np.float32), 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Over(js.designs.AbstractBallot):
+    """How often the first score is above what its module says at the moment."""
+
+    def check(self, shape, event):
+        pass
+
+    def width(self, shape):
+        return 2
+
+    def count(self, votes, scores, slot, draw, reference):
+        return votes.at[slot, self.above(scores).astype(jnp.int32)].add(1, mode="drop")
+
+    def above(self, scores):
+        return scores[:, 0] > OVER[0] + LIMIT
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted(js.designs.AbstractDesign):
+    @property
+    def ballot(self):
+        return Over()
+
+    @property
+    def looks(self):
+        return np.array([50])
+
+    def init(self, images):
+        return {}
+
+    def look(self, rows, look, counts, labels):
+        return rows, np.ones(len(look), bool)
+
+    def conclude(self, rows, finished):
+        return np.asarray(finished.votes.counts)
+
+
+def test_what_a_ballot_refers_to_is_looked_up_anew(monkeypatch, tmp_path):
+    """Equal ballots are one program to jit, whatever their methods find among the globals of their module."""
+    classify, path = lambda batch: batch[:, :2], tmp_path / "votes.jsonl"
+    count = lambda **run: next(
+        iter(
+            js.certify_stream(
+                jax.random.key(0), classify, js.noises.Gaussian(1.0), [np.zeros((2, 3), np.float32)], Counted(), **run
+            )
+        )
+    )
+    assert (count(ledger=path)[:, 1] > 10).all()
+    monkeypatch.setitem(globals(), "LIMIT", 100.0)
+    assert count()[:, 0].tolist() == [50, 50]
+    monkeypatch.setitem(globals(), "LIMIT", 0.0)
+    monkeypatch.setitem(globals(), "OVER", np.full(1, 100.0, np.float32))
+    assert count()[:, 0].tolist() == [50, 50]
+    with pytest.raises(ValueError, match="belongs to another run: its ballot_digest is"):
+        count(ledger=path)

@@ -12,6 +12,7 @@ import pytest
 import jaxsmooth as js
 from jaxsmooth.designs import Curve, Fixed
 from tests.noises.families import FAMILIES
+from tests.test_output_kinds import KINDS
 
 KEY = jax.random.key(5, impl="threefry2x32")
 X = np.asarray(jax.random.normal(jax.random.key(2), (6, 8)), np.float32)
@@ -170,6 +171,48 @@ def test_every_verb(name, verbs, written, tmp_path):
             if refused is None:
                 assert_same(call(batch_size=64, ledger=path), right)
             elif ledger.exists():
+                with pytest.raises(ValueError, match=f"belongs to another run: its {refused} is"):
+                    call(batch_size=64, ledger=path)
+
+
+SPLITS, LEVELS = js.noises.Splits(0.5, step=1 / 4), np.rint(4 / (1 + np.exp(-X))).astype(np.float32) / 4
+OTHER_KINDS = {
+    **{name: call for name, (_, _, call) in KINDS.items()},
+    "exact": lambda **given: js.certify_exact(CLASSIFY, SPLITS, LEVELS, **given),
+    "pilot": lambda **given: js.certify_values(KEY, SUMS, NOISE, X, 0.1, edges="pilot", n=100, alpha=0.01, **given),
+}
+SUMS = jax.tree_util.Partial(lambda weights, batch: batch @ weights[:, :2], WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def kinds_written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kinds")
+    return {
+        kind: (call(ledger=folder / f"{i}.jsonl", batch_size=64), folder / f"{i}.jsonl")
+        for i, (kind, call) in enumerate(OTHER_KINDS.items())
+    }
+
+
+@pytest.mark.slow
+@each_setting
+def test_every_kind(name, kinds_written, tmp_path):
+    """As ``test_every_verb``, of certificates of other kinds; and an attack."""
+    values, refused = SETTINGS[name]
+    certificates = js.certify(KEY, CLASSIFY, NOISE, X, n0=16, n=128)
+    attack = lambda: js.diagnostics.attack(KEY, CLASSIFY, NOISE, certificates, X, steps=2, draws=4, tries=3, n=400)
+    upper = attack().upper
+    with settings(values):
+        np.testing.assert_allclose(attack().upper, upper, rtol=0.2)
+    for i, (kind, call) in enumerate(OTHER_KINDS.items()):
+        right, ledger = kinds_written[kind]
+        path = tmp_path / f"{i}.jsonl"
+        path.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:4]))
+        with settings(values):
+            if name not in ROUNDED and "x64" not in name:
+                assert call(batch_size=64) == right, kind
+            if refused is None:
+                assert call(batch_size=64, ledger=path) == right, kind
+            else:
                 with pytest.raises(ValueError, match=f"belongs to another run: its {refused} is"):
                     call(batch_size=64, ledger=path)
 

@@ -115,7 +115,9 @@ def test_ends_of_the_range():
     assert top_k_bounds([[0, 500, 500, 0]], [0], 1000, 1e-3, k=2)[0].tolist() == [0.0]
 
 
-@pytest.mark.parametrize(("p", "k"), [(EXACT[0][0], 1), (EXACT[1][0], 2), ([0.3, 0.3, 0.25, 0.15], 2)])
+@pytest.mark.parametrize(
+    ("p", "k"), [(EXACT[0][0], 1), (EXACT[1][0], 2), ([0.3, 0.3, 0.25, 0.15], 2), ([0.2, 0.3, 0.25, 0.15, 0.1], 3)]
+)
 def test_no_larger_radius_follows_from_these_probabilities(p, k):
     """The best adversary over 160 cells of the direction of the shift: short of the radius it fails, past it wins."""
     radius = float(top_k_radius(p[0], sums(p, k), 1.0))

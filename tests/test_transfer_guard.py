@@ -7,7 +7,20 @@ import pytest
 
 import jaxsmooth as js
 from jaxsmooth.interop import from_callable
-from tests.bad_input.values import GAUSSIAN, KEY, LABELS, SAMPLING, TABLE, X, classify
+from tests.bad_input.sampling import HALVES
+from tests.bad_input.values import (
+    CERTIFICATES,
+    GAUSSIAN,
+    KEY,
+    LABELS,
+    SAMPLING,
+    TABLE,
+    X,
+    average,
+    classify,
+    signs,
+    three_classes,
+)
 
 FEW = {"n": 20, "n0": 5, "alpha": 0.01}
 ON_DEVICE, CLASSES = jnp.asarray(X), jnp.asarray(LABELS)
@@ -35,6 +48,13 @@ RUNS = {
         js.recertify(path, GAUSSIAN, js.designs.Curve([0.1], n_max=25, alpha=0.01)),
         js.ledger.read(path).image_ids,
     ],
+    "certify_top_k": lambda path: js.certify_top_k(KEY, three_classes, GAUSSIAN, X, LABELS, k=2, n=50, alpha=0.01),
+    "certify_outputs": lambda path: js.certify_outputs(KEY, signs, GAUSSIAN, X, tau=0.6, n=60, ledger=path),
+    "certify_values": lambda path: js.certify_values(KEY, average, GAUSSIAN, X, 0.1, edges="pilot", n=60, alpha=0.1),
+    "certify_exact": lambda path: js.certify_exact(classify, js.noises.Splits(0.5, step=1 / 4), HALVES, ledger=path),
+    "attack": lambda path: js.diagnostics.attack(
+        **SAMPLING, certificates=CERTIFICATES, steps=1, draws=2, tries=1, n=200
+    ),
     "check_classifier": lambda path: js.check_classifier(**SAMPLING),
     "Consistency": lambda path: js.objectives.Consistency(1.0, 0.5)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),
     "MACER": lambda path: js.objectives.MACER(num_samples=2)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),

@@ -210,3 +210,73 @@ def test_summaries():
     assert axes.get_title() == "radius 0.25" and len(axes.get_lines()) == 2
     with pytest.raises(ValueError, match="radius must be one of"):
         js.analysis.plot_values(made, radius=0.7)
+
+
+@pytest.mark.parametrize(
+    "predict",
+    [
+        lambda batch: batch[:, 0] + batch.mean(),
+        lambda batch: batch[:, :2] + batch.mean(),
+        lambda batch: batch[:, :1] - batch.mean(0)[:1],
+        lambda batch: jnp.broadcast_to(batch.mean(), (len(batch),)),
+    ],
+    ids=["one", "two", "a column", "nothing else"],
+)
+def test_a_shift_that_depends_on_the_batch_is_refused(predict):
+    """Of scores of classes it changes nothing; numbers are all it changes."""
+    if predict(X).shape == (30, 2):
+        js.certify(KEY, predict, NOISE, X[:2], n=100)
+    with pytest.raises(ValueError, match="every row on its own"):
+        js.certify_values(KEY, predict, NOISE, X[:2], 0.1, edges=[0.0], n=500)
+
+
+@pytest.mark.parametrize(
+    ("value", "edges", "bounds"),
+    [
+        (2**30 + 1, [2.0**30 + 0.5, 2.0**30 + 2, 2.0**31], (2.0**30 + 0.5, 2.0**30 + 2)),
+        (-(2**31), [-1e300, -(2.0**31), 0.0], (-(2.0**31), 0.0)),
+        (2**31 - 1, [0.0, 2.0**31], (0.0, 2.0**31)),
+        (3, [-math.pi, 3.0, 3.5, 1e300], (3.0, 3.5)),
+    ],
+)
+@pytest.mark.parametrize("many", [False, True])
+def test_integers_are_compared_as_integers(value, edges, bounds, many):
+    """float32 would move them to another bin."""
+    more = [2.0**32 + 512.0 * i for i in range(600)] if many and edges[-1] < 1e300 else []
+    made = js.certify_values(
+        KEY, lambda batch: jnp.full(len(batch), value, jnp.int32), NOISE, X[:2], 0.1, edges=[*edges, *more], n=500
+    )
+    assert {*zip(made.lower.tolist(), made.upper.tolist(), strict=True)} == {bounds}
+
+
+def test_many_numbers_may_have_been_meant_as_scores():
+    with pytest.warns(UserWarning, match="80 numbers for every image.* If they are scores of classes use certify"):
+        js.certify_values(KEY, lambda batch: jnp.tile(batch, (1, 20)), NOISE, X[:2], 0.1, edges=[0.0], n=500)
+
+
+def test_noise_derived_from_gaussian_noise_is_another_noise():
+    class Wide(js.noises.Gaussian):
+        def sample(self, key, shape):
+            return 10 * super().sample(key, shape)
+
+    with pytest.raises(TypeError, match=r"noise must be a pytree.*Wide is none.*jaxsmooth\.frozen_pytree"):
+        js.certify(KEY, CLASSIFY, Wide(0.5), X)
+    Wide = js.frozen_pytree(Wide)
+    with pytest.raises(TypeError, match=r"noise must be jaxsmooth.noises.Gaussian or LatticeGaussian, .* got Wide"):
+        js.certify_values(KEY, NUMBERS, Wide(0.5), X, 0.1, edges=[0.0])
+    with pytest.raises(TypeError, match=r"noise must be jaxsmooth.noises.Gaussian"):
+        js.certify_top_k(KEY, CLASSIFY, Wide(0.5), X, k=2)
+
+
+def test_what_is_suspicious_is_said():
+    with pytest.warns(UserWarning, match="Use a smaller radius"):
+        nothing = js.certify_values(KEY, NUMBERS, NOISE, X[:2], 50.0, edges=[0.0], n=500, alpha=0.5)
+    notes = js.analysis.value_summary(nothing).notes
+    assert "may be wrong with this probability" in notes[0] and "no interval has both bounds" in notes[1]
+    holes = js.certify_values(
+        KEY, lambda batch: jnp.stack([batch[:, 0], jnp.full(len(batch), jnp.nan)], -1), NOISE, X[:2], 0.1, edges=[0.0],
+        n=500,
+    )  # fmt: skip
+    assert "note: 50.0% of the outputs are NaN" in str(js.analysis.value_summary(holes))
+    with pytest.raises(ValueError, match="alpha = 1e-300 is too small for so many intervals"):
+        js.certify_values(KEY, NUMBERS, NOISE, X[:2], 0.1, edges=[0.0], n=500, alpha=1e-300)

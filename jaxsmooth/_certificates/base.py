@@ -147,18 +147,27 @@ class AbstractCertificates:
             path: the file.
 
         Returns:
-            Equal certificates.
+            Equal certificates; of ``AbstractCertificates.load`` of the kind that the file holds.
 
         Raises:
             FileNotFoundError: if there is no such file.
             ValueError: if it holds something else, or a noise of a class that is not imported.
         """
         values = _storage.load(path)
-        if not isinstance(values, dict) or set(values) != {field.name for field in dataclasses.fields(cls)}:
+        names = set(values) if isinstance(values, dict) else set()
+        # The base knows all kinds: each has fields of its own.
+        kinds = list(_kinds(cls)) if cls is AbstractCertificates else [cls]
+        kind = next((kind for kind in kinds if {field.name for field in dataclasses.fields(kind)} == names), None)
+        if kind is None:
             raise ValueError(
                 f"path must be a file written by {cls.__name__}.save; {os.fspath(path)!r} holds something else"
             )
-        return cls(**values)
+        return kind(**values)
+
+    def _column(self, name: str, others: list[Any]) -> Any:
+        """A field with a row for every image, as it goes together with those of others."""
+        del others
+        return getattr(self, name)
 
     def __repr__(self) -> str:
         rows = self._rows()
@@ -197,6 +206,12 @@ class AbstractCertificates:
 
     def _more(self) -> list[str]:
         return [f"  ... {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
+
+
+def _kinds(cls: type[Any]) -> Iterator[type[Any]]:
+    for kind in cls.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
 
 
 def rounded_down(value: Any) -> str:
@@ -245,7 +260,7 @@ def concatenate(certificates: Sequence[_Kind]) -> _Kind:
     kinds = list(dict.fromkeys(each.kind for each in votes if each is not None))
     if len(kinds) > 1:
         raise ValueError(f"certificates must be of one kind of votes; got {' and '.join(kinds)}. Keep them apart")
-    together = {name: _joined([getattr(part, name) for part in parts]) for name in first._per_image()}
+    together = {name: _joined([part._column(name, parts) for part in parts]) for name in first._per_image()}
     return dataclasses.replace(first, **together)
 
 

@@ -32,10 +32,11 @@ class OutputCertificates(AbstractCertificates):
         method: ``"holm"``, ``"bonferroni"`` or ``"k_fwer"``.
         k: with ``"k_fwer"`` the number of wrong outputs that has probability alpha; 1 otherwise.
         family: ``"image"`` or ``"call"``.
-        kind: what a draw of an output is; see ``Votes.kind``.
+        kind: what was counted; see ``Votes.kind``.
+        hierarchy: the tree of classes of which ``label`` and ``selected`` are nodes; None: they are classes.
     """
 
-    shared: ClassVar[tuple[str, ...]] = ("norm", "alpha", "n", "method", "k", "family", "kind", "noise")
+    shared: ClassVar[tuple[str, ...]] = ("norm", "alpha", "n", "method", "k", "family", "kind", "hierarchy", "noise")
 
     label: np.ndarray
     selected: np.ndarray
@@ -55,6 +56,7 @@ class OutputCertificates(AbstractCertificates):
     k: int = 1
     family: str = "image"
     kind: str = "hard"
+    hierarchy: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def votes_kind(self) -> str:
@@ -95,6 +97,16 @@ class OutputCertificates(AbstractCertificates):
         columns = {"certified_share": self.certified_share, "radius": radius}
         columns |= {name: getattr(self, name) for name in ("tau", "samples", "invalid")}
         return columns | {name: value for name in ("rule", "reason") if (value := getattr(self, name)) is not None}
+
+    def _column(self, name: str, others: list[Any]) -> Any:
+        """All outputs were counted where some of the others had a mask."""
+        if name == "counted" and self.counted is None and any(other.counted is not None for other in others):
+            return np.ones(self.label.shape, bool)
+        return super()._column(name, others)
+
+    def _settings(self) -> list[str]:
+        words = [text for text in super()._settings() if not text.startswith(("kind ", "hierarchy "))]
+        return words if self.hierarchy is None else [*words, f"{len(self.hierarchy)} levels"]
 
     def _certified(self) -> str:
         if not len(self):

@@ -25,6 +25,12 @@ def noise(value: object, name: str = "noise") -> Noise:
 def float32_noise(value: object) -> Noise:
     """The noise with float32 leaves, shared ones as they are, so that 1, 1.0 and np.float64(1) are one program."""
     checked = noise(value)
+    if jax.tree_util.all_leaves([checked]):
+        name = type(value).__name__
+        raise TypeError(
+            f"noise must be a pytree, its numbers data; {name} is none, even where it derives from one. Decorate the "
+            f"class with jaxsmooth.frozen_pytree; got {value!r}"
+        )
     of_noise = getattr(value, "sigma", 1.0)
     if not is_traced(of_noise):
         sigma("noise.sigma", of_noise)

@@ -155,6 +155,8 @@ def as_float64(name: str, value: object) -> np.ndarray:
         if not is_real(array.dtype):
             raise TypeError
         return np.asarray(array, np.float64)
+    except RuntimeError as error:  # a tensor that needs a gradient
+        raise TypeError(_unreadable(name, value, error)) from None
     except (TypeError, ValueError):
         kind = type(value).__name__
         raise TypeError(f"{name} must be a number or an array of numbers; got {kind} {reprlib.repr(value)}") from None

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ArrayLike, Classify
 from jaxsmooth._verbs.run import check_kind, run_array
 from jaxsmooth.designs.exact import Exact
@@ -16,6 +17,7 @@ from jaxsmooth.noises.splits import Splits
 from jaxsmooth.sampling.margin import with_margin
 
 
+@deliberate
 def certify_exact(
     classify: Classify,
     noise: Splits,
@@ -76,8 +78,7 @@ def certify_exact(
     check_kind(Exact(), noise)
     if _check.norm(norm) != 1:
         raise ValueError(f"norm must be 1 for certify_exact: votes change by steps of l1; got {norm!r}. Use certify")
-    if not isinstance(lattice, bool):
-        raise TypeError(f"lattice must be True or False; got {lattice!r}")
+    lattice = _check.boolean("lattice", lattice)
     margin = float(_check.nonnegative("margin", _check.number("margin", margin)))
     careful = with_margin(classify, margin) if margin > 0 else classify
     distance = None
@@ -85,7 +86,7 @@ def certify_exact(
     if not lattice:
         images, distance = noise.rounded(x)
     found = run_array(
-        Exact(lattice=lattice, strict=margin > 0), jax.random.key(0), careful, noise, images,
+        Exact(lattice=lattice, strict=margin > 0), jax.random.key(0, impl="threefry2x32"), careful, noise, images,
         image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_exact",
     )  # fmt: skip
     if distance is None:

@@ -1,7 +1,9 @@
 """certify_outputs: many outputs of an image certified together: pixels, tokens, labels."""
 
 import os
+from collections.abc import Callable
 
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth._certificates import OutputCertificates
@@ -27,6 +29,8 @@ def certify_outputs(
     family: Family = "image",
     mask: ArrayLike | None = None,
     norm: float = 2,
+    hierarchy: ArrayLike | None = None,
+    coarsen: Callable[[np.ndarray], np.ndarray] | None = None,
     image_ids: ArrayLike | None = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
@@ -60,6 +64,11 @@ def certify_outputs(
         mask: bool ``(*outputs)`` or ``(images, *outputs)``: outputs that matter, as the data set says, not the draws.
             The others abstain, and the fewer there are the more are certified.
         norm: 1, 2 or ``np.inf``: the norm of the radius.
+        hierarchy: integers ``(levels, classes)``, a tree: the node of every class on every level, from the classes
+            themselves up; each set of classes has a number of its own. Labels are then nodes: where draws do not agree
+            on a class they may on "vehicle".
+        coarsen: ``votes -> levels``: from the votes ``(outputs, classes)`` of the ``n0`` draws to the level of each
+            output; by default the finest one on which nine tenths of the draws agree.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result.
         mesh: a ``jax.sharding.Mesh`` to spread the draws over; see ``count_votes``.
@@ -76,7 +85,8 @@ def certify_outputs(
 
     References:
         Fischer, Baader and Vechev, "Scalable certified segmentation via randomized smoothing", 2021. Holm, "A simple
-        sequentially rejective multiple test procedure", 1979.
+        sequentially rejective multiple test procedure", 1979. Anani, Lorenz, Schiele and Fritz, "Adaptive hierarchical
+        certification for segmentation using randomized smoothing", 2024, for trees.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js
@@ -91,8 +101,9 @@ def certify_outputs(
         ([[1, 0, -1, 0]], [0.25])
     """
     design = Outputs(
-        tau=tau, radius=radius, n0=n0, n=n, alpha=alpha, method=method, k=k, family=family, mask=mask, norm=norm
-    )
+        tau=tau, radius=radius, n0=n0, n=n, alpha=alpha, method=method, k=k, family=family, mask=mask, norm=norm,
+        hierarchy=hierarchy, coarsen=coarsen,
+    )  # fmt: skip
     given = {"image_ids": image_ids, "batch_size": batch_size, "mesh": mesh, "ledger": ledger, "progress": progress}
     if design.mask is not None and not design.mask.any():
         return nothing_drawn(design, key, classify, noise, x, verb="certify_outputs")

@@ -1,15 +1,24 @@
 """certify_values: intervals that the smoothed quantile of a real-valued model does not leave."""
 
+import math
 import os
+from typing import Any, Literal
 
+import jax
 from jax.sharding import Mesh
 
+from jaxsmooth import _check
 from jaxsmooth._certificates import ValueCertificates
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth._verbs.run import run_array
-from jaxsmooth.designs.values import Values
+from jaxsmooth.designs.gaussian_law import gaussian_law
+from jaxsmooth.designs.pilot import PILOT_KEY, Pilot, edges_around, edges_in
+from jaxsmooth.designs.values import KNOWN, Values
+from jaxsmooth.ledger import file as ledgers
 
 
+@deliberate
 def certify_values(
     key: Array,
     predict: Classify,
@@ -17,7 +26,7 @@ def certify_values(
     x: ArrayLike,
     radius: ArrayLike,
     *,
-    edges: ArrayLike,
+    edges: ArrayLike | Literal["pilot"],
     quantile: float = 0.5,
     n: int = 10_000,
     alpha: float = 1e-3,
@@ -47,7 +56,9 @@ def certify_values(
         x: ``(images, *event)``, floating point and finite.
         radius: one radius or several, in the units of ``x``; 0 gives the confidence interval of the quantile.
         edges: increasing: where bounds are needed, chosen without these draws. A value equal to an edge belongs to the
-            bin that begins there.
+            bin that begins there. ``"pilot"``: the quantiles of 1000 draws or more of all images together, under
+            another key, so that none of them is certified; or the edges of a ledger that exists. The certificates have
+            them.
         quantile: in (0, 1).
         n: draws.
         alpha: the probability that an interval is wrong, half of it for each side.
@@ -91,10 +102,31 @@ def certify_values(
         ... )
         ([0.6], [[0.6, 0.4]], [[0.6, 0.8]])
     """
-    return run_array(
-        Values(
-            radius, edges, quantile=quantile, n=n, alpha=alpha, simultaneous=simultaneous, norm=norm
-        ),
-        key, predict, noise, x,
-        image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_values",
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "quantile": quantile, "n": n, "alpha": alpha, "simultaneous": simultaneous, "norm": norm
+    }  # fmt: skip
+    given: dict[str, Any] = {"image_ids": image_ids, "batch_size": batch_size, "mesh": mesh, "progress": progress}
+    if isinstance(edges, str) and edges == "pilot":
+        Values(radius, (0.0,), **options)  # what is wrong is said before anything is drawn
+        edges = _edges_of(ledger) or _pilot(key, predict, noise, x, given)
+    design = Values(radius, edges, **options)
+    return run_array(design, key, predict, noise, x, **given, ledger=ledger, verb="certify_values")
+
+
+def _pilot(key: Any, predict: Classify, noise: Any, x: Any, given: dict[str, Any]) -> tuple[float, ...]:
+    """Edges from draws of their own."""
+    x = _check.images_for(noise, x)
+    gaussian_law(_check.noise(noise), math.prod(x.shape[1:]), KNOWN)
+    if _check.is_traced(key, x):
+        raise TypeError("certify_values works on the host and cannot be traced; inside jit use count_votes")
+    own_key = jax.random.fold_in(_check.typed_key(key), PILOT_KEY)
+    return edges_around(
+        run_array(Pilot.of(len(x)), own_key, predict, noise, x, **given, ledger=None, verb="certify_values")
+    )
+
+
+def _edges_of(ledger: Any) -> tuple[float, ...] | None:
+    """The edges of a ledger that exists, which a pilot elsewhere could miss by a rounding."""
+    if ledger is None or not os.path.exists(_check.path("ledger", ledger)) or not os.path.getsize(ledger):
+        return None
+    return edges_in(ledgers.header(ledger))

@@ -27,7 +27,7 @@ from jaxsmooth._types import (
     takes_views,
 )
 from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_design
-from jaxsmooth.ledger.fingerprint import image_digest, noise_header, run_header
+from jaxsmooth.ledger.fingerprint import ballot_header, image_digest, noise_header, run_header
 from jaxsmooth.ledger.recording import Recording
 from jaxsmooth.sampling import inputs, placement
 from jaxsmooth.sampling.ballots import WINNER
@@ -63,7 +63,7 @@ def run_array(
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
         at_images = frozen(noise, x)
-        bound = design.bind(_setting(sampling, noise, at_images, labels is not None))
+        bound = design.bind(_setting(sampling, noise, at_images, labels is not None, len(x)))
         memory = _Memory(bound, sampling.width, sampling.choices, sampling.kind)
         memory.add(len(x), labels, at_images)
         arrivals = map(Arrival, inputs.on_host(x), inputs.on_host(ids).tolist())
@@ -84,7 +84,10 @@ def nothing_drawn(
     with sampler(key, classify, noise, x, batch_size=1, mesh=None, ballot=design.ballot) as sampling:
         at_images = frozen(noise, x)
         memory = _Memory(
-            design.bind(_setting(sampling, noise, at_images, False)), sampling.width, sampling.choices, sampling.kind
+            design.bind(_setting(sampling, noise, at_images, False, len(x))),
+            sampling.width,
+            sampling.choices,
+            sampling.kind,
         )
         memory.add(len(x), None, at_images)
         return memory.take(len(x))
@@ -108,7 +111,7 @@ def run_stream(
     check_design(design)
     _check_traced(verb, key, noise)
     check_kind(design, noise)
-    source = _Stream(batches, noise)
+    source = _Stream(batches, noise, design.takes_labels)
 
     def results() -> Iterator[Any]:
         x = source.peek()
@@ -141,7 +144,7 @@ def run_ledger(
     at_images = frozen(noise, _recorded_images(recorded, x)) if depends_on_input(noise) else noise
     dim = math.prod(recorded.header["event"])
     shape = tuple(recorded.header.get("shape", (recorded.classes,)))
-    bound = design.bind(Setting(noise, at_images, dim, recorded.classes, labels is not None, shape))
+    bound = design.bind(Setting(noise, at_images, dim, recorded.classes, labels is not None, shape, len(ids)))
     choices = recorded.width if design.ballot.selecting else 0
     memory = _Memory(bound, recorded.width, choices, recorded.kind)
     memory.add(len(ids), labels, at_images)
@@ -215,7 +218,9 @@ class _Memory:
 
     def take(self, images: int) -> Any:
         """What is concluded of the first so many images, which are forgotten."""
-        warn_of_invalid(self._votes[:images, -1], np.maximum(self._samples[:images] - self.design.ballot.selecting, 0))
+        ballot, votes = self.design.ballot, self._votes[:images]
+        counted = np.maximum(self._samples[:images] - ballot.selecting, 0)
+        warn_of_invalid(ballot.meaningful(votes[:, :-1]), votes[:, -1], counted)
         result = self._conclude(np.arange(images))
         self._first += images
         self._rows = {name: rows[images:] for name, rows in self._rows.items()}
@@ -243,13 +248,13 @@ class _Memory:
 class _Stream:
     """Batches that are read as they are needed, and the sizes of those not given out."""
 
-    def __init__(self, batches: Any, noise: Noise) -> None:
+    def __init__(self, batches: Any, noise: Noise, takes_labels: bool = True) -> None:
         if not isinstance(batches, Iterable) or isinstance(batches, str | bytes) or hasattr(batches, "dtype"):
             raise TypeError(
                 "batches must be an iterable of arrays (images, *event), such as a generator or a list; got "
                 f"{type(batches).__name__}. For one array use the verb without _stream"
             )
-        self._batches, self._noise = batches, noise
+        self._batches, self._noise, self._takes_labels = batches, noise, takes_labels
         self._read: Iterator[tuple[Any, Any, Any]] = iter(())
         self._event: tuple[int, ...] = ()
         self._like: tuple[bool, bool] = (False, False)  # whether batches come with labels, with ids
@@ -257,8 +262,8 @@ class _Stream:
 
     @property
     def labelled(self) -> bool:
-        """Whether batches come with labels."""
-        return self._like[0]
+        """Whether batches come with labels that the design takes."""
+        return self._like[0] and self._takes_labels
 
     def peek(self) -> Any:
         """The checked images of the first batch."""
@@ -299,6 +304,8 @@ class _Stream:
         x = inputs.on_host(_check.images_for(self._noise, x))
         if x.shape[1:] != self._event:
             raise ValueError(f"batches must have images of one shape; got {x.shape[1:]} after {self._event}")
+        if not self._takes_labels:
+            labels = None
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=classes)
         return x, labels, None if ids is None else inputs.on_host(_check.image_ids(ids, len(x)))
@@ -314,8 +321,8 @@ def _sampled(
         yield passed
 
 
-def _setting(sampling: Sampler, noise: Noise, at_images: Any, labelled: bool) -> Setting:
-    return Setting(noise, at_images, sampling.dim, sampling.classes, labelled, sampling.shape)
+def _setting(sampling: Sampler, noise: Noise, at_images: Any, labelled: bool, images: int | None = None) -> Setting:
+    return Setting(noise, at_images, sampling.dim, sampling.classes, labelled, sampling.shape, images)
 
 
 @contextlib.contextmanager
@@ -327,7 +334,10 @@ def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
     ballot, counted = sampling.ballot, {}
     if ballot != WINNER:
         shape = list(sampling.shape)
-        counted = {"ballot": repr(ballot), "shape": shape, "width": sampling.width, "first": ballot.selecting}
+        counted = {
+            "ballot": repr(ballot), "shape": shape, "width": sampling.width, "first": ballot.selecting,
+            **ballot_header(ballot, sampling.shape),
+        }  # fmt: skip
     header = run_header(
         sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh, counted,
         sampling.kind,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ABSTAIN, ArrayLike
-from jaxsmooth.analysis.summary import noise_in_words
+from jaxsmooth.analysis.summary import noise_in_words, suspicious_settings
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -33,6 +34,7 @@ class OutputSummary(Printed):
         alpha: the probability with which any certified output of a family is wrong.
         method: how families were tested.
         noise: the noise in words.
+        notes: what is suspicious, in words; empty if nothing is.
     """
 
     images: int
@@ -50,6 +52,7 @@ class OutputSummary(Printed):
     alpha: float | None
     method: str
     noise: str
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, float]:
@@ -71,8 +74,11 @@ class OutputSummary(Printed):
         ]
         head = f"{self.images} images, {self.outputs} outputs, {self.noise}, radius {radius}, n = {self.n}"
         return "\n".join(
-            [f"{head}, alpha = {alpha}, {self.method}", *rows, "class  certified accuracy     IoU", *classes]
-        )
+            [
+                f"{head}, alpha = {alpha}, {self.method}", *rows, "class  certified accuracy     IoU", *classes,
+                *(f"note: {note}" for note in self.notes),
+            ]
+        )  # fmt: skip
 
 
 def output_summary(
@@ -115,14 +121,20 @@ def output_summary(
     truth, scored = checked_outputs(certificates, labels, ignore_label)
     label, selected, truth = certificates.label[scored], certificates.selected[scored], truth[scored]
     if classes is None:
-        classes = int(max(truth.max(initial=0), certificates.selected.max(initial=0))) + 1
+        named = certificates.selected.max(initial=0) + 1
+        named = named if certificates.hierarchy is None else len(certificates.hierarchy[0])
+        classes = int(max(truth.max(initial=-1) + 1, named))
     else:
         classes = _check.integer("classes", classes, at_least=2)
         if truth.size and truth.max() >= classes:
             raise ValueError(f"labels must be below classes = {classes}; got {truth.max()}. Give ignore_label")
-    right = label == truth
+        if certificates.hierarchy is None and label.max(initial=0) >= classes:
+            raise ValueError(f"classes = {classes} must be those of the classifier; it answers {label.max()}")
+    right = is_right(certificates, label, truth)
     of_truth, hits = np.bincount(truth, minlength=classes), np.bincount(truth[right], minlength=classes)
-    union = of_truth + np.bincount(label[(label != ABSTAIN) & ~right], minlength=classes)
+    # A wrong node of several classes is in the union of none but the true one.
+    other = label[(label != ABSTAIN) & ~right & (label < classes)]
+    union = of_truth + np.bincount(other, minlength=classes)
     ratio = lambda part, whole: np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
     iou = ratio(hits, union)
     radius = np.asarray(certificates.radius)
@@ -134,7 +146,7 @@ def output_summary(
         certified_accuracy=share(right),
         wrong=share((label != ABSTAIN) & ~right),
         abstention_rate=share(label == ABSTAIN),
-        accuracy=share(selected == truth),
+        accuracy=share(is_right(certificates, selected, truth)),
         class_accuracy=ratio(hits, of_truth),
         iou=iou,
         mean_iou=float(np.nanmean(iou)) if (union > 0).any() else math.nan,
@@ -144,7 +156,32 @@ def output_summary(
         alpha=certificates.alpha,
         method=certificates.method if certificates.k == 1 else f"{certificates.method}, k = {certificates.k}",
         noise=noise_in_words(certificates.noise),
+        notes=tuple(_suspicious(certificates)),
     )
+
+
+def _suspicious(certificates: OutputCertificates) -> Iterator[str]:
+    """What makes certificates look better or worse than the classifier is."""
+    yield from suspicious_settings(certificates)
+    draws = int(certificates.n * np.count_nonzero(certificates.samples))
+    if invalid := int(certificates.invalid.sum()):
+        yield (f"{invalid / max(draws, 1):.1%} of the draws had an output whose scores are NaN or infinite")
+    if certificates.label.size and not (certificates.label >= 0).any():
+        yield "every output abstains: nothing is certified"
+    elif draws and (certificates.agreement == certificates.n).all():
+        yield (
+            "all draws agree at every output, so that n alone limits what is certified: the noise may be invisible, as "
+            "sigma = 0.25 is to pixels from 0 to 255"
+        )
+
+
+def is_right(certificates: OutputCertificates, label: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Whether labels are the true classes, or nodes of a tree above them; an abstention never is."""
+    if certificates.hierarchy is None:
+        return label == truth
+    tree = np.array(certificates.hierarchy)
+    known = np.minimum(truth, tree.shape[1] - 1)
+    return (tree[:, known] == label[None]).any(0) & (known == truth)
 
 
 def checked_outputs(

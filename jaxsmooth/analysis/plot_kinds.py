@@ -9,7 +9,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates, ValueCertificates
 from jaxsmooth._types import ABSTAIN, ArrayLike
-from jaxsmooth.analysis.outputs import checked_outputs
+from jaxsmooth.analysis.outputs import checked_outputs, is_right
 from jaxsmooth.analysis.plot import COLORS, TEXT, light_frame, new_axes
 from jaxsmooth.analysis.values import checked_targets, intervals
 
@@ -78,7 +78,7 @@ def plot_output_map(
     palette = np.array([to_rgb(color) for color in (colormaps["tab20"].colors if many else few)])  # pyright: ignore[reportAttributeAccessIssue]
     picture = np.where((label == ABSTAIN)[..., None], to_rgb(_ABSTAINED), palette[label % len(palette)])
     if labels is not None:
-        wrong = (label != ABSTAIN) & (label != truth[image])
+        wrong = (label != ABSTAIN) & ~is_right(certificates, label, truth[image])
         picture = np.where(wrong[..., None], to_rgb(_WRONG), picture)
     ax = new_axes() if ax is None else ax
     ax.imshow(picture, interpolation="nearest")

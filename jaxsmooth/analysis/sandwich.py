@@ -13,7 +13,7 @@ from jaxsmooth._printed import Printed
 from jaxsmooth._types import ABSTAIN, ArrayLike
 from jaxsmooth.analysis.log_format import norm_in_words, radius_text
 from jaxsmooth.analysis.plot import COLORS, TEXT, light_frame, new_axes
-from jaxsmooth.analysis.scores import checked_certificates, scored
+from jaxsmooth.analysis.scores import checked_labels, scored
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def plot_sandwich(
 
 def _compared(certificates: Any, attack: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """``(radius, upper, right, alpha)`` of every image; nothing is claimed where upper is inf."""
-    label, radius = checked_certificates(certificates)
+    label, radius = checked_labels(certificates)
     upper = getattr(attack, "upper", None)
     if not isinstance(upper, np.ndarray):
         raise TypeError(f"attack must be what diagnostics.attack returns; got {type(attack).__name__}")

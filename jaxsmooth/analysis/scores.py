@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates, TopKCertificates
+from jaxsmooth._certificates import (
+    AbstractCertificates,
+    Certificates,
+    OutputCertificates,
+    TopKCertificates,
+    ValueCertificates,
+)
 from jaxsmooth._types import ABSTAIN, ArrayLike
 
 
@@ -125,11 +131,23 @@ def _of_one_or_more(certificates: Certificates | TopKCertificates) -> tuple[np.n
     return label[:, None], radius[:, None]
 
 
+def checked_labels(certificates: Any) -> tuple[np.ndarray, np.ndarray]:
+    """``(label, radius)`` of certificates of the most probable class; those of another answer are refused."""
+    if isinstance(certificates, AbstractCertificates) and not isinstance(certificates, Certificates):
+        raise TypeError(
+            f"certificates must be Certificates, of the most probable class; got {type(certificates).__name__}, which "
+            "say something else"
+        )
+    return checked_certificates(certificates)
+
+
 def checked_certificates(certificates: Any) -> tuple[np.ndarray, np.ndarray]:
     """``(label, radius)`` as int64 and float64 ``(N,)``."""
-    if not (hasattr(certificates, "label") and hasattr(certificates, "radius")):
+    instead = _INSTEAD.get(type(certificates))
+    if instead or not (hasattr(certificates, "label") and hasattr(certificates, "radius")):
         raise TypeError(
             f"certificates must be Certificates, as from certify or read_log; got {type(certificates).__name__}"
+            + (f". Use {instead}" if instead else "")
         )
     label = np.asarray(certificates.label)
     radius = _check.nonnegative("certificates.radius", certificates.radius)
@@ -144,6 +162,13 @@ def checked_certificates(certificates: Any) -> tuple[np.ndarray, np.ndarray]:
 def num_classes_of(certificates: Certificates | TopKCertificates) -> int | None:
     """How many classes the classifier has, if the votes are there to tell."""
     return None if certificates.votes is None else int(np.shape(certificates.votes.counts)[-1])
+
+
+# What reads certificates of other kinds.
+_INSTEAD = {
+    OutputCertificates: "analysis.output_summary, summary_table and plot_output_map",
+    ValueCertificates: "analysis.value_summary, summary_table and plot_values",
+}
 
 
 def _fraction(count: ArrayLike, total: int) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates, TopKCertificates
+from jaxsmooth._certificates import AbstractCertificates, Certificates, TopKCertificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
@@ -152,10 +152,7 @@ def _suspicious(certificates: Certificates | TopKCertificates) -> Iterator[str]:
     """What makes certificates look better or worse than the classifier is."""
     votes = certificates.votes
     certified = ~abstained(certificates)
-    if certificates.alpha is not None and certificates.alpha > _USUAL_ALPHA:
-        yield (f"alpha = {certificates.alpha:g}: each certificate may be wrong with this probability; 0.001 is usual")
-    if votes is not None and certificates.votes_kind != "hard":
-        yield f"{votes.kind} votes: of the class of the largest expected probability, another smoothed classifier"
+    yield from suspicious_settings(certificates)
     if votes is not None and (invalid := int(np.sum(votes.invalid))):
         share = invalid / int(np.sum(votes.total))
         yield f"{share:.1%} of the votes are invalid: the scores of these draws were NaN or infinite"
@@ -174,6 +171,16 @@ def _suspicious(certificates: Certificates | TopKCertificates) -> Iterator[str]:
             "all votes agree at every certified image, so that n alone limits the radii: the noise may be invisible, "
             "as sigma = 0.25 is to pixels from 0 to 255"
         )
+
+
+def suspicious_settings(certificates: AbstractCertificates) -> Iterator[str]:
+    """What is unusual about how they were made."""
+    alpha, votes = getattr(certificates, "alpha", None), getattr(certificates, "votes", None)
+    if alpha is not None and alpha > _USUAL_ALPHA:
+        yield f"alpha = {alpha:g}: each certificate may be wrong with this probability; 0.001 is usual"
+    if certificates.votes_kind != "hard":
+        kind = getattr(certificates, "kind", "soft") if votes is None else votes.kind
+        yield f"{kind} votes: of the class of the largest expected probability, another smoothed classifier"
 
 
 def noise_in_words(noise: Noise) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import ValueCertificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.summary import noise_in_words
+from jaxsmooth.analysis.summary import noise_in_words, suspicious_settings
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -29,6 +30,7 @@ class ValueSummary(Printed):
         alpha: the probability with which intervals may be wrong.
         noise: the noise in words.
         norm: 1, 2 or ``np.inf``.
+        notes: what is suspicious, in words; empty if nothing is.
     """
 
     images: int
@@ -42,6 +44,7 @@ class ValueSummary(Printed):
     alpha: float | None
     noise: str
     norm: float
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, float]:
@@ -65,7 +68,7 @@ class ValueSummary(Printed):
         ]
         head = f"{self.images} images, {self.noise}, quantile {self.quantile:g}, alpha = {alpha}{error}"
         title = "  radius  bounded  median width" + ("" if math.isnan(self.error) else "  certified error")
-        return "\n".join([head, title, *rows])
+        return "\n".join([head, title, *rows, *(f"note: {note}" for note in self.notes)])
 
 
 def value_summary(certificates: ValueCertificates, targets: ArrayLike | None = None) -> ValueSummary:
@@ -122,7 +125,19 @@ def value_summary(certificates: ValueCertificates, targets: ArrayLike | None = N
         alpha=certificates.alpha,
         noise=noise_in_words(certificates.noise),
         norm=certificates.norm,
+        notes=tuple(_suspicious(certificates)),
     )
+
+
+def _suspicious(certificates: ValueCertificates) -> Iterator[str]:
+    """What makes intervals say less than they seem to, or nothing."""
+    yield from suspicious_settings(certificates)
+    votes = certificates.votes
+    if votes is not None and (invalid := int(np.sum(votes.invalid))):
+        share = invalid / max(invalid + int(np.sum(votes.counts)), 1)
+        yield f"{share:.1%} of the outputs are NaN, which counts against both bounds"
+    if len(certificates) and not np.isfinite(certificates.width).any():
+        yield "no interval has both bounds: more draws, a smaller radius or edges farther out may help"
 
 
 def intervals(certificates: ValueCertificates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

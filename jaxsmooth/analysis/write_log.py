@@ -13,7 +13,7 @@ from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import COLUMNS, radius_text
 from jaxsmooth.analysis.log_meaning import is_ours, sidecar_path, sidecar_paths, to_json
 from jaxsmooth.analysis.replace_files import regular_file, replace_files
-from jaxsmooth.analysis.scores import scored
+from jaxsmooth.analysis.scores import checked_labels, scored
 
 _HEADER = "\t".join(COLUMNS)
 
@@ -63,6 +63,7 @@ def write_log(
         <BLANKLINE>
     """
     _check.path("path", path)
+    checked_labels(certificates)  # a log has one answer, the most probable class
     radius, correct = scored(certificates, labels)
     classes = np.asarray(labels, np.int64)
     ids = _checked_ids(image_ids, len(radius))

@@ -1,5 +1,6 @@
 """Many hypotheses at once: which are rejected with a bounded probability of a false one among them."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -81,7 +82,8 @@ def _step_down(p: ArrayLike, alpha: float, k: int) -> np.ndarray:
     if p.ndim == 0:
         raise ValueError(f"p must have shape (..., m), a row for each family; got one number, {p}")
     rejected = np.zeros(p.shape, bool)
-    for family, out in zip(p.reshape(-1, p.shape[-1]), rejected.reshape(-1, p.shape[-1]), strict=True):
+    families = (math.prod(p.shape[:-1]), p.shape[-1])  # also of no hypotheses
+    for family, out in zip(p.reshape(families), rejected.reshape(families), strict=True):
         # The largest critical value is k alpha: whatever is above it needs no place in the order.
         small = np.flatnonzero(family <= k * alpha)
         order = small[np.argsort(family[small], kind="stable")]

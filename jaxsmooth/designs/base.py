@@ -26,6 +26,7 @@ class Setting:
         classes: the number of classes.
         labelled: whether images come with labels, which are then tested.
         shape: the shape of what the classifier returns for one image, ``(classes,)`` or ``(*outputs, classes)``.
+        images: how many there are; None if they come in a stream.
     """
 
     noise: Noise
@@ -34,6 +35,7 @@ class Setting:
     classes: int
     labelled: bool
     shape: tuple[int, ...] = ()
+    images: int | None = None
 
 
 class Finished(NamedTuple):
@@ -104,6 +106,11 @@ class AbstractDesign(abc.ABC):
     def deterministic(self) -> bool:
         """Whether draws are the numbered views of an image, each of which is seen once."""
         return False
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether labels that come with images are classes; else they are left alone, such as maps and targets."""
+        return True
 
     @property
     def ballot(self) -> AbstractBallot:

@@ -31,9 +31,9 @@ def gaussian_law(noise: Noise, dim: int, why: str) -> GaussianLaw:
     Raises:
         TypeError: for any other noise.
     """
-    if isinstance(noise, LatticeGaussian):
+    if type(noise) is LatticeGaussian:
         return GaussianLaw(float(noise.sigma), noise.total_variation(dim))
-    if not isinstance(noise, Gaussian):
+    if type(noise) is not Gaussian:  # one derived from it may draw what it likes
         raise TypeError(
             f"noise must be jaxsmooth.noises.Gaussian or LatticeGaussian, of one sigma, under which {why} is known; "
             f"got {type(noise).__name__}"

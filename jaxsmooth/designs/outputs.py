@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import jax
@@ -17,8 +18,12 @@ from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
 from jaxsmooth.sampling.ballots import Agreement
+from jaxsmooth.sampling.hierarchy import checked_hierarchy
 
 Family = Literal["image", "call"]
+
+# Levels of single outputs below this are not told from 0.
+_SMALLEST_LEVEL = 1e-300
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,13 +47,19 @@ class Outputs(AbstractDesign):
         mask: bool ``(*outputs)`` or ``(images, *outputs)``: the outputs in the family, chosen without the draws; all by
             default.
         norm: 1, 2 or ``np.inf``: the norm of the radius.
+        hierarchy: integers ``(levels, classes)``, the node of every class on every level of a tree, from the classes
+            themselves up; each set of classes has a number of its own. None: classes alone.
+        coarsen: ``votes -> levels``: from the votes ``(outputs, classes)`` of the ``n0`` draws of an image to the level
+            on which each output is certified; by default the finest one on which nine tenths of them agree.
 
     Raises:
         ValueError: for values out of range.
         TypeError: for arguments of the wrong kind.
 
     References:
-        Fischer, Baader and Vechev, "Scalable certified segmentation via randomized smoothing", 2021.
+        Fischer, Baader and Vechev, "Scalable certified segmentation via randomized smoothing", 2021; the tree: Anani,
+        Lorenz, Schiele and Fritz, "Adaptive hierarchical certification for segmentation using randomized smoothing",
+        2024.
 
     Example:
         >>> import jaxsmooth as js
@@ -66,6 +77,8 @@ class Outputs(AbstractDesign):
     family: Family = "image"
     mask: Any = dataclasses.field(default=None, repr=False)
     norm: float = 2
+    hierarchy: Any = dataclasses.field(default=None, repr=False)
+    coarsen: Callable[[np.ndarray], np.ndarray] | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if (self.tau is None) == (self.radius is None):
@@ -83,23 +96,40 @@ class Outputs(AbstractDesign):
             raise ValueError(f'family must be "image" or "call"; got {self.family!r}')
         n = _check.draws("n", self.n, first=n0)
         alpha, norm = _check.probability("alpha", self.alpha), _check.norm(self.norm)
-        _check.keep(self, n0=n0, n=n, alpha=alpha, method=method, k=k, norm=norm, mask=_checked_mask(self.mask))
+        given = {name: float(value) for name in ("tau", "radius") if (value := getattr(self, name)) is not None}
+        mask = _checked_mask(self.mask)
+        tree = checked_hierarchy(self.hierarchy)
+        if self.coarsen is not None and (tree is None or not callable(self.coarsen)):
+            raise TypeError(f"coarsen must be a function of votes, for a hierarchy; got {self.coarsen!r}")
+        _check.keep(self, n0=n0, n=n, alpha=alpha, method=method, k=k, norm=norm, mask=mask, hierarchy=tree, **given)
+
+    @property
+    def takes_labels(self) -> bool:
+        """See ``AbstractDesign.takes_labels``."""
+        return False
 
     @property
     def ballot(self) -> Agreement:
         """See ``AbstractDesign.ballot``."""
-        return Agreement(self.n0)
+        return Agreement(self.n0, self.hierarchy, self.coarsen)
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""
         outputs = setting.shape[:-1]
         if self.mask is not None and self.mask.shape not in (outputs, self.mask.shape[:1] + outputs):
             raise ValueError(f"mask must have shape {outputs}, or (images, ...) before that; got {self.mask.shape}")
+        if self.hierarchy is not None and len(self.hierarchy[0]) != setting.classes:
+            raise ValueError(
+                f"hierarchy must have a column for each of the {setting.classes} classes; got {len(self.hierarchy[0])}"
+            )
+        of_images = self.mask is not None and self.mask.shape != outputs
+        if of_images and setting.images is not None and len(self.mask) != setting.images:
+            raise ValueError(f"mask must have a row for every image; got {len(self.mask)} for {setting.images} images")
         bound = super().bind(setting)
         if setting.at_images is not None:
             rules_for(setting.at_images, self.norm)
-            if not sigma_per_image(setting.at_images):
-                bound._check_that_some_can_be_certified(float(bound._levels(setting.at_images)[0]))
+        if self.tau is not None or setting.at_images is not None:
+            bound._check_that_some_can_be_certified(float(bound._levels(setting.at_images).min()))
         return bound
 
     def _check_that_some_can_be_certified(self, tau: float) -> None:
@@ -113,6 +143,8 @@ class Outputs(AbstractDesign):
         if not len(sizes):
             return
         level = self.alpha * self.k / int(sizes.min())
+        if not level > _SMALLEST_LEVEL:
+            raise ValueError(f"alpha = {self.alpha:g} is too small for {sizes.min()} outputs; use a larger one")
         if tail_at_least(self.n, self.n, tau) > level:
             needed = math.ceil(math.log(level) / math.log(tau))
             while tail_at_least(needed, needed, tau) > level:
@@ -187,6 +219,7 @@ class Outputs(AbstractDesign):
             k=self.k,
             family=self.family,
             kind=finished.votes.kind,
+            hierarchy=self.hierarchy,
         )
 
     def _counted(self, images: np.ndarray) -> np.ndarray:

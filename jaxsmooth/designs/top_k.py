@@ -1,7 +1,6 @@
 """TopK: classes that stay among the k most probable."""
 
 import dataclasses
-import itertools
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +13,9 @@ from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, vote
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.gaussian_law import GaussianLaw, gaussian_law
 from jaxsmooth.radii import explain_radius, top_k_radius
+
+# More votes than this nobody draws.
+_MOST = 2**30
 
 RULE = "jia_2020: Jia et al. 2020, Theorem 1, sums over the k largest others"
 _KNOWN = "the growth of a sum of probabilities"
@@ -76,12 +78,23 @@ class TopK(AbstractDesign):
         check_fewer_than_classes(self.k, setting.classes)
         bound = super().bind(setting)
         if not bound._largest(self.n):
-            needed = next(n for n in itertools.count(self.n + 1) if bound._largest(n))
             raise ValueError(
                 f"n = {self.n} votes can never certify a top {self.k} at alpha = {self.alpha:g}, not even unanimous "
-                f"ones; use n >= {needed}"
+                f"ones; use {bound._remedy()}"
             )
         return bound
+
+    def _remedy(self) -> str:
+        """The least n at which unanimous votes certify something: it is found by halving, for it may be large."""
+        fails, holds = self.n, 2 * self.n
+        while not self._largest(holds):
+            if holds > _MOST:
+                return "a larger alpha"
+            fails, holds = holds, 2 * holds
+        while holds - fails > 1:
+            middle = (fails + holds) // 2
+            fails, holds = (fails, middle) if self._largest(middle) else (middle, holds)
+        return f"n >= {holds}"
 
     def _largest(self, n: int) -> float:
         """The radius of unanimous votes."""

@@ -9,6 +9,7 @@ from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Reason, ValueCertificates
+from jaxsmooth._check import MOST_DRAWS
 from jaxsmooth._types import ArrayLike, Votes
 from jaxsmooth.bounds import quantile_indices
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
@@ -18,7 +19,11 @@ from jaxsmooth.radii.checked_inverse import normal_quantile_above, normal_quanti
 from jaxsmooth.sampling.ballots import Bins
 from jaxsmooth.sampling.suspicious import warn
 
-_KNOWN = "the growth of every probability"
+KNOWN = "the growth of every probability"
+# Outputs of an image from which on they may have been meant as scores.
+_MANY = 64
+# Levels of single intervals below this are not told from 0.
+_SMALLEST_LEVEL = 1e-300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,16 +80,31 @@ class Values(AbstractDesign):
         """See ``AbstractDesign.ballot``."""
         return Bins(self.edges)
 
+    @property
+    def takes_labels(self) -> bool:
+        """See ``AbstractDesign.takes_labels``."""
+        return False
+
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``; warns where ``n`` is too small for bounds on both sides."""
-        gaussian_law(setting.noise, setting.dim, _KNOWN)
+        gaussian_law(setting.noise, setting.dim, KNOWN)
         bound = super().bind(setting)
+        outputs = math.prod(setting.shape)
+        if outputs > _MANY:
+            warn(
+                f"predict returns {outputs} numbers for every image, each counted in {len(self.edges) + 1} bins: "
+                f"{4 * outputs * (len(self.edges) + 2) / 2**20:.3g} MiB an image. If they are scores of classes use "
+                "certify, or certify_outputs"
+            )
+        if not bound._alpha > _SMALLEST_LEVEL:
+            raise ValueError(f"alpha = {self.alpha:g} is too small for so many intervals; use a larger one")
         lower, upper = bound._indices()
         if (lower == 0).any() or (upper > self.n).any():
             q_lower, q_upper = bound._levels()
             log_level = math.log(bound._alpha / 2)
             sides = [log_level / math.log(q) for q in (*(1 - q_lower), *q_upper) if 0 < q < 1]
-            needed = f"n >= {math.ceil(max(sides))} for all of them" if sides else "a smaller radius"
+            every = len(sides) == len(q_lower) + len(q_upper) and max(sides) < MOST_DRAWS
+            needed = f"n >= {math.ceil(max(sides))} for all of them" if every else "a smaller radius"
             warn(f"n = {self.n} draws leave some intervals without a bound at this radius and alpha. Use {needed}")
         return bound
 
@@ -103,7 +123,7 @@ class Values(AbstractDesign):
 
         Of draws whose law is off by eta at either point, those of q - eta and q + eta, less and plus another eta.
         """
-        sigma, eta = gaussian_law(self.run.noise, self.run.dim, _KNOWN)
+        sigma, eta = gaussian_law(self.run.noise, self.run.dim, KNOWN)
         moved = self._radii / sigma * (math.sqrt(self.run.dim) if math.isinf(self.norm) else 1.0) * (1 + 2.0**-50)
         p = np.asarray(self.quantile)
         below, above = (p, p) if not eta else (max(np.nextafter(p - eta, 0), 0.0), min(np.nextafter(p + eta, 1), 1.0))
@@ -167,6 +187,7 @@ class Values(AbstractDesign):
             votes=Votes(
                 counts.reshape(images, *outputs, bins).astype(np.int32),
                 invalid.reshape(images, *outputs).astype(np.int32),
+                finished.votes.kind,
             ),
             reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
             radius=self.radius,
@@ -187,11 +208,11 @@ class Values(AbstractDesign):
         return np.where(total > 0, (ends[0] + ends[1]) / 2, np.nan)
 
 
-def _checked_edges(edges: ArrayLike | None) -> tuple[float, ...]:
-    if edges is None:
+def _checked_edges(edges: ArrayLike | str | None) -> tuple[float, ...]:
+    if edges is None or isinstance(edges, str):
         raise ValueError(
             "edges must be given: the edges of bins at which you need the bounds, which are rounded outward to them; "
-            "got None. Choose them from other data, or other draws"
+            f'got {edges!r}. Choose them from other data, or other draws, as certify_values does with edges="pilot"'
         )
     array = _check.as_float64("edges", edges)
     if array.ndim != 1 or not array.size:

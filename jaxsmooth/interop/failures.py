@@ -74,9 +74,9 @@ class Watch:
             self._blocked = False
 
 
-def guarded(fn: Callable[[np.ndarray], np.ndarray], x: np.ndarray, classes: int, *, keep: bool) -> np.ndarray:
+def guarded(fn: Callable[[np.ndarray], np.ndarray], x: np.ndarray, shape: tuple[int, ...], *, keep: bool) -> np.ndarray:
     """``fn(x)``, called by a running program. With ``keep`` an exception is kept, and the scores are NaN."""
-    nothing = np.full((len(x), classes), np.nan, np.float32)
+    nothing = np.full((len(x), *shape), np.nan, np.float32)
     with _lock:
         stopped = keep and _Board.halted and _watched()
     if stopped:

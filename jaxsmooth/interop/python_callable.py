@@ -1,7 +1,8 @@
 """Any Python function as a classifier: NumPy in, NumPy out, called back from compiled programs."""
 
+import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -23,13 +24,16 @@ class PythonClassifier:
 
     Attributes:
         fn: NumPy ``(batch, *event)`` to ``(batch, num_classes)``; static.
-        num_classes: static.
+        num_classes: how many scores there are, or their shape ``(*outputs, classes)``; static.
         reads_in_place: whether the function keeps nothing of its input, which then is a view of JAX's memory; static.
+        numbers: whether it returns numbers that are used as they are, and not scores, of which the largest counts;
+            static.
     """
 
     fn: Callable[[np.ndarray], Any] = static()
-    num_classes: int = static()
+    num_classes: int | tuple[int, ...] = static()
     reads_in_place: bool = static(default=False)
+    numbers: bool = static(default=False)
     # What the function refers to is looked up when it is called back, and is no part of the program.
     runs_on_host: ClassVar[bool] = True
 
@@ -49,10 +53,15 @@ class PythonClassifier:
         # A callback forgets along which mesh axes the batch differs; this costs nothing and says so again.
         return jnp.where(jnp.any(x != x) & False, 0, scores)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what the function returns for one event."""
+        return self.num_classes if isinstance(self.num_classes, tuple) else (self.num_classes,)
+
     def _scores(self, x: np.ndarray) -> np.ndarray:
-        """The function's scores as float32 with the same winners, their shape checked."""
+        """The function's scores as float32 with the same winners, or its numbers; their shape checked."""
         if len(x) == 0:
-            return np.zeros((0, self.num_classes), np.float32)
+            return np.zeros((0, *self.shape), np.float32)
         scores = self.fn(x)
         try:
             scores = np.asarray(scores)
@@ -64,15 +73,27 @@ class PythonClassifier:
                 f"fn must return numbers as a NumPy array; got {type(scores).__name__}. "
                 "Return .detach().cpu().numpy() of a PyTorch tensor"
             )
-        if scores.shape != (len(x), self.num_classes):
+        if scores.shape != (len(x), *self.shape):
             raise ValueError(
-                f"fn must return scores of shape (batch, num_classes) = {(len(x), self.num_classes)} "
+                f"fn must return scores of shape (batch, num_classes) = {(len(x), *self.shape)} "
                 f"for a batch of shape {x.shape}; got {scores.shape}"
             )
-        return as_float32(scores)
+        if not self.numbers:
+            return as_float32(scores)
+        with np.errstate(over="ignore"):
+            return scores.astype(np.float32)
 
 
-def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonClassifier:
+def with_numbers(classify: Any) -> Any:
+    """The classifier, of whose Python functions the numbers are used as they are."""
+    is_python = lambda node: isinstance(node, PythonClassifier)
+    keep = lambda node: dataclasses.replace(node, numbers=True) if is_python(node) else node
+    return jax.tree.map(keep, classify, is_leaf=is_python)
+
+
+def from_callable(
+    fn: Callable[[np.ndarray], Any], num_classes: int | Sequence[int], *, numbers: bool = False
+) -> PythonClassifier:
     """Any Python function as a classifier: scikit-learn, PyTorch, a remote service.
 
     It is called on the host with NumPy arrays, from inside ``jit``, loops, ``vmap`` and ``shard_map``, on
@@ -81,7 +102,8 @@ def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonCl
 
     The largest of its own scores wins, in the precision in which it returns them; ties go to the lowest class. JAX
     sees float32 scores with the same winners: rounded, or, in rows whose winner rounding would change, the differences
-    from the largest.
+    from the largest. ``certify_values`` uses numbers as they are, rounded to float32; give ``numbers=True`` where more
+    is made of them on the way, or where there is one a row.
 
     An exception of ``fn`` reaches the caller of every jaxsmooth function as it was raised. In a compiled program of
     your own it becomes a ``JaxRuntimeError`` with its text; in your own ``shard_map`` or ``pmap``, where it would leave
@@ -90,7 +112,8 @@ def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonCl
     Args:
         fn: NumPy float32 ``(batch, *event)`` to scores ``(batch, num_classes)``, larger is likelier. It must
             be pure, may be called from several threads, and must not itself use JAX.
-        num_classes: how many columns it returns, at least 2.
+        num_classes: how many columns it returns, at least 2; a shape, ``(*outputs, classes)``, for more axes.
+        numbers: whether they are numbers, used as they are, and no scores, of which the largest counts.
 
     Returns:
         A pytree callable ``(batch, *event) -> (batch, num_classes)`` without leaves; float32 scores.
@@ -111,7 +134,18 @@ def from_callable(fn: Callable[[np.ndarray], Any], num_classes: int) -> PythonCl
     if not callable(fn):
         raise TypeError(f"fn must be callable, NumPy to NumPy; got {type(fn).__name__}")
     check_static("fn", fn)
-    return PythonClassifier(fn, _check.integer("num_classes", num_classes, at_least=2))
+    numbers = _check.boolean("numbers", numbers)
+    return PythonClassifier(fn, _shape("num_classes", num_classes, 1 if numbers else 2), numbers=numbers)
+
+
+def _shape(name: str, value: Any, least: int) -> int | tuple[int, ...]:
+    """A number of scores, or a shape that ends with it."""
+    if not isinstance(value, tuple | list):
+        return _check.integer(name, value, at_least=least)
+    if not value and least > 1:
+        raise ValueError(f"{name} must be a number or a shape (*outputs, classes); got {value!r}")
+    shape = tuple(_check.integer(name, size, at_least=1) for size in value)
+    return (*shape[:-1], _check.integer(name, shape[-1], at_least=least)) if shape else shape
 
 
 def _call_in_place(classifier: PythonClassifier, ndim: int, x: Array, *, keep: bool = False) -> Array:
@@ -136,12 +170,12 @@ def _call_from_device(classifier: PythonClassifier, ndim: int, x: Array, *, keep
 
 
 def _result(classifier: PythonClassifier, x: Array) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((x.shape[0], classifier.num_classes), jnp.float32)
+    return jax.ShapeDtypeStruct((x.shape[0], *classifier.shape), jnp.float32)
 
 
 def _flat_scores(classifier: PythonClassifier, ndim: int, x: np.ndarray, keep: bool) -> np.ndarray:
     """Scores of a batch that ``vmap`` may have given leading axes; the function sees one batch axis."""
     lead = x.shape[: x.ndim - ndim + 1]
     flat = x.reshape(-1, *x.shape[x.ndim - ndim + 1 :])
-    scores = failures.guarded(classifier._scores, flat, classifier.num_classes, keep=keep)
-    return scores.reshape(*lead, classifier.num_classes)
+    scores = failures.guarded(classifier._scores, flat, classifier.shape, keep=keep)
+    return scores.reshape(*lead, *classifier.shape)

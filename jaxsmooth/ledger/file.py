@@ -286,6 +286,16 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
     return merged
 
 
+def header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The first line of a ledger alone; nothing of a file that has none."""
+    with open(path, "rb") as opened:
+        line = opened.readline()
+    try:
+        return _checked(line[:-1])
+    except ValueError:
+        return {}
+
+
 def whole_lines(content: bytes, path: object) -> tuple[bytes, int]:
     """The content up to its last line break, and how many bytes of a torn line that leaves out."""
     end = content.rfind(b"\n") + 1

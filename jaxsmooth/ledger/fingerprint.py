@@ -62,6 +62,17 @@ def _denoiser(classify: Classify) -> dict[str, str]:
     return {"denoiser": "; ".join(settings)} if settings else {}
 
 
+def ballot_header(ballot: Any, shape: tuple[int, ...]) -> dict[str, str]:
+    """The digest of the program of a ballot that is not of the library, whose ``repr`` may not tell all."""
+    if type(ballot).__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return {}
+    width, number = ballot.width(shape), jax.ShapeDtypeStruct((2,), jnp.int32)
+    votes, chosen = (jax.ShapeDtypeStruct((2, size), jnp.int32) for size in (width + 1, width))
+    scores = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    given = (votes, scores, number, number, chosen if ballot.selecting else None)
+    return {"ballot_digest": digest(_text(_traced(ballot.count, *given)))}
+
+
 def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:
     """The settings of JAX that can change a draw or a score, by their names without ``jax_``.
 

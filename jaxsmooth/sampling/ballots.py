@@ -3,12 +3,14 @@
 import abc
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth._types import Array
+from jaxsmooth.sampling.hierarchy import Hierarchy, counts_of, finest_agreed, members
 
 # Values compared with all edges at once, up to so many edges; a search among them otherwise.
 _COMPARED = 512
@@ -27,6 +29,33 @@ class AbstractBallot(abc.ABC):
     def selecting(self) -> int:
         """How many first draws choose what the others are counted against; they are not counted themselves."""
         return 0
+
+    @property
+    def compares_scores(self) -> bool:
+        """Whether scores are only compared with each other, so that a number added to all of an output is not seen."""
+        return False
+
+    def choose(self, table: np.ndarray) -> np.ndarray:
+        """What the other draws are counted against.
+
+        Args:
+            table: integers ``(draws, outputs)``, the classes that the first draws gave, plus one; 0 for none.
+
+        Returns:
+            int32 ``(outputs,)``, the class of most draws, the lowest of several; -1 for none.
+        """
+        return plurality(table)
+
+    def meaningful(self, counts: np.ndarray) -> np.ndarray:
+        """How many votes of an image say something.
+
+        Args:
+            counts: integers ``(images, width)``.
+
+        Returns:
+            Integers ``(images,)``; none of a classifier whose scores are all NaN.
+        """
+        return counts.sum(-1)
 
     @abc.abstractmethod
     def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
@@ -82,6 +111,11 @@ class AbstractBallot(abc.ABC):
 class Winner(AbstractBallot):
     """A vote for the class of the largest score: ``(batch, classes)`` into a count for each class."""
 
+    @property
+    def compares_scores(self) -> bool:
+        """See ``AbstractBallot.compares_scores``."""
+        return True
+
     def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
         """See ``AbstractBallot.check``."""
         if len(shape) != 2 or shape[0] != 2:
@@ -112,6 +146,8 @@ class Agreement(AbstractBallot):
 
     Args:
         n0: draws that choose the classes.
+        hierarchy: a tree of classes, ``(levels, classes)``: each output is counted against a node of it.
+        coarsen: the rule by which the first draws choose the level of each output.
 
     Example:
         >>> import jaxsmooth as js
@@ -120,11 +156,24 @@ class Agreement(AbstractBallot):
     """
 
     n0: int = 10
+    hierarchy: Hierarchy | None = None
+    coarsen: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __repr__(self) -> str:
+        if self.hierarchy is None:
+            return f"Agreement(n0={self.n0})"
+        rule = "" if self.coarsen is None else f", coarsen={getattr(self.coarsen, '__qualname__', type(self.coarsen))}"
+        return f"Agreement(n0={self.n0}, hierarchy={self.hierarchy}{rule})"
 
     @property
     def selecting(self) -> int:
         """See ``AbstractBallot.selecting``."""
         return self.n0
+
+    @property
+    def compares_scores(self) -> bool:
+        """See ``AbstractBallot.compares_scores``."""
+        return True
 
     def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
         """See ``AbstractBallot.check``."""
@@ -140,11 +189,33 @@ class Agreement(AbstractBallot):
         """See ``AbstractBallot.width``: the number of outputs."""
         return math.prod(shape[:-1])
 
+    def choose(self, table: np.ndarray) -> np.ndarray:
+        """See ``AbstractBallot.choose``: of a tree the node on the level that the rule says."""
+        chosen = plurality(table)
+        if self.hierarchy is None:
+            return chosen
+        counts = counts_of(table, len(self.hierarchy[0]))
+        levels = finest_agreed(counts, self.hierarchy) if self.coarsen is None else np.asarray(self.coarsen(counts))
+        if levels.shape != chosen.shape or levels.dtype.kind not in "iu":
+            raise ValueError(
+                f"coarsen must return integers {chosen.shape}, a level for each output; got {levels.dtype} of shape "
+                f"{levels.shape}"
+            )
+        if levels.size and not 0 <= levels.min() <= levels.max() < len(self.hierarchy):
+            raise ValueError(
+                f"coarsen must return levels from 0 to {len(self.hierarchy) - 1}; got {levels.min()} to {levels.max()}"
+            )
+        return np.where(chosen < 0, chosen, np.array(self.hierarchy, np.int32)[levels, chosen]).astype(np.int32)
+
     def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
         """See ``AbstractBallot.count``."""
         chosen, classes = reference[jnp.minimum(slot, len(reference) - 1)], scores.shape[-1]
         won = winner(scores).reshape(chosen.shape)
         agrees = (won == chosen).astype(jnp.int32)
+        if self.hierarchy is not None:
+            # One class more, of no node.
+            below = jnp.asarray(np.pad(members(self.hierarchy), ((0, 0), (0, 1))))
+            agrees = (below[jnp.maximum(chosen, 0), won] & (chosen >= 0)).astype(jnp.int32)
         invalid = (won == classes).any(-1, keepdims=True).astype(jnp.int32)
         return votes.at[slot].add(jnp.concatenate([agrees, invalid], -1), mode="drop")
 
@@ -154,6 +225,11 @@ class Labels(AbstractBallot):
     """The class of every output in each of the first draws, plus one; 0 where there is none."""
 
     n0: int
+
+    @property
+    def compares_scores(self) -> bool:
+        """See ``AbstractBallot.compares_scores``."""
+        return True
 
     def check(self, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
         """See ``AbstractBallot.check``."""
@@ -207,27 +283,53 @@ class Bins(AbstractBallot):
         """See ``AbstractBallot.width``: the bins of every output, and one for what is no number."""
         return math.prod(shape) * (len(self.edges) + 2)
 
+    def meaningful(self, counts: np.ndarray) -> np.ndarray:
+        """See ``AbstractBallot.meaningful``."""
+        return counts.reshape(len(counts), -1, len(self.edges) + 2)[..., :-1].sum((1, 2))
+
     def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
         """See ``AbstractBallot.count``."""
         values = scores.reshape(len(slot), -1)
-        if values.dtype not in (jnp.float32, jnp.float64):
-            values = values.astype(jnp.float32)
-        edges = jnp.asarray(self._edges_in(np.dtype(values.dtype)))
-        if len(self.edges) <= _COMPARED:
-            at = (values[..., None] >= edges[None, None]).sum(-1, dtype=jnp.int32)
-        else:
-            at = jnp.searchsorted(edges, values, side="right").astype(jnp.int32)
-        invalid = jnp.isnan(values)
+        at, invalid = self._bins_of(values)
         column = jnp.where(invalid, len(self.edges) + 1, at)
         column += (len(self.edges) + 2) * jnp.arange(values.shape[1], dtype=jnp.int32)[None]
         votes = votes.at[slot[:, None], column].add(1, mode="drop")
         return votes.at[slot, -1].add(invalid.any(-1).astype(jnp.int32), mode="drop")
 
+    def _bins_of(self, values: Array) -> tuple[Array, Array]:
+        """The bin of every value, and which of them are no numbers."""
+        if values.dtype == bool:
+            values = values.astype(jnp.int32)
+        if jnp.issubdtype(values.dtype, jnp.integer):
+            # As they are: float32 would move large ones.
+            below, last = self._integers_below(values.dtype)
+            return below + _number_below(last, values, strictly=True), jnp.zeros(values.shape, bool)
+        if values.dtype not in (jnp.float32, jnp.float64):
+            values = values.astype(jnp.float32)
+        edges = self._edges_in(np.dtype(values.dtype))
+        return _number_below(edges, values, strictly=False), jnp.isnan(values)
+
+    def _integers_below(self, dtype: Any) -> tuple[int, np.ndarray]:
+        """How many edges no integer of this type is below, and the last integer below each of the others."""
+        least, most = int(jnp.iinfo(dtype).min), int(jnp.iinfo(dtype).max)
+        last = [math.ceil(edge) - 1 for edge in self.edges]
+        return sum(value < least for value in last), np.array([min(v, most) for v in last if v >= least], dtype)
+
     def _edges_in(self, dtype: np.dtype) -> np.ndarray:
         """The edges as numbers of this type, rounded up, so that its numbers compare with them as with the edges."""
         edges = np.asarray(self.edges, np.float64)
-        rounded = edges.astype(dtype)
+        with np.errstate(over="ignore"):
+            rounded = edges.astype(dtype)
         return np.where(rounded < edges, np.nextafter(rounded, np.asarray(np.inf, dtype)), rounded).astype(dtype)
+
+
+def _number_below(edges: np.ndarray, values: Array, *, strictly: bool) -> Array:
+    """How many of the increasing edges are at most each value, or below it; int32."""
+    at = jnp.asarray(edges)
+    if len(edges) > _COMPARED:
+        return jnp.searchsorted(at, values, side="left" if strictly else "right").astype(jnp.int32)
+    each, at = values[..., None], at[None, None]
+    return (each > at if strictly else each >= at).sum(-1, dtype=jnp.int32)
 
 
 def plurality(table: np.ndarray) -> np.ndarray:
@@ -251,7 +353,7 @@ def winner(scores: Array) -> Array:
     if scores.ndim > 2 and scores.shape[-1] <= _UNROLLED:
         return _winner_of_few(scores)
     decides = ~jnp.isnan(scores).any(-1) & ~jnp.isneginf(scores).all(-1) & (jnp.isposinf(scores).sum(-1) <= 1)
-    return jnp.where(decides, jnp.argmax(scores, -1), scores.shape[-1])
+    return jnp.where(decides, jnp.argmax(scores, -1).astype(jnp.int32), jnp.int32(scores.shape[-1]))
 
 
 def _winner_of_few(scores: Array) -> Array:

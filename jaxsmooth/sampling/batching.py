@@ -17,8 +17,9 @@ from jaxsmooth.sampling.kernel import call
 # A batch is to take long beside what starting it costs, and not much longer: a step may end with a batch that is
 # nearly empty. Operations of a batch, of all devices of a CPU together and of one accelerator.
 _CPU_OPERATIONS, _ACCELERATOR_OPERATIONS = 2**31, 2**37
-# Bytes that a batch of inputs may take; those of the layers in between are some ten times as many.
-_BYTES = 2**25
+# Bytes that a batch of inputs may take; those of the layers in between are some ten times as many. And bytes of its
+# scores, where they are many: batches are then small, for a few draws more or less would cost as much as all others.
+_BYTES, _SCORE_BYTES = 2**25, 2**27
 _SMALLEST, _LARGEST = {"cpu": 64}, {"cpu": 1024}
 _ACCELERATOR_SMALLEST, _ACCELERATOR_LARGEST = 256, 4096
 # Python functions are timed instead: what they cost is not in the program.
@@ -28,7 +29,9 @@ _TIMED_SECONDS = 0.3
 _known: dict[Any, int] = {}
 
 
-def pick_batch_size(classify: Classify, x: Array, mesh: Mesh | None, pairs: int | None = None) -> int:
+def pick_batch_size(
+    classify: Classify, x: Array, mesh: Mesh | None, pairs: int | None = None, *, scores: int = 1
+) -> int:
     """A batch size that is fast for this classifier on this kind of device.
 
     The power of two at which a batch of the classifier takes about two billion operations on a CPU, a hundred
@@ -42,6 +45,7 @@ def pick_batch_size(classify: Classify, x: Array, mesh: Mesh | None, pairs: int 
         x: the checked images; their shape counts.
         mesh: the mesh, or None.
         pairs: how many there are in all, where no other run is to share the program; a batch holds no more.
+        scores: how many numbers the classifier returns for a pair.
 
     Returns:
         Pairs in a batch of one device.
@@ -52,7 +56,7 @@ def pick_batch_size(classify: Classify, x: Array, mesh: Mesh | None, pairs: int 
     leaves, structure = jax.tree.flatten(classify)
     shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
     devices = 1 if mesh is None or device.platform != "cpu" else mesh.size
-    known_by = (program_of(classify), structure, shapes, event, device.device_kind, devices)
+    known_by = (program_of(classify), structure, shapes, event, scores, device.device_kind, devices)
     if known_by not in _known:
         largest = _LARGEST.get(device.platform, _ACCELERATOR_LARGEST)
         most = max(smallest, min(largest, _power_of_two(_BYTES / (4 * int(np.prod(event))))))
@@ -61,7 +65,8 @@ def pick_batch_size(classify: Classify, x: Array, mesh: Mesh | None, pairs: int 
         else:
             wanted = _CPU_OPERATIONS if device.platform == "cpu" else _ACCELERATOR_OPERATIONS
             size = _power_of_two(wanted / devices / max(_operations(classify, event), 1.0))
-            _known[known_by] = min(max(size, smallest), most)
+            few = _power_of_two(_SCORE_BYTES / (4 * scores))
+            _known[known_by] = min(max(size, min(smallest, few)), most, max(few, 1))
     share = math.inf if pairs is None else pairs / (1 if mesh is None else mesh.size)
     return min(_known[known_by], 2 * _power_of_two(share)) if share < _known[known_by] else _known[known_by]
 

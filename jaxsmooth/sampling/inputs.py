@@ -10,13 +10,21 @@ from jaxsmooth import _check
 from jaxsmooth._program import shapes_of
 from jaxsmooth._types import Array, Classify, Noise, parts_with, takes_keys, takes_views
 from jaxsmooth.interop.bare_models import in_evaluation_mode
+from jaxsmooth.interop.python_callable import with_numbers
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.kernel import call
 
 
-def as_pytree(classify: Any) -> Any:
-    """The classifier as a pytree; a plain function becomes one without leaves, compared by identity."""
+def as_pytree(classify: Any, *, numbers: bool = False) -> Any:
+    """The classifier as a pytree; a plain function becomes one without leaves, compared by identity.
+
+    Args:
+        classify: what a user passes.
+        numbers: whether what it returns is used as it is, and not only compared.
+    """
     classify = in_evaluation_mode(classify)
+    if numbers:
+        classify = with_numbers(classify)
     if not callable(classify):
         raise TypeError(
             "classify must be a callable (batch, *event) -> (batch, classes), for example "

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth._program import program_of
+from jaxsmooth._program import program_of, referred_by
 from jaxsmooth._types import Array, Classify, Noise, Votes
 from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling import batching, inputs, kernel, placement
@@ -38,7 +38,7 @@ class Sampler:
         batch_size: pairs in a batch of one device.
         mesh: the mesh, with automatic axes, or None for one device.
         axes: the axes of the mesh that draws are spread over.
-        program: ``program_of`` classifier and noise.
+        program: ``program_of`` classifier and noise, and what the ballot's methods refer to.
         kind: what a vote is; see ``Votes.kind``.
         watch: the programs under way.
     """
@@ -168,7 +168,7 @@ def _checked(
 ) -> Sampler:
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
-    key, classify = _check.typed_key(key), inputs.as_pytree(classify)
+    key, classify = _check.typed_key(key), inputs.as_pytree(classify, numbers=not ballot.compares_scores)
     noise = _check.one_sigma(_check.float32_noise(noise))
     axes: tuple[str, ...] = ()
     if mesh is not None:
@@ -183,10 +183,10 @@ def _checked(
     ballot.check_kind(kind)
     shape = inputs.output_shape(classify, x, ballot)
     inputs.check_fit(classify, noise, x)
-    warn_of_suspicious(classify, noise, x)
+    warn_of_suspicious(classify, noise, x, compared=ballot.compares_scores)
     if mesh is None:
         _say_once_how_to_use_cores(placement.idle_cores())
     if batch_size is None:
-        batch_size = batching.pick_batch_size(classify, x, mesh, most)
-    program = program_of((classify, noise))
+        batch_size = batching.pick_batch_size(classify, x, mesh, most, scores=math.prod(shape))
+    program = (program_of((classify, noise)), referred_by(type(ballot)))
     return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, program, kind)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth._types import Votes
-from jaxsmooth.sampling.ballots import Labels, plurality
+from jaxsmooth.sampling.ballots import Labels
 from jaxsmooth.sampling.kernel import Listed, Slots
 from jaxsmooth.sampling.placement import on_mesh
 from jaxsmooth.sampling.sampler import Sampler
@@ -43,12 +43,13 @@ class Selection:
         new = np.array([slot for slot, chosen in zip(slots.tolist(), known, strict=True) if chosen is None], np.int32)
         if len(new):
             slot, draw = np.repeat(new, self.draws), np.tile(np.arange(self.draws, dtype=np.int32), len(new))
-            ballot, plain = Labels(self.draws), dataclasses.replace(images, reference=None)
+            labels, plain = Labels(self.draws), dataclasses.replace(images, reference=None)
             parts = [arrange(slot[at : at + most], draw[at : at + most]) for at in range(0, len(slot), most)]
             # One step in flight at a time: the table of labels is what takes memory.
-            tables = (self._fetched(self.sampler.count_listed(plain, pairs, ballot), new) for pairs in parts)
+            tables = (self._fetched(self.sampler.count_listed(plain, pairs, labels), new) for pairs in parts)
             table = sum(tables, np.zeros((), np.int32))
-            self.chosen[new] = plurality(table.reshape(len(new), self.draws, -1))
+            ballot = self.sampler.ballot
+            self.chosen[new] = [ballot.choose(draws) for draws in table.reshape(len(new), self.draws, -1)]
         # A copy, which the device may look at while the next images come.
         chosen = self.chosen.copy()
         reference = jnp.asarray(chosen) if self.sampler.mesh is None else on_mesh(chosen, self.sampler.mesh)

@@ -25,6 +25,8 @@ _LOW_PRECISION = ("bf16[", "f16[", "f8_", "i8[")
 _INVISIBLE, _UNIT_RANGE = 200.0, 2.0
 _PACKAGE = str(Path(__file__).parent.parent)
 _MOST_REMEMBERED = 256
+# Of numbers that are no scores: the share of the values themselves that counts as spread.
+_OF_VALUES = 0.01
 
 _remembered: dict[Any, None] = {}
 
@@ -40,7 +42,7 @@ REMEDY_FOR_RANDOMNESS = "Turn off dropout and other randomness: model.eval(), de
 REMEDY_FOR_UNITS = "Pass pixels in [0, 1], x / 255, or the sigma of the noise in the units of x"
 
 
-def warn_of_suspicious(classify: Classify, noise: Any, x: Any) -> None:
+def warn_of_suspicious(classify: Classify, noise: Any, x: Any, *, compared: bool = True) -> None:
     """Refuse a classifier whose rows depend on their batch; warn of random scores and of units that do not fit.
 
     Rows are proved independent by the program of the classifier, which costs no compilation. Only where that does not
@@ -50,6 +52,7 @@ def warn_of_suspicious(classify: Classify, noise: Any, x: Any) -> None:
         classify: the classifier, a pytree.
         noise: the checked noise.
         x: the checked images.
+        compared: whether scores of a row are only compared with each other; else their values matter.
 
     Raises:
         ValueError: if the scores of a row depend on the other rows of its batch, or on its place in it.
@@ -61,20 +64,20 @@ def warn_of_suspicious(classify: Classify, noise: Any, x: Any) -> None:
     event = x.shape[1:]
     leaves, structure = jax.tree.flatten(classify)
     shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
-    known = (program_of(classify), structure, shapes, event)
+    known = (program_of(classify), structure, shapes, event, compared)
     if known in _remembered:
         return
     if not rows_are_independent(classify, event):
-        _compare_batches(classify, noise, x)
+        _compare_batches(classify, noise, x, compared)
     _remembered[known] = None
     if len(_remembered) > _MOST_REMEMBERED:
         del _remembered[next(iter(_remembered))]
 
 
-def warn_of_invalid(invalid: Any, total: Any) -> None:
+def warn_of_invalid(meaningful: Any, invalid: Any, total: Any) -> None:
     """Warn if no draw of any image had scores that are numbers, so that nothing can be certified."""
     invalid, total = np.asarray(invalid), np.asarray(total)
-    if total.size and total.sum() and (invalid == total).all():
+    if total.size and total.sum() and (invalid == total).all() and not np.any(meaningful):
         warn(
             f"all {int(total.sum())} draws had scores that are NaN or infinite, which vote for nobody, so that every "
             "image abstains. Look for NaN among the weights; js.check_classifier says more"
@@ -90,11 +93,23 @@ def invisible_noise(noise: Any, x: Any) -> str | None:
     return f"x spans {low:g} to {high:g}, {(high - low) / float(sigma):.0f} times the sigma of the noise"
 
 
-def change_of_scores(scores: np.ndarray, others: np.ndarray) -> float:
-    """The largest difference between scores of the same rows, as a share of their spread; inf for another NaN."""
+def change_of_scores(scores: np.ndarray, others: np.ndarray, *, compared: bool = True) -> float:
+    """The largest difference between scores of the same rows, as a share of their spread; inf for another NaN.
+
+    Args:
+        scores: float64, of some rows.
+        others: of the same rows, again.
+        compared: whether scores of a row are only compared with each other: a number added to all is no change.
+    """
     valid = np.isfinite(scores)
     if (valid != np.isfinite(others)).any():
         return np.inf
+    if not compared:
+        scores, others = np.where(valid, scores, 0.0), np.where(valid, others, 0.0)
+        # Rounding is relative to the values, of which the spread may be a small part.
+        spread = np.ptp(scores) + _OF_VALUES * np.abs(scores).max(initial=0.0)
+        change = float(np.abs(scores - others).max(initial=0.0))
+        return change / spread if spread else (np.inf if change else 0.0)
     centred = [np.where(valid, s, 0.0) - np.where(valid, s, 0.0).mean(-1, keepdims=True) for s in (scores, others)]
     spread = float(np.abs(centred[0]).max(initial=0.0))
     return float(np.abs(centred[0] - centred[1]).max(initial=0.0)) / spread if spread else 0.0
@@ -127,7 +142,7 @@ def scores_of(classify: Classify, rows: np.ndarray, numbers: Any = None) -> Any:
     return scores if _check.is_traced(scores) else np.asarray(scores).astype(np.float64)
 
 
-def _compare_batches(classify: Classify, noise: Any, x: Any) -> None:
+def _compare_batches(classify: Classify, noise: Any, x: Any, compared: bool) -> None:
     """Score the same rows among others and in other places."""
     rows, others = _noisy_rows(noise, x)
     half = _ROWS // 2
@@ -136,12 +151,12 @@ def _compare_batches(classify: Classify, noise: Any, x: Any) -> None:
         return
     again = scores_of(classify, rows)
     limit = tolerance(classify, x.shape[1:])
-    if change_of_scores(first, again) > limit:
+    if change_of_scores(first, again, compared=compared) > limit:
         return warn(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
     # The rows of the first half, backwards and at the end.
     places = [*range(_ROWS, _ROWS + half), *reversed(range(half))]
     moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), places)[half:][::-1]
-    change = change_of_scores(first[:half], moved)
+    change = change_of_scores(first[:half], moved, compared=compared)
     if change > limit:
         remedy = REMEDY_FOR_KEYS if takes_keys(classify) else REMEDY_FOR_ROWS
         raise ValueError(

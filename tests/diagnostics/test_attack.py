@@ -136,3 +136,68 @@ def test_bad_values(made, options, error, message):
 def test_infinite_radii_are_refused(made):
     with pytest.raises((TypeError, ValueError), match="radius"):
         js.diagnostics.attack(KEY, CLASSIFY, NOISE, dataclasses.replace(made, radius=np.full(4, np.inf)), X)
+
+
+FEW_TRIES = {**FEW, "tries": 5, "n": 1000}
+
+
+def test_scores_of_minus_infinity_have_no_part_in_the_search(made):
+    """A masked class, as nobody's: the gradient of the others is what it was."""
+    masked = lambda batch: jax.numpy.pad(CLASSIFY(batch), ((0, 0), (0, 1)), constant_values=-np.inf)
+    found = js.diagnostics.attack(KEY, masked, NOISE, dataclasses.replace(made, votes=None), X, **FEW_TRIES)
+    assert np.isfinite(found.upper).all() and (found.other == 0).all()
+
+
+def test_classifiers_that_draw():
+    noisy = js.randomized(lambda keys, batch: CLASSIFY(batch) + 0.1 * jax.vmap(jax.random.normal)(keys)[:, None])
+    for classify in (noisy, js.soft(CLASSIFY, temperature=0.1)):
+        certificates = js.certify(KEY, classify, NOISE, X, n=2000)
+        found = js.diagnostics.attack(KEY, classify, NOISE, certificates, X, **FEW_TRIES)
+        assert np.isfinite(found.upper).all() and (found.ratio > 1).all()
+
+
+@pytest.mark.parametrize(
+    "noise", [js.noises.LatticeGaussian(0.5, step=1 / 8), js.noises.LatticeUniform(0.5, step=1 / 8)]
+)
+def test_points_on_the_lattice(noise):
+    x = (np.rint(8 * X) / 8).astype(np.float32)
+    norm = 2 if isinstance(noise, js.noises.LatticeGaussian) else 1
+    certificates = js.certify(KEY, CLASSIFY, noise, x, n=2000, norm=norm)
+    found = js.diagnostics.attack(KEY, CLASSIFY, noise, certificates, x, norm=norm, **FEW_TRIES)
+    certified = np.isfinite(found.upper)
+    assert certified.any() and (found.ratio[certified] > 1).all()
+    assert (8 * found.point == np.rint(8 * found.point)).all()
+    delta = (found.point - x.astype(np.float64))[certified]
+    np.testing.assert_allclose(np.linalg.norm(delta, ord=norm, axis=-1), found.upper[certified], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"label": 5}, ValueError, "the label 5"),
+        ({"surrogate": lambda batch: batch[:, :3]}, ValueError, "surrogate must have the 2 classes of classify; got 3"),
+        ({"classify": js.soft(CLASSIFY)}, ValueError, "votes of the kind of the certificates, hard; got soft"),
+        ({"classify": js.interop.from_callable(lambda batch: batch[:, :2], 2)}, TypeError, "classify must have a grad"),
+        ({"kind": js.TopKCertificates}, TypeError, "certificates must be Certificates, of the most probable class"),
+        ({"clip": "ab"}, TypeError, "clip must be"),
+        ({"clip": (0.0, np.nan)}, ValueError, "clip must be"),
+    ],
+    ids=str,
+)
+def test_what_the_certificates_are_not_of_is_refused(made, options, error, message):
+    given = {"classify": CLASSIFY, **options}
+    if "label" in given:
+        made = dataclasses.replace(made, label=np.full(4, given.pop("label"), np.int32))
+    if (kind := given.pop("kind", None)) is not None:
+        made = kind(made.label, made.radius, made.p_lower, made.p_upper[:, None], made.samples, k=1)
+    with pytest.raises(error, match=message):
+        js.diagnostics.attack(KEY, noise=NOISE, certificates=made, x=X, **given, **FEW)
+    if kind is not None:
+        for refused in (js.analysis.sandwich, lambda made, _: js.analysis.write_log("nowhere.tsv", made, [1] * 4)):
+            with pytest.raises(TypeError, match="which say something else"):
+                refused(made, None)
+
+
+def test_attacks_are_not_traced(made):
+    with pytest.raises(TypeError, match="attack works on the host"):
+        jax.jit(lambda x: js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, x).upper)(X)

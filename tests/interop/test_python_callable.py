@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsmooth as js
 import jaxsmooth.interop as interop
 from jaxsmooth.interop.python_callable import _call_from_device
 
@@ -170,3 +171,38 @@ def test_large_batches_in_loops_and_on_two_devices():
     command = [sys.executable, "-W", "error", "-c", _LARGE]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
+
+
+def test_numbers_are_not_shifted():
+    """Scores of which rounding changes the winner become differences; numbers stay what they are."""
+    close = lambda x: np.stack([np.full(len(x), 3.0), np.full(len(x), 3.0 + 1e-9)], -1)
+    scores, numbers = interop.from_callable(close, 2), interop.from_callable(close, 2, numbers=True)
+    assert float(scores(X)[0, 1]) == 0.0 and np.asarray(numbers(X)).tolist() == [[3.0, 3.0]] * 6
+    one = interop.from_callable(lambda x: x.sum((1, 2, 3))[:, None], 1, numbers=True)
+    np.testing.assert_allclose(np.asarray(jax.jit(one)(X))[:, 0], X.sum((1, 2, 3)), rtol=1e-5)
+    flat = interop.from_callable(lambda x: x.sum((1, 2, 3)), (), numbers=True)
+    assert jax.jit(flat)(X).shape == (6,)
+    noise, key = js.noises.Gaussian(0.5), jax.random.key(0)
+    for predict in (scores, numbers, jax.tree_util.Partial(lambda f, x: f(x), scores)):
+        made = js.certify_values(key, predict, noise, X[:2], 0.1, edges=[2.5, 3.5], n=200)
+        assert made.lower.tolist() == [[2.5] * 2] * 2 and made.upper.tolist() == [[3.5] * 2] * 2
+
+
+def test_maps_of_scores():
+    """The winners of the function's own scores, output by output."""
+    signs = lambda x: np.stack([np.ones((len(x), 16)), 1 + 1e-9 * np.sign(x.reshape(len(x), -1).astype(float))], -1)
+    classify = interop.from_callable(signs, (16, 2))
+    assert jax.jit(classify)(X).shape == (6, 16, 2) and jax.vmap(classify)(X[:, None]).shape == (6, 1, 16, 2)
+    own = lambda x: jnp.stack([-(y := x.reshape(len(x), -1)), y], -1)
+    run = lambda f, **more: js.certify_outputs(
+        jax.random.key(0), f, js.noises.Gaussian(0.5), X[:2], tau=0.6, n=100, alpha=0.05, **more
+    )
+    assert run(classify) == run(own) == run(classify, mesh=jax.make_mesh((2,), ("draws",)))
+    with pytest.raises(ValueError, match=r"got \(\d+, 16, 2\)"):
+        interop.from_callable(signs, (15, 2))(X)
+    for shape, message in (
+        ((16, 1), "num_classes must be at least 2"),
+        ((), "num_classes must be a number or a shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            interop.from_callable(signs, shape)

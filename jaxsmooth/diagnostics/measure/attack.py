@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,8 +10,9 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import AbstractCertificates
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, sigma_per_image
-from jaxsmooth.analysis.scores import checked_certificates
+from jaxsmooth.analysis.scores import checked_labels
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.diagnostics.measure.attack_search import Search, votes_at
 from jaxsmooth.sampling import inputs
@@ -61,6 +63,7 @@ class Attack(AbstractCertificates):
         return f": {found.sum()} of {(self.label >= 0).sum()} certified answers changed{median}"
 
 
+@deliberate
 def attack(
     key: Array,
     classify: Classify,
@@ -75,7 +78,7 @@ def attack(
     n: int = 10_000,
     alpha: float = 1e-3,
     surrogate: Classify | None = None,
-    clip: tuple[float, float] | None = None,
+    clip: Sequence[float] | None = None,
     image_ids: ArrayLike | None = None,
     batch_size: int | None = None,
     mesh: Mesh | None = None,
@@ -98,7 +101,7 @@ def attack(
 
     Args:
         key: a JAX random key; it may be that of the certificates, none of whose draws is used.
-        classify: the classifier, differentiable unless ``surrogate`` is given.
+        classify: the classifier, differentiable unless ``surrogate`` is given; also ``randomized`` and ``soft`` ones.
         noise: the noise it is smoothed with in truth.
         certificates: ``Certificates``, one class an image.
         x: the images that were certified, ``(images, *event)``.
@@ -108,7 +111,7 @@ def attack(
         tries: distances.
         n: votes of a test.
         alpha: the probability, per image, that the claim at its point is wrong.
-        surrogate: another classifier, for the gradients alone.
+        surrogate: another classifier of the same classes, for the gradients alone.
         clip: least and largest value of a coordinate of the point; none by default.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the votes.
@@ -118,9 +121,10 @@ def attack(
         ``Attack``.
 
     Raises:
-        ValueError: for values out of range, shapes that do not fit, another norm or another
-            kind of votes (``jaxsmooth.soft``) than that of the certificates, or too few votes for any test to pass.
-        TypeError: for arguments of the wrong kind, and for certificates with an infinite radius.
+        ValueError: for values out of range, shapes that do not fit, another norm or kind of votes than that of the
+            certificates, or too few votes for any test to pass.
+        TypeError: for arguments of the wrong kind: certificates of another kind or with an infinite radius, and a
+            Python function without a ``surrogate``, which has no gradient.
 
     References:
         Salman et al., "Provably robust deep learning via adversarially trained smoothed classifiers", 2019 (the
@@ -135,8 +139,13 @@ def attack(
         >>> bool((made.radius < found.upper).all()), bool((found.ratio < 1.2).all())
         (True, True)
     """
-    label, radius = checked_certificates(certificates)
+    if _check.is_traced(key, noise, x):
+        raise TypeError("attack works on the host and cannot be traced; call it outside of jit")
+    if np.isinf(np.asarray(getattr(certificates, "radius", 0.0), np.float64)).any():
+        raise TypeError("certificates must have finite radii, which an attack can exceed; got a radius of inf")
+    label, radius = checked_labels(certificates)
     _check.random_noise(noise)
+    noise = _check.one_sigma(_check.noise(noise))
     x = np.asarray(inputs.on_host(_check.images_for(noise, x)))
     ids = inputs.on_host(_check.image_ids(image_ids, len(x)))
     if len(label) != len(x):
@@ -145,21 +154,18 @@ def attack(
     if norm != certificates.norm:
         raise ValueError(f"norm must be that of the certificates, {certificates.norm:g}; got {norm:g}")
     tries = _check.integer("tries", tries, at_least=1)
-    if clip is not None and not (isinstance(clip, tuple) and len(clip) == 2 and clip[0] < clip[1]):
-        raise ValueError(f"clip must be (least, largest) value of a coordinate, or None; got {clip!r}")
-    for model in [classify] if surrogate is None else [classify, surrogate]:
-        inputs.check_classifier(inputs.as_pytree(model), x)
-    _check_same_votes(certificates, classify)
+    box = None if clip is None else _checked_clip(clip)
+    _check_models(classify, surrogate, certificates, label, x)
     levels = alpha / (2 * tries), alpha / (2 * len(_CONFIRMED_AT))
     needed = max(_FEWEST, math.ceil(math.ceil(-math.log2(min(levels))) / 0.9) + 1)
     if n < needed:
         raise ValueError(f"n = {n} votes are too few for a test at alpha = {alpha:g}; use n >= {needed}")
     search = Search(
         key=_check.typed_key(key), classify=classify, noise=_check.float32_noise(noise), surrogate=surrogate,
-        norm=norm, steps=_check.integer("steps", steps, at_least=1), clip=clip,
+        norm=norm, steps=_check.integer("steps", steps, at_least=1), clip=box,
         draws=_check.integer("draws", draws, at_least=1), batch_size=batch_size, mesh=mesh,
     )  # fmt: skip
-    found = _Found(search, x, ids, label, n)
+    found = _Found(search, noise, x, ids, label, n)
     at = np.flatnonzero(label != ABSTAIN)
     start = np.where(radius > 0, radius, _first_distance(noise, x, norm))
     for attempt in range(tries):
@@ -180,11 +186,44 @@ def attack(
     )
 
 
+def _checked_clip(clip: Any) -> tuple[float, float]:
+    ends = _check.as_float64("clip", clip)
+    if ends.shape != (2,) or not ends[0] < ends[1]:
+        raise ValueError(f"clip must be (least, largest) value of a coordinate, or None; got {clip!r}")
+    return float(ends[0]), float(ends[1])
+
+
+def _check_models(classify: Any, surrogate: Any, certificates: Any, label: np.ndarray, x: np.ndarray) -> None:
+    """Refuse models that the certificates are not of, or that have no gradient."""
+    model = inputs.as_pytree(classify)
+    classes, kind = inputs.check_classifier(model, x), inputs.kind_of_votes(model)
+    if label.max(initial=-1) >= classes:
+        raise ValueError(
+            f"certificates must be of the {classes} classes of classify; got the label {label.max()}. Pass the model "
+            "that was certified"
+        )
+    votes = getattr(certificates, "votes", None)
+    if votes is not None and votes.kind != kind:
+        raise ValueError(
+            f"classify must have votes of the kind of the certificates, {votes.kind}; got {kind} votes, of another "
+            "smoothed classifier"
+        )
+    guide = model if surrogate is None else inputs.as_pytree(surrogate)
+    if surrogate is not None and (found := inputs.check_classifier(guide, x)) != classes:
+        raise ValueError(f"surrogate must have the {classes} classes of classify; got {found}")
+    if parts_with(guide, "runs_on_host"):
+        name = "classify" if surrogate is None else "surrogate"
+        raise TypeError(
+            f"{name} must have a gradient, which a Python function has not; got {type(guide).__name__}. Pass "
+            "surrogate=, a JAX network that answers much the same"
+        )
+
+
 class _Found:
     """The nearest points that passed a test so far."""
 
-    def __init__(self, search: Search, x: np.ndarray, ids: np.ndarray, label: np.ndarray, n: int) -> None:
-        self.search, self.x, self.ids, self.label, self.n = search, x, ids, label, n
+    def __init__(self, search: Search, noise: Noise, x: np.ndarray, ids: np.ndarray, label: np.ndarray, n: int) -> None:
+        self.search, self.noise, self.x, self.ids, self.label, self.n = search, noise, x, ids, label, n
         self.upper = np.full(len(x), np.inf)
         self.point = x.copy()
         self.other = np.full(len(x), ABSTAIN, np.int32)

@@ -24,6 +24,7 @@ _OF_GRADIENTS = 2**20
 _OF_CLASSIFIER = 2**32 - 1
 # Noisy copies in a batch of the search.
 _COPIES = 1024
+_LARGEST = np.float32(1e30)
 _STEP = 2.5  # of the radius, over the number of steps
 
 
@@ -82,7 +83,6 @@ def _step(
     """One step of steepest ascent, back into the ball and into the box."""
     images = x.shape[0]
     flat = x.reshape(images, -1)
-
     split = jax.vmap(lambda key: _keys.split(key, draws))(keys)
     of_copies = _keys.folded(split.reshape(-1), _OF_CLASSIFIER) if takes_keys(classify) else None
 
@@ -94,7 +94,9 @@ def _step(
     def gain(delta: Array) -> Array:
         copies = with_slope(around, x)((flat + delta).reshape(x.shape))
         scores = classified(classify, copies.reshape(images * draws, *x.shape[1:]), of_copies)
-        log_scores = jax.nn.log_softmax(scores.astype(jnp.float32), -1).reshape(images, draws, -1)
+        # Infinite scores have no gradient, and would leave none to the others.
+        scores = jnp.clip(scores.astype(jnp.float32), -_LARGEST, _LARGEST)
+        log_scores = jax.nn.log_softmax(scores, -1).reshape(images, draws, -1)
         log_p = jax.nn.logsumexp(log_scores, 1)
         own = jax.nn.one_hot(label, log_p.shape[-1], dtype=bool)
         return (jnp.where(own, -jnp.inf, log_p).max(-1) - jnp.where(own, log_p, 0.0).sum(-1)).sum()
