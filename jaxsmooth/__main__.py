@@ -52,7 +52,7 @@ def _report_saved(runs: dict[str, pathlib.Path], options: argparse.Namespace) ->
     others = [str(path) for path in runs.values() if path.suffix != ".npz"]
     if others:
         raise ValueError(f"LOG: files of save, .npz, and logs go into tables of their own; got {', '.join(others)}")
-    found = {name: AbstractCertificates.load(path) for name, path in runs.items()}
+    found: dict[str, Any] = {name: AbstractCertificates.load(path) for name, path in runs.items()}
     kinds = {type(value).__name__: value for value in found.values()}
     if len(kinds) > 1:
         raise ValueError(f"LOG: certificates of several kinds, {', '.join(kinds)}; report each kind by itself")
@@ -70,9 +70,10 @@ def _report_saved(runs: dict[str, pathlib.Path], options: argparse.Namespace) ->
         draw = lambda: analysis.plot_output_map(first, labels, ignore_label=ignored)
     else:
         scored = {name: (value, labels) for name, value in found.items()}
+        labels_of: dict[str, Any] = dict.fromkeys(found, labels)
         given = {"format": options.format, "baseline": options.baseline, "alpha": options.alpha}
         print(analysis.table(scored, options.radii, **given))
-        draw = lambda: analysis.plot_certified_accuracy(found, dict.fromkeys(found, labels), alpha=options.alpha)
+        draw = lambda: analysis.plot_certified_accuracy(found, labels_of, alpha=options.alpha)
         summaries = None
     if summaries is not None:
         print(analysis.summary_table(summaries, format=options.format))

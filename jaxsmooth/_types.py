@@ -213,7 +213,8 @@ def axes_of(noise_at: Any) -> Any:
 
 def takes_views(noise: object) -> bool:
     """Whether a noise is a number of fixed views, which are numbered, and not drawn."""
-    return callable(getattr(noise, "view", None))
+    # Arrays have a view, too.
+    return callable(getattr(noise, "view", None)) and not hasattr(noise, "dtype")
 
 
 def seen_each(noise_at: Any, keys: Array, draws: Array, x: Array) -> Array:

@@ -83,12 +83,8 @@ def nothing_drawn(
     x = _check.images_for(noise, x)
     with sampler(key, classify, noise, x, batch_size=1, mesh=None, ballot=design.ballot) as sampling:
         at_images = frozen(noise, x)
-        memory = _Memory(
-            design.bind(_setting(sampling, noise, at_images, False, len(x))),
-            sampling.width,
-            sampling.choices,
-            sampling.kind,
-        )
+        bound = design.bind(_setting(sampling, noise, at_images, False, len(x)))
+        memory = _Memory(bound, sampling.width, sampling.choices, sampling.kind)
         memory.add(len(x), None, at_images)
         return memory.take(len(x))
 
@@ -331,13 +327,8 @@ def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
     if path is None:
         yield None
         return
-    ballot, counted = sampling.ballot, {}
-    if ballot != WINNER:
-        shape = list(sampling.shape)
-        counted = {
-            "ballot": repr(ballot), "shape": shape, "width": sampling.width, "first": ballot.selecting,
-            **ballot_header(ballot, sampling.shape),
-        }  # fmt: skip
+    ballot = sampling.ballot
+    counted = {} if ballot == WINNER else ballot_header(ballot, sampling.shape)
     header = run_header(
         sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh, counted,
         sampling.kind,

@@ -62,7 +62,7 @@ def top_k_bounds(
         raise ValueError(f"counts must have shape (images, classes); got {counts.shape}")
     check_fewer_than_classes(k, counts.shape[1])
     label = _check.class_labels(label, "label", images=len(counts), classes=counts.shape[1])
-    trials = np.broadcast_to(trials, label.shape)
+    trials = np.broadcast_to(_check.as_array("trials", trials), label.shape)
     checked_counts(counts, trials[:, None], name="counts")
     counts = counts.astype(np.int64)
     if np.any(counts.sum(-1) > trials):

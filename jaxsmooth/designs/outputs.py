@@ -122,9 +122,9 @@ class Outputs(AbstractDesign):
             raise ValueError(
                 f"hierarchy must have a column for each of the {setting.classes} classes; got {len(self.hierarchy[0])}"
             )
-        of_images = self.mask is not None and self.mask.shape != outputs
-        if of_images and setting.images is not None and len(self.mask) != setting.images:
-            raise ValueError(f"mask must have a row for every image; got {len(self.mask)} for {setting.images} images")
+        rows = None if self.mask is None or self.mask.shape == outputs else len(self.mask)
+        if None not in (rows, setting.images) and rows != setting.images:
+            raise ValueError(f"mask must have a row for every image; got {rows} for {setting.images} images")
         bound = super().bind(setting)
         if setting.at_images is not None:
             rules_for(setting.at_images, self.norm)

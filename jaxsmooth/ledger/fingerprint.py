@@ -62,15 +62,16 @@ def _denoiser(classify: Classify) -> dict[str, str]:
     return {"denoiser": "; ".join(settings)} if settings else {}
 
 
-def ballot_header(ballot: Any, shape: tuple[int, ...]) -> dict[str, str]:
-    """The digest of the program of a ballot that is not of the library, whose ``repr`` may not tell all."""
-    if type(ballot).__module__.partition(".")[0] == __name__.partition(".")[0]:
-        return {}
+def ballot_header(ballot: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """What is counted: the ballot in words, and of one that is not of the library the digest of its program, too."""
     width, number = ballot.width(shape), jax.ShapeDtypeStruct((2,), jnp.int32)
+    said = {"ballot": repr(ballot), "shape": list(shape), "width": width, "first": ballot.selecting}
+    if type(ballot).__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return said
     votes, chosen = (jax.ShapeDtypeStruct((2, size), jnp.int32) for size in (width + 1, width))
     scores = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
     given = (votes, scores, number, number, chosen if ballot.selecting else None)
-    return {"ballot_digest": digest(_text(_traced(ballot.count, *given)))}
+    return {**said, "ballot_digest": digest(_text(_traced(ballot.count, *given)))}
 
 
 def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:

@@ -119,7 +119,7 @@ VERBS = {
         {"classify": classify, "noise": js.noises.Splits(0.5, step=1 / 4), "x": HALVES},
         {
             **{name: values for name, values in RUN.items() if name not in ("key", "noise", "x")},
-            "noise": (*NOISES, GAUSSIAN),
+            "noise": (*NOISES, GAUSSIAN, np.float64(0.5)),
             "x": (*(value for value in IMAGES if getattr(value, "dtype", None) != np.uint8), HALVES - 1, HALVES + 0.1),
             "norm": (*NORM, 2, np.inf),
             "lattice": (None, 1, "no"),

@@ -176,7 +176,7 @@ def test_points_on_the_lattice(noise):
     [
         ({"label": 5}, ValueError, "the label 5"),
         ({"surrogate": lambda batch: batch[:, :3]}, ValueError, "surrogate must have the 2 classes of classify; got 3"),
-        ({"classify": js.soft(CLASSIFY)}, ValueError, "votes of the kind of the certificates, hard; got soft"),
+        ({"classify": js.soft(CLASSIFY)}, ValueError, "whose votes are hard; got one with soft"),
         ({"classify": js.interop.from_callable(lambda batch: batch[:, :2], 2)}, TypeError, "classify must have a grad"),
         ({"kind": js.TopKCertificates}, TypeError, "certificates must be Certificates, of the most probable class"),
         ({"clip": "ab"}, TypeError, "clip must be"),

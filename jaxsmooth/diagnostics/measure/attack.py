@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth._certificates import AbstractCertificates
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, sigma_per_image
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, parts_with, sigma_per_image
 from jaxsmooth.analysis.scores import checked_labels
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.diagnostics.measure.attack_search import Search, votes_at
@@ -165,7 +165,7 @@ def attack(
         norm=norm, steps=_check.integer("steps", steps, at_least=1), clip=box,
         draws=_check.integer("draws", draws, at_least=1), batch_size=batch_size, mesh=mesh,
     )  # fmt: skip
-    found = _Found(search, noise, x, ids, label, n)
+    found = _Found(search, x, ids, label, n)
     at = np.flatnonzero(label != ABSTAIN)
     start = np.where(radius > 0, radius, _first_distance(noise, x, norm))
     for attempt in range(tries):
@@ -205,8 +205,8 @@ def _check_models(classify: Any, surrogate: Any, certificates: Any, label: np.nd
     votes = getattr(certificates, "votes", None)
     if votes is not None and votes.kind != kind:
         raise ValueError(
-            f"classify must have votes of the kind of the certificates, {votes.kind}; got {kind} votes, of another "
-            "smoothed classifier"
+            f"classify must be the classifier of the certificates, whose votes are {votes.kind}; got one "
+            f"with {kind} votes"
         )
     guide = model if surrogate is None else inputs.as_pytree(surrogate)
     if surrogate is not None and (found := inputs.check_classifier(guide, x)) != classes:
@@ -222,8 +222,8 @@ def _check_models(classify: Any, surrogate: Any, certificates: Any, label: np.nd
 class _Found:
     """The nearest points that passed a test so far."""
 
-    def __init__(self, search: Search, noise: Noise, x: np.ndarray, ids: np.ndarray, label: np.ndarray, n: int) -> None:
-        self.search, self.noise, self.x, self.ids, self.label, self.n = search, noise, x, ids, label, n
+    def __init__(self, search: Search, x: np.ndarray, ids: np.ndarray, label: np.ndarray, n: int) -> None:
+        self.search, self.x, self.ids, self.label, self.n = search, x, ids, label, n
         self.upper = np.full(len(x), np.inf)
         self.point = x.copy()
         self.other = np.full(len(x), ABSTAIN, np.int32)
@@ -276,16 +276,6 @@ def distances(delta: np.ndarray, norm: float) -> np.ndarray:
     """The lengths of float64 ``(images, *event)``, rounded up."""
     flat = np.asarray(delta, np.float64).reshape(len(delta), -1)
     return np.linalg.norm(flat, ord=norm, axis=-1) * (1 + 2.0**-40)
-
-
-def _check_same_votes(certificates: Any, classify: Classify) -> None:
-    """Refuse a classifier whose votes are of another kind than those of the certificates."""
-    votes, kind = getattr(certificates, "votes", None), inputs.kind_of_votes(inputs.as_pytree(classify))
-    if votes is not None and votes.kind != kind:
-        raise ValueError(
-            f"classify must be the classifier of the certificates, whose votes are {votes.kind}; got one "
-            f"with {kind} votes"
-        )
 
 
 def _first_distance(noise: Any, x: np.ndarray, norm: float) -> float:
