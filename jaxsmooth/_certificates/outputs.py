@@ -114,9 +114,6 @@ class OutputCertificates(AbstractCertificates):
         shape = "x".join(map(str, self.label.shape[1:]))
         return f" of {shape} outputs: {self.certified_share.mean():.1%} certified"
 
-    def _settings(self) -> list[str]:
-        return [text for text in super()._settings() if not text.startswith("kind ")]
-
     def _rows(self) -> list[tuple[str, ...]]:
         columns = self[:3].to_dict()
         row = lambda i: (

@@ -182,7 +182,6 @@ def test_points_on_the_lattice(noise):
         ({"clip": "ab"}, TypeError, "clip must be"),
         ({"clip": (0.0, np.nan)}, ValueError, "clip must be"),
     ],
-    ids=str,
 )
 def test_what_the_certificates_are_not_of_is_refused(made, options, error, message):
     given = {"classify": CLASSIFY, **options}
