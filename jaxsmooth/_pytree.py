@@ -19,7 +19,7 @@ from jaxsmooth._printed import in_words
 _T = typing.TypeVar("_T")
 
 
-def static(default: Any = dataclasses.MISSING) -> Any:
+def static(*, default: Any = dataclasses.MISSING) -> Any:
     """A field of a ``frozen_pytree`` that shapes the program: hashable, known before tracing.
 
     Args:
@@ -33,7 +33,7 @@ def static(default: Any = dataclasses.MISSING) -> Any:
         >>> @js.frozen_pytree
         ... class Power:
         ...     scale: float
-        ...     exponent: int = js.static(2)
+        ...     exponent: int = js.static(default=2)
         >>> jax.tree.leaves(Power(3.0))
         [3.0]
     """

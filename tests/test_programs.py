@@ -138,7 +138,7 @@ def test_nothing_else_that_remembers_functions_is_given_one_twice():
 def test_static_values_that_python_takes_for_equal_are_other_programs():
     @frozen_pytree
     class Power:
-        exponent: object = static(1)
+        exponent: object = static(default=1)
 
     values = [1, 1.0, True, np.float64(1.0), (1,), (1.0,), 0.0, -0.0]
     structures = [jax.tree.structure(Power(value)) for value in values]

@@ -23,6 +23,7 @@ key = jax.random.key(0)
 images = np.zeros((4, 8, 8, 1), np.float32)
 labels = [0, 1, 2, 3]
 noise = js.noises.Gaussian(0.25)
+others = [js.noises.ExpInf(0.25), js.noises.Exp2(0.25, k=2.0), js.noises.Pareto(0.25), js.noises.PowInf(0.25)]
 
 
 def classify(batch: jax.Array) -> jax.Array:

@@ -36,7 +36,7 @@ class Exp1(AbstractNoise):
     """
 
     sigma: Any
-    k: float = static(1.0)
+    k: float = static(default=1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -40,8 +40,8 @@ class Exp2(AbstractNoise):
     """
 
     sigma: Any
-    k: float = static(1.0)
-    j: float = static(0)
+    k: float = static(default=1.0)
+    j: float = static(default=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

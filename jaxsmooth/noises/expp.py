@@ -41,7 +41,7 @@ class Expp(AbstractNoise):
     """
 
     sigma: Any
-    p: float = static(2.0)
+    p: float = static(default=2.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -37,7 +37,7 @@ class Pareto(AbstractNoise):
     """
 
     sigma: Any
-    a: float = static(3.0)
+    a: float = static(default=3.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

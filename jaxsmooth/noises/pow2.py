@@ -37,8 +37,8 @@ class Pow2(AbstractNoise):
     """
 
     sigma: Any
-    k: float = static(1.0)
-    a: float | None = static(None)
+    k: float = static(default=1.0)
+    a: float | None = static(default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -36,7 +36,7 @@ class PowInf(AbstractNoise):
     """
 
     sigma: Any
-    a: float | None = static(None)
+    a: float | None = static(default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -56,7 +56,7 @@ class KNNScale(AbstractScale):
     reference: Any
     sigma: Any
     rate: Any
-    k: int = static(20)
+    k: int = static(default=20)
     offset: Any = None
 
     def __post_init__(self) -> None:
