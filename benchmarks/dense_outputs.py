@@ -2,10 +2,11 @@
 
     python benchmarks/dense_outputs.py
 
-About four minutes on two CPU cores. One image with 262,144 outputs, n0 = 10 and n = 100 draws, through a small
+Some minutes on two CPU cores. One image with 262,144 outputs, n0 = 10 and n = 100 draws, through a small
 fully convolutional network (3 GFlop a draw; networks for such maps take a hundred times that). Prints the time of
-``certify_outputs`` beside that of the network alone on as many inputs, in turn: expect at most a few per cent outside
-it, for noise, winners and agreement. Then peak memory at n = 100 and 200 in fresh processes: expect the same.
+``certify_outputs`` beside that of the network alone on as many inputs, in turn: the goal is at
+most 5 % outside it, for noise, winners and agreement. Then peak memory at n and 2n in fresh processes: the goal is
+that n does not enter.
 """
 
 import argparse
