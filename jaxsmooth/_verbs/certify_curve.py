@@ -33,7 +33,7 @@ def certify_curve(
 ) -> Certificates:
     r"""For every image, the largest of ``radii`` that is certified, with as few votes as it takes.
 
-    Votes are compared with integer thresholds after 64, 96, 144, ... draws, up to ``n_max``. The thresholds
+    Votes are compared with integer thresholds after 64, 72, 81, ... draws, up to ``n_max``. The thresholds
     share ``alpha`` over the looks, so looking often costs no validity: a certificate is wrong with
     probability at most ``alpha`` per image, as in ``certify``. An image stops when the largest radius is
     certified or when the next one is out of reach; on average this takes a tenth of the votes that
@@ -73,7 +73,8 @@ def certify_curve(
         TypeError: for arguments of the wrong kind.
 
     References:
-        The sequential test: ours, proved at ``bounds.GroupSequential``. The radii: as ``certified_radius``.
+        The sequential test: ours, proved at ``bounds.GroupSequential`` and ``bounds.calibrated_thresholds``. The
+        radii: as ``certified_radius``.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js

@@ -30,7 +30,8 @@ def certify_stream(
     ones are in progress. The results are those of the verb of the design (``certify`` of ``designs.Fixed``,
     ``certify_curve`` of ``designs.Curve``, ``certify_adaptive`` of ``designs.Adaptive``, ``predict`` of
     ``designs.Predict``, ``certify_top_k``, ``certify_outputs``, ``certify_values`` of ``designs.TopK``, ``Outputs``,
-    ``Values``) on all images at once. Maps of true classes are no labels of a stream: pass the images alone.
+    ``Values``, ``certify_exact`` of ``designs.Exact``) on all images at once. Maps of true classes are no labels of a
+    stream: pass the images alone.
 
     Args:
         key: a JAX random key.

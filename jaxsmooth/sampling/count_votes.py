@@ -44,8 +44,8 @@ def count_votes(
         n: draws per image, a Python int.
         first: number of the first draw; may be traced.
         image_ids: int32 ``(images,)``, what the noise of an image is derived from; 0, 1, ... by default.
-        batch_size: (image, draw) pairs the classifier sees at once on each device. By default a size
-            that was measured to be fast here, once per classifier and shape. It cannot change counts.
+        batch_size: (image, draw) pairs the classifier sees at once on each device. By default it
+            follows from the operations of one sample; a Python function is timed, once. It cannot change counts.
         mesh: a ``jax.sharding.Mesh``; the pairs are spread over all its axes, except those over which
             weights of ``classify`` are sharded, and only counts cross between them. With several processes
             (``jax.distributed``) every process makes the same call and gets the same counts.

@@ -1,4 +1,4 @@
-"""The figures of both; matplotlib is imported when one is drawn."""
+"""Figures of ``theory`` and of ``measure``; matplotlib is imported when one is drawn."""
 
 from jaxsmooth.diagnostics.plots.classes import plot_class_accuracy as plot_class_accuracy
 from jaxsmooth.diagnostics.plots.classes import plot_decision_regions as plot_decision_regions

@@ -71,7 +71,7 @@ def interval_risk(intervals: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> An
     r"""The risk of smoothing with beta after training with alpha: the length on which the answer is wrong.
 
     The length of the symmetric difference of D and :math:`(D_\alpha)_\beta`, both steps at threshold 1/2, which is
-    part of the setting. The benefit of training noise is ``interval_risk(iv, 0, beta) - interval_risk(iv, alpha,
+    part of the setting. The benefit of training noise is ``interval_risk(D, 0, beta) - interval_risk(D, alpha,
     beta)``; it is never positive for a single interval.
 
     Args:
@@ -80,7 +80,7 @@ def interval_risk(intervals: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> An
         beta: standard deviation of the smoothing noise, at least 0.
 
     Returns:
-        float64 of the broadcast shape, a length in the units of ``iv``.
+        float64 of the broadcast shape, a length in the units of ``intervals``.
 
     Raises:
         ValueError: as ``smooth_intervals``.
