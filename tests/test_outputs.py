@@ -98,6 +98,7 @@ def test_rows_are_families_of_their_own():
     p = np.random.default_rng(1).uniform(size=(3, 2, 9)) ** 4
     np.testing.assert_array_equal(holm(p, 0.1), [[holm(row, 0.1) for row in rows] for rows in p])
     assert (k_fwer(p, 0.1, 1) == holm(p, 0.1)).all() and (k_fwer(p, 0.1, 3) >= holm(p, 0.1)).all()
+    assert holm(np.zeros((3, 0)), 0.1).shape == (3, 0) and holm([], 0.1).shape == (0,)
 
 
 @pytest.mark.parametrize(("n", "alpha", "m", "agree", "radius"), SIMULTANEOUS)

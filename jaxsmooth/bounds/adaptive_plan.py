@@ -51,7 +51,8 @@ class AdaptivePlan:
         min_gain: the share of the levels that ``n_max`` further draws must promise.
 
     Raises:
-        ValueError: as ``CurvePlan``.
+        ValueError: as ``CurvePlan``, and if ``min_gain`` is not positive.
+        TypeError: if ``tests`` is not a ``GroupSequential``.
 
     References:
         Ours; the proof is at ``GroupSequential.lower_bound``.
@@ -66,6 +67,9 @@ class AdaptivePlan:
     tests: GroupSequential
     p: Any
     min_gain: float = _MIN_GAIN
+
+    def __post_init__(self) -> None:
+        _ = self.levels  # refuses what cannot be planned
 
     @functools.cached_property
     def levels(self) -> CurvePlan:

@@ -215,6 +215,11 @@ BOUNDS = {
         {"tests": (None, 3), "p": (-0.1, 1.1, NAN, "0.5", None, [[0.5]])},
     ),
     "adaptive_tests": Row(js.bounds.adaptive_tests, {"n_max": 200, "alpha": 0.01}, {"n_max": (*INTEGER, 5), **A}),
+    "AdaptivePlan": Row(
+        js.bounds.AdaptivePlan,
+        {"tests": TESTS, "p": [0.5, 0.6]},
+        {"p": ([], [0.6, 0.5], [NAN], "0.5", None, 0.5, [1.0]), "tests": (None, 3), "min_gain": POSITIVE},
+    ),
     "AdaptivePlan.decide": Row(
         js.bounds.AdaptivePlan(TESTS, [0.5, 0.6]).decide,
         {"look": 0, "counts": [60], "bound": [0.0]},
