@@ -59,9 +59,6 @@ def plot_output_map(
         ... ).get_title()
         '75% certified'
     """
-    from matplotlib import colormaps
-    from matplotlib.colors import to_rgb
-
     nothing = np.zeros(np.shape(getattr(certificates, "label", ())), np.int64)
     truth, scored = checked_outputs(certificates, nothing if labels is None else labels, ignore_label)
     if certificates.label.ndim != 3:
@@ -71,6 +68,11 @@ def plot_output_map(
     image = _check.integer("image", image, at_least=0)
     if image >= len(certificates):
         raise ValueError(f"image must be below the number of images, {len(certificates)}; got {image}")
+    ax = new_axes() if ax is None else ax
+    # Not before: what is missing is named there, with the command that installs it.
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
+
     label = np.where(scored[image], certificates.label[image], ABSTAIN)
     few = [color for color in COLORS if color != _WRONG]
     # Twenty colours are told apart less well than a few.
@@ -80,7 +82,6 @@ def plot_output_map(
     if labels is not None:
         wrong = (label != ABSTAIN) & ~is_right(certificates, label, truth[image])
         picture = np.where(wrong[..., None], to_rgb(_WRONG), picture)
-    ax = new_axes() if ax is None else ax
     ax.imshow(picture, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])

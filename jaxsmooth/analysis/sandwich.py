@@ -196,5 +196,5 @@ def _compared(certificates: Any, attack: Any, labels: Any) -> tuple[np.ndarray, 
     if attack.norm != certificates.norm:
         raise ValueError(f"attack must be in the norm {certificates.norm:g} of the certificates; got {attack.norm:g}")
     right = label != ABSTAIN if labels is None else scored(certificates, labels)[1]
-    alpha = min((certificates.alpha or _ALPHA) + attack.alpha, 1 - 1e-12)
+    alpha = min((_ALPHA if certificates.alpha is None else certificates.alpha) + attack.alpha, 1 - 1e-12)
     return radius, np.where(np.isnan(upper), np.inf, upper), right, alpha

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import AbstractCertificates, Certificates, TopKCertificates
+from jaxsmooth._certificates import AbstractCertificates, Certificates, Reason, TopKCertificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
@@ -158,7 +158,7 @@ def _suspicious(certificates: Certificates | TopKCertificates) -> Iterator[str]:
         yield f"{share:.1%} of the votes are invalid: the scores of these draws were NaN or infinite"
     if len(certified) and not certified.any():
         yield "every image abstains: nothing is certified; js.check_classifier may say why"
-    stopped_early = certificates.reason is not None and any(certificates.reason)
+    stopped_early = certificates.reason is not None and bool((certificates.reason != Reason.ALL_DRAWN).any())
     if certified.sum() < _ENOUGH or stopped_early:
         return
     if votes is None:

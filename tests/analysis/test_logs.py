@@ -114,6 +114,8 @@ def test_what_is_written(tmp_path):
         (js.noises.Gaussian(np.float32(0.5)), np.inf),
         (js.noises.Uniform(0.25), 1.0),
         (js.noises.ExpInf(0.5, k=2.0), 2.0),
+        (js.noises.LatticeGaussian(0.25), 2.0),
+        (js.noises.Splits(0.25, seed=3), 1.0),
         (None, 2.0),
     ],
 )
@@ -129,6 +131,12 @@ def test_the_file_beside_the_log(tmp_path, noise, norm):
     assert (read.noise, read.norm, read.alpha) == (noise, norm, 0.001)
     np.testing.assert_array_equal(read.votes.counts, votes.counts)
     assert read.samples.tolist() == [1100, 1100]
+
+
+def test_certificates_without_chance_have_no_alpha(tmp_path):
+    written = certificates([3, -1], [0.5, 0.0], noise=js.noises.Splits(0.25), norm=1.0, alpha=0.0)
+    analysis.write_log(tmp_path / "log.tsv", written, [3, 7])
+    assert analysis.read_log(tmp_path / "log.tsv")[0].alpha == 0
 
 
 def test_unequal_samples_and_a_noise_that_is_no_number(tmp_path):

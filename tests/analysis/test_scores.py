@@ -251,6 +251,7 @@ def test_the_summary_says_what_is_suspicious():
     cases = [
         (_made([0] * 4, split, none), []),
         (_made([0] * 4, agreed, none), ["n alone limits the radii"]),
+        (_made([0] * 4, agreed, none, reason=np.array(["all votes drawn"] * 4)), ["n alone limits the radii"]),
         (_made([0] * 4, agreed, none, reason=np.array(["all radii certified"] * 4)), []),
         (_made([0] * 3, agreed[:3], none[:3]), []),
         (_made([0, 0, 0, -1], split, none), []),

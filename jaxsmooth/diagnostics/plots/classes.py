@@ -153,9 +153,10 @@ def plot_decision_regions(
         >>> ax.get_title()
         'sigma = 0.5'
     """
+    ax = ax or new_axes()
+    # Not before: what is missing is named there, with the command that installs it.
     from matplotlib.colors import ListedColormap
 
-    ax = ax or new_axes()
     left, right, bottom, top = extent
     side = _check.integer("resolution", resolution, at_least=2)
     across, up = np.meshgrid(np.linspace(left, right, side), np.linspace(bottom, top, side))

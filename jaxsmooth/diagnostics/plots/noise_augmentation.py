@@ -44,9 +44,10 @@ def plot_sigma_grid(grid: SigmaGrid, gap: NoiseAugmentationGap, *, ax: Axes | No
         >>> plot_sigma_grid(grid, diagnostics.noise_augmentation_gap(grid), ax=ax).get_ylabel()
         'sigma of the smoothing noise'
     """
+    ax = ax or new_axes()
+    # Not before: what is missing is named there, with the command that installs it.
     from matplotlib.patches import Rectangle
 
-    ax = ax or new_axes()
     risk = 100 * grid.risk.mean(-1).T
     ax.imshow(np.log10(np.maximum(risk, 0.1)), origin="lower", aspect="auto", cmap="cividis")
     middle = np.log10(np.maximum(risk, 0.1)).mean()
