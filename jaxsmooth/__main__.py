@@ -22,9 +22,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsmooth import analysis, designs, ledger, noises
+from jaxsmooth import _check, analysis, designs, ledger, noises
 from jaxsmooth._certificates import AbstractCertificates, Certificates, OutputCertificates, ValueCertificates
-from jaxsmooth._types import Noise
+from jaxsmooth._types import Noise, takes_views
 from jaxsmooth._verbs import recertify, self_check
 from jaxsmooth._version import __version__
 from jaxsmooth.sampling.throughput import measure_throughput
@@ -97,13 +97,15 @@ def merge(options: argparse.Namespace) -> int:
 def certify_again(options: argparse.Namespace) -> int:
     """Certificates from the votes of a ledger."""
     recorded = ledger.read(options.ledger)
-    found = recertify(recorded, _noise_of(recorded), _design(options, recorded), labels=options.labels)
-    if options.labels is None:
+    labels = None if options.labels is None else _labels(options.labels)
+    noise = _noise_of(recorded)
+    found = recertify(recorded, noise, _design(options, recorded, noise), labels=labels)
+    if labels is None:
         print(found)
     else:
-        print(analysis.table({options.ledger.stem: (found, options.labels)}, options.radii))
+        print(analysis.table({options.ledger.stem: (found, labels)}, options.radii))
     if options.output is not None:
-        _write(options.output, found, options.labels, recorded.image_ids)
+        _write(options.output, found, labels, recorded.image_ids)
     return 0
 
 
@@ -160,10 +162,12 @@ def _noise_of(recorded: ledger.Ledger) -> Noise:
     return getattr(noises, family)(**parameters)
 
 
-def _design(options: argparse.Namespace, recorded: ledger.Ledger) -> designs.AbstractDesign:
-    alpha, norm = options.alpha, options.norm
+def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) -> designs.AbstractDesign:
+    alpha, norm = options.alpha, _norm(options.norm)
     if options.radii is not None:
         return designs.Curve(options.radii, n_max=options.n or 100_000, alpha=alpha, norm=norm)
+    if takes_views(noise):
+        return designs.Exact()
     n = options.n
     if n is None:
         recorded_draws = {max(recorded.reach(image)) for image in recorded.image_ids.tolist()}
@@ -220,7 +224,7 @@ def _small_network(shape: Sequence[int]) -> Any:
 
 
 def _norm(text: str) -> float:
-    return {"1": 1, "l1": 1, "2": 2, "l2": 2, "inf": np.inf, "linf": np.inf}[text]
+    return _check.norm({"1": 1, "2": 2}.get(text, text), "--norm")
 
 
 def _labels(path: str) -> np.ndarray:
@@ -267,9 +271,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--n0", type=int, default=100, help="votes that select the class")
     one.add_argument("--radii", type=float, nargs="+", help="certify these radii, as certify_curve does")
     one.add_argument("--alpha", type=float, default=1e-3)
-    one.add_argument("--norm", type=_norm, default=2, help="1, 2 or inf")
+    one.add_argument("--norm", default="2", help="1, 2 or inf")
     one.add_argument("--runner-up", choices=["complement", "bounded"], default="complement")
-    one.add_argument("--labels", type=_labels, metavar="FILE", help=".npy, or text with one label a line")
+    one.add_argument("--labels", metavar="FILE", help=".npy, or text with one label a line")
     one.add_argument("--output", type=pathlib.Path, metavar="FILE", help="a log, or an archive with the suffix .npz")
 
     command("self-check", check_devices)

@@ -78,6 +78,13 @@ def test_recertify_at_another_alpha_norm_and_radii(ledgers, tmp_path, capsys):
     assert str(js.recertify(part, NOISE, js.designs.Fixed(n=500))) in capsys.readouterr().out
 
 
+def test_recertify_certificates_without_chance(tmp_path, capsys):
+    x = np.array([[200, 100], [0, 3]], np.uint8)
+    made = js.certify_exact(classify, js.noises.Splits.from_levels(12), x, batch_size=64, ledger=tmp_path / "views")
+    assert run("recertify", tmp_path / "views") == 0
+    assert str(made) in capsys.readouterr().out
+
+
 def test_self_check_decides_the_status(monkeypatch, capsys):
     for passed in (True, False):
         report = SelfCheck((Check("a", passed, "b"),), "a device")
@@ -125,6 +132,8 @@ def test_runs_are_named_by_what_tells_them_apart(tmp_path, capsys):
         (["recertify", LOGS[0]], "is not a ledger"),
         (["recertify", "PART", "--output", "log.tsv"], "--output log.tsv is a log, which needs --labels"),
         (["recertify", "PART", "--n", "5"], "n = 5"),
+        (["recertify", "PART", "--labels", "nowhere.npy"], "nowhere.npy"),
+        (["recertify", "PART", "--norm", "3"], "--norm must be 1, 2 or np.inf"),
         (["merge", "PART", "--into", "PART"], "exists"),
         (["throughput", "my_model", "--shape", "4"], "CLASSIFIER must be MODULE:NAME"),
         (["throughput", "no_such_module:f", "--shape", "4"], "No module named 'no_such_module'"),
