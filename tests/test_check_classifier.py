@@ -71,6 +71,11 @@ def test_each_kind_is_named_with_its_remedy(name):
     assert remedy in str(report) and not report.passed and "to look at" in str(report)
 
 
+def test_one_infinite_score_wins():
+    forced = lambda batch: jnp.where(sound(batch) == sound(batch).max(-1, keepdims=True), jnp.inf, sound(batch))
+    assert js.check_classifier(KEY, forced, NOISE, X).passed
+
+
 def test_a_bare_nnx_model_is_looked_at_in_evaluation_mode():
     class Net(nnx.Module):
         def __init__(self, rngs):

@@ -170,8 +170,8 @@ def _of_programs(
 
 
 def _winners(scores: np.ndarray) -> np.ndarray:
-    """The class of the largest score; -1 of rows that vote for nobody. -inf is a score that loses."""
-    invalid = np.isnan(scores).any(-1) | (scores == np.inf).any(-1) | (scores == -np.inf).all(-1)
+    """The class of the largest score, +inf wins and -inf loses; -1 of rows that vote for nobody."""
+    invalid = np.isnan(scores).any(-1) | ((scores == np.inf).sum(-1) > 1) | (scores == -np.inf).all(-1)
     return np.where(invalid, -1, np.where(np.isnan(scores), -np.inf, scores).argmax(-1))
 
 
@@ -180,7 +180,7 @@ def _of_scores(scores: np.ndarray) -> Iterator[Finding]:
     yield Finding(
         "scores are numbers",
         not invalid.any(),
-        f"{invalid.sum()} of {len(scores)} rows hold NaN or infinite values, which vote for nobody",
+        f"{invalid.sum()} of {len(scores)} rows hold NaN, +inf twice or nothing but -inf, and vote for nobody",
         "Look for log(0), overflow in float16 and weights that are NaN",
     )
     ordered = np.sort(scores[~invalid], axis=-1)
