@@ -84,7 +84,7 @@ class CurvePlan:
         if p.ndim != 1 or len(p) == 0 or np.any(np.diff(p) < 0):
             raise ValueError(f"p must be a nondecreasing vector, one null proportion per level; got {self.p!r}")
         p.flags.writeable = False
-        object.__setattr__(self, "p", p)
+        _check.keep(self, p=p)
         if not np.any(self.thresholds <= self.looks):
             raise ValueError(
                 f"n_max = {self.tests.n_max} votes at alpha = {self.tests.alpha:g} cannot certify p = {p[0]:g}, the "

@@ -47,10 +47,14 @@ class Adaptive(AbstractDesign):
     norm: float = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n0", _check.draws("n0", self.n0))
-        object.__setattr__(self, "n_max", _check.draws("n_max", self.n_max, first=self.n0))
-        object.__setattr__(self, "alpha", _check.probability("alpha", self.alpha))
-        object.__setattr__(self, "norm", _check.norm(self.norm))
+        n0 = _check.draws("n0", self.n0)
+        _check.keep(
+            self,
+            n0=n0,
+            n_max=_check.draws("n_max", self.n_max, first=n0),
+            alpha=_check.probability("alpha", self.alpha),
+            norm=_check.norm(self.norm),
+        )
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""

@@ -52,10 +52,13 @@ class Curve(AbstractDesign):
             raise ValueError(f"radii must be a vector of at least one radius; got shape {radii.shape}")
         if np.any(np.diff(radii) <= 0):
             raise ValueError(f"radii must increase; got {radii.tolist()}. Use np.unique(radii)")
-        object.__setattr__(self, "radii", tuple(radii.tolist()))
-        object.__setattr__(self, "norm", _check.norm(self.norm))
-        object.__setattr__(self, "n_max", _check.draws("n_max", self.n_max))
-        object.__setattr__(self, "alpha", _check.probability("alpha", self.alpha))
+        _check.keep(
+            self,
+            radii=tuple(radii.tolist()),
+            norm=_check.norm(self.norm),
+            n_max=_check.draws("n_max", self.n_max),
+            alpha=_check.probability("alpha", self.alpha),
+        )
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``; refuses radii that not even unanimous votes can certify."""

@@ -50,16 +50,10 @@ class Fixed(AbstractDesign):
 
     def __post_init__(self) -> None:
         n0 = _check.draws("n0", self.n0)
-        checked = {
-            "n0": n0,
-            "n": _check.draws("n", self.n, first=n0),
-            "alpha": _check.probability("alpha", self.alpha),
-            "norm": _check.norm(self.norm),
-            "runner_up": checked_runner_up(self.runner_up),
-        }
-        check_can_certify(checked["n"], checked["alpha"])
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        n, alpha = _check.draws("n", self.n, first=n0), _check.probability("alpha", self.alpha)
+        norm, runner_up = _check.norm(self.norm), checked_runner_up(self.runner_up)
+        check_can_certify(n, alpha)
+        _check.keep(self, n0=n0, n=n, alpha=alpha, norm=norm, runner_up=runner_up)
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""

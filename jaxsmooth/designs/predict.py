@@ -46,8 +46,7 @@ class Predict(AbstractDesign):
         needed = alone if alone <= _FIRST_LOOK else unanimous(alpha / 2)
         if n < needed:
             raise ValueError(f"n = {n} votes can never decide at alpha = {alpha:g}; use n >= {needed}")
-        object.__setattr__(self, "n", n)
-        object.__setattr__(self, "alpha", alpha)
+        _check.keep(self, n=n, alpha=alpha)
 
     @functools.cached_property
     def _plan(self) -> PredictPlan:

@@ -49,7 +49,7 @@ class LipschitzScale(AbstractScale):
         if not callable(self.fn):
             raise TypeError(f"fn must be a function (images, *event) -> (images,); got {type(self.fn).__name__}")
         if jax.tree_util.all_leaves([self.fn]):
-            object.__setattr__(self, "fn", jax.tree_util.Partial(self.fn))
+            _check.keep(self, fn=jax.tree_util.Partial(self.fn))
         if not _check.is_traced(self.constant):
             _check.nonnegative("constant", self.constant)
         if not _check.is_traced(self.error):

@@ -60,10 +60,9 @@ class KNNScale(AbstractScale):
     offset: Any = None
 
     def __post_init__(self) -> None:
-        set_field = lambda name, value: object.__setattr__(self, name, value)
         if not _check.is_traced(self.reference):
-            set_field("reference", _checked_reference(self.reference))
-        set_field("k", _check.integer("k", self.k, at_least=1))
+            _check.keep(self, reference=_checked_reference(self.reference))
+        _check.keep(self, k=_check.integer("k", self.k, at_least=1))
         references = self.reference.shape[0]
         if self.k > references:
             raise ValueError(f"k must be at most the number of references, {references}; got {self.k}")
@@ -73,7 +72,7 @@ class KNNScale(AbstractScale):
         if not _check.is_traced(self.rate):
             _check.nonnegative("rate", self.rate)
         if self.offset is None:
-            set_field("offset", self._typical_distance())
+            _check.keep(self, offset=self._typical_distance())
         elif not _check.is_traced(self.offset) and not np.isfinite(_check.as_float64("offset", self.offset)).all():
             raise ValueError(f"offset must be finite; got {self.offset!r}")
 
