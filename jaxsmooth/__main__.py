@@ -167,7 +167,7 @@ def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) 
     if options.radii is not None:
         return designs.Curve(options.radii, n_max=options.n or 100_000, alpha=alpha, norm=norm)
     if takes_views(noise):
-        return designs.Exact()
+        return designs.Exact(strict=recorded.header.get("strict", False))
     n = options.n
     if n is None:
         recorded_draws = {max(recorded.reach(image)) for image in recorded.image_ids.tolist()}

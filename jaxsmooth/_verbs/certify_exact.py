@@ -85,9 +85,11 @@ def certify_exact(
     images = noise.checked_images(x) if lattice else x
     if not lattice:
         images, distance = noise.rounded(x)
+    recorded = {name: True for name, said in (("rounded", not lattice), ("strict", margin > 0)) if said}
     found = run_array(
         Exact(lattice=lattice, strict=margin > 0), jax.random.key(0, impl="threefry2x32"), careful, noise, images,
         image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_exact",
+        recorded=recorded,
     )  # fmt: skip
     if distance is None:
         return found

@@ -8,7 +8,7 @@ from jaxsmooth._verbs.run import run_ledger
 from jaxsmooth.designs.base import AbstractDesign
 from jaxsmooth.designs.exact import Exact
 from jaxsmooth.designs.fixed import Fixed
-from jaxsmooth.ledger import Ledger
+from jaxsmooth.ledger import Ledger, read
 
 
 def recertify(
@@ -30,7 +30,8 @@ def recertify(
     Args:
         ledger: the path of the ledger, or what ``jaxsmooth.ledger.read`` gives.
         noise: the noise of the run.
-        design: one of ``jaxsmooth.designs``, or one of your own; of a run of ``certify_exact``, ``Exact`` by default.
+        design: one of ``jaxsmooth.designs``, or one of your own; of a run of ``certify_exact``, ``Exact`` by default,
+            as strict as the run.
         labels: int ``(images,)``, in the order of the image ids, or None.
         x: the images, in the order of their ids; only for noise that depends on them.
 
@@ -39,7 +40,8 @@ def recertify(
         (``jaxsmooth.ledger.read(ledger).image_ids``); ``reason`` says which are not fully recorded.
 
     Raises:
-        ValueError: for another noise than that of the run, a damaged ledger, and as the verb of the design.
+        ValueError: for another noise than that of the run, a damaged ledger, one of ``certify_exact(lattice=False)``,
+            which does not know the images before they were rounded, and as the verb of the design.
         TypeError: for arguments of the wrong kind.
 
     Example:
@@ -58,5 +60,6 @@ def recertify(
         [0.6, 0.4]
     """
     if takes_views(noise) and design == Fixed():
-        design = Exact()
+        ledger = ledger if isinstance(ledger, Ledger) else read(ledger)
+        design = Exact(strict=ledger.header.get("strict", False))
     return run_ledger(design, ledger, noise, labels=labels, x=x)

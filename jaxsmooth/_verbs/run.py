@@ -4,7 +4,8 @@ import collections
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+import types
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -51,8 +52,12 @@ def run_array(
     ledger: str | os.PathLike[str] | None,
     progress: bool,
     verb: str,
+    recorded: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> Any:
-    """What a design concludes of an array of images; ``verb`` is what messages and the progress bar call it."""
+    """What a design concludes of an array of images.
+
+    ``verb`` is what messages and the progress bar call it; ``recorded`` is what else a ledger says of the run.
+    """
     _check_traced(verb, key, noise, x)
     check_kind(design, noise)
     if isinstance(x, Iterator):
@@ -67,7 +72,7 @@ def run_array(
         memory = _Memory(bound, sampling.width, sampling.choices, sampling.kind)
         memory.add(len(x), labels, at_images)
         arrivals = map(Arrival, inputs.on_host(x), inputs.on_host(ids).tolist())
-        with _recording(ledger, sampling) as recording:
+        with _recording(ledger, sampling, recorded) as recording:
             passed = _sampled(sampling, memory, arrivals, recording)
             for _ in progress_bar(progress, verb, len(x), passed, memory.progress):
                 pass
@@ -115,7 +120,7 @@ def run_stream(
             at_images = None if depends_on_input(noise) else noise
             bound = design.bind(_setting(sampling, noise, at_images, source.labelled))
             memory = _Memory(bound, sampling.width, sampling.choices, sampling.kind)
-            with _recording(ledger, sampling) as recording:
+            with _recording(ledger, sampling, {}) as recording:
                 arrivals = source.arrivals(memory, sampling.classes)
                 for _ in _sampled(sampling, memory, arrivals, recording):
                     while source.sizes and memory.is_finished(source.sizes[0]):
@@ -134,6 +139,7 @@ def run_ledger(
     recorded = ledger if isinstance(ledger, ledgers.Ledger) else ledgers.read(_check.path("ledger", ledger))
     _check_recorded_noise(recorded, noise)
     _check_recorded_ballot(recorded, design)
+    _check_recorded_views(recorded, design)
     ids = recorded.image_ids
     if labels is not None:
         labels = _check.class_labels(labels, images=len(ids), classes=recorded.classes)
@@ -322,13 +328,13 @@ def _setting(sampling: Sampler, noise: Noise, at_images: Any, labelled: bool, im
 
 
 @contextlib.contextmanager
-def _recording(path: Any, sampling: Sampler) -> Iterator[Recording | None]:
+def _recording(path: Any, sampling: Sampler, recorded: Mapping[str, Any]) -> Iterator[Recording | None]:
     """The ledger of a run, closed at its end."""
     if path is None:
         yield None
         return
     ballot = sampling.ballot
-    counted = {} if ballot == WINNER else ballot_header(ballot, sampling.shape)
+    counted = {**recorded, **({} if ballot == WINNER else ballot_header(ballot, sampling.shape))}
     header = run_header(
         sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh, counted,
         sampling.kind,
@@ -386,6 +392,17 @@ def _check_recorded_ballot(recorded: ledgers.Ledger, design: AbstractDesign) -> 
         raise ValueError(
             f"design must count what the ledger holds, {of_ledger}; got {type(design).__name__}, which counts {asked}"
         )
+
+
+def _check_recorded_views(recorded: ledgers.Ledger, design: AbstractDesign) -> None:
+    """Refuse to forget what ``certify_exact`` took off the radius and votes do not show."""
+    if recorded.header.get("rounded"):
+        raise ValueError(
+            "the ledger holds the rounded images of certify_exact(lattice=False), not how far the images are from them. "
+            "Call certify_exact again with the ledger: it draws nothing"
+        )
+    if recorded.header.get("strict") and not getattr(design, "strict", True):
+        raise ValueError(f"design must be strict, designs.Exact(strict=True), for a run with a margin; got {design!r}")
 
 
 def _recorded_images(recorded: ledgers.Ledger, x: ArrayLike | None) -> Any:

@@ -22,8 +22,9 @@ class Exact(AbstractDesign):
     a tie goes to the smaller class.
 
     Args:
-        lattice: whether images are moved on the lattice only; else a move of less than half a step of a pixel can pass
-            a threshold, and the radius is half as large.
+        lattice: whether images are moved on the lattice only; else half a step of a pixel passes a threshold, and the
+            radius around an image on the lattice is half as large. Images off the lattice lie closer to thresholds;
+            ``certify_exact`` takes that off.
         strict: whether votes for nobody may go to any class at the other points, as where a margin was asked for.
 
     References:

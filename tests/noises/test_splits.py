@@ -192,6 +192,21 @@ def test_batches_meshes_and_ledgers_change_nothing(tmp_path):
         js.recertify(path, js.noises.Splits(0.25, step=1 / 16, seed=1))
 
 
+def test_what_votes_do_not_show_is_not_forgotten_by_recertify(tmp_path):
+    """Images off the lattice are nearer to a threshold than their rounded ones; near ties count against the label."""
+    rounded, near = tmp_path / "rounded.jsonl", np.clip(X + np.float32(0.4 / 16), 0, 1)
+    found = js.certify_exact(CLASSIFY, NOISE, near, lattice=False, ledger=rounded)
+    for design in (js.designs.Fixed(), js.designs.Exact(lattice=False)):
+        with pytest.raises(ValueError, match=r"rounded images of certify_exact\(lattice=False\).*again with the ledger"):
+            js.recertify(rounded, NOISE, design)
+    same(js.certify_exact(CLASSIFY, NOISE, near, lattice=False, ledger=rounded), found)
+    ties = tmp_path / "ties.jsonl"
+    careful = js.certify_exact(CLASSIFY, NOISE, X, margin=0.05, ledger=ties)
+    same(js.recertify(ties, NOISE), careful)
+    with pytest.raises(ValueError, match=r"strict, designs.Exact\(strict=True\), for a run with a margin"):
+        js.recertify(ties, NOISE, js.designs.Exact())
+
+
 def test_off_the_lattice_the_radius_is_half_and_less():
     """On it, half; off it no more than the way past as many thresholds as it takes."""
     on = js.certify_exact(CLASSIFY, NOISE, X)
