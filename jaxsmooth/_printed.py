@@ -1,15 +1,24 @@
 """Printed: what prints as a table shows the table at a prompt and in notebooks; and values in few words."""
 
+import dataclasses
+import decimal
 import html
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.core import Tracer
 
+_Kind = TypeVar("_Kind")
+
 # Longer trees of arrays are counted.
 _LONG = 120
+# Numbers that a line shows of an array.
+_FEW = 10
+# Of the largest doubles all digits.
+_EXACT = decimal.Context(prec=400)
 
 
 class Printed:
@@ -20,6 +29,34 @@ class Printed:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def short_repr(cls: type[_Kind]) -> type[_Kind]:
+    """Give named arrays a repr of one line: few numbers as they are, more of them as their type and shape.
+
+    Args:
+        cls: a named tuple, or a dataclass with ``repr=False``.
+
+    Returns:
+        The class.
+    """
+    made: Any = cls
+    made.__repr__ = _line
+    made._repr_html_ = lambda self: f"<code>{html.escape(_line(self))}</code>"
+    return cls
+
+
+def _line(self: Any) -> str:
+    names = self._fields if isinstance(self, tuple) else [field.name for field in dataclasses.fields(self)]
+    return f"{type(self).__name__}({', '.join(f'{name}={_numbers(getattr(self, name))}' for name in names)})"
+
+
+def _numbers(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}"
+    if isinstance(value, np.ndarray) and 0 < value.size <= _FEW and value.dtype.kind in "biuf":
+        return np.array2string(value, precision=4, separator=", ").replace("\n", "")
+    return in_words(value)
 
 
 def in_words(value: Any) -> str:
@@ -38,3 +75,21 @@ def in_words(value: Any) -> str:
     if len(leaves) < 2 and jax.tree_util.all_leaves([value]):
         return words
     return f"{type(value).__name__} of {len(leaves)} arrays, {sum(map(np.size, leaves)):,} numbers"
+
+
+def rounded_down(value: float, places: int) -> str:
+    """A radius as text with this many decimal places, never above its value."""
+    return _rounded(value, places, decimal.ROUND_FLOOR)
+
+
+def rounded_up(value: float, places: int) -> str:
+    """The end of an interval as text with this many decimal places, never below its value."""
+    return _rounded(value, places, decimal.ROUND_CEILING)
+
+
+def _rounded(value: float, places: int, rounding: str) -> str:
+    if not math.isfinite(value):
+        return str(value)
+    step = decimal.Decimal(1).scaleb(-places)
+    # Plus 0, so that there is no -0.
+    return str(_EXACT.add(decimal.Decimal(repr(value)).quantize(step, rounding, _EXACT), 0))

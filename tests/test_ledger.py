@@ -160,6 +160,15 @@ def test_n_is_extended_without_repeating_a_draw(tmp_path, monkeypatch):
     assert_same(curve(4000, path), curve(4000))
 
 
+def test_a_ledger_is_one_line_at_a_prompt(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    VERBS["certify"](path)
+    ledger = js.ledger.read(path)
+    assert repr(ledger) == "Ledger of 12 images: Gaussian(sigma=0.5), 3 classes, 600 draws each"
+    assert ledger._repr_html_() == f"<pre>{ledger}</pre>"
+    assert repr(js.ledger.Ledger({})) == "Ledger of 0 images: unknown noise, ? classes, 0 draws each"
+
+
 def test_merge(tmp_path):
     parts = [tmp_path / name for name in "abc"]
     for part, images in zip(parts, ([0, 1, 2, 3, 4], [5, 6, 7], [3, 4, 5, 8, 9, 10, 11]), strict=True):

@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from jaxsmooth import _storage
-from jaxsmooth._printed import in_words
+from jaxsmooth import _printed, _storage
 from jaxsmooth._types import Votes, checked_index
 
 _SHOWN = 3
@@ -195,7 +194,7 @@ class AbstractCertificates:
         names = [name for name in self.shared if name != "noise"]
         words = [f"{name} {_short(getattr(self, name))}" for name in names if getattr(self, name) is not None]
         noise = getattr(self, "noise", None)
-        words += [] if noise is None else [in_words(noise)]
+        words += [] if noise is None else [_printed.in_words(noise)]
         return words if self.votes_kind == "hard" else [*words, f"{self.votes_kind} votes"]
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -216,7 +215,7 @@ def _kinds(cls: type[Any]) -> Iterator[type[Any]]:
 
 def rounded_down(value: Any) -> str:
     """A bound in four digits, never above it."""
-    return f"{np.floor(value * 1e4) / 1e4:.4f}"
+    return _printed.rounded_down(float(value), 4)
 
 
 def concatenate(certificates: Sequence[_Kind]) -> _Kind:

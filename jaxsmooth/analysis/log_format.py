@@ -2,10 +2,11 @@
 
 import dataclasses
 import decimal
-import math
 
 import numpy as np
 
+from jaxsmooth._printed import rounded_down as rounded_down
+from jaxsmooth._printed import rounded_up as rounded_up
 from jaxsmooth._types import Noise
 
 COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
@@ -26,22 +27,6 @@ def radius_text(radius: float) -> str:
         return text
     context = decimal.Context(prec=_DIGITS, rounding=decimal.ROUND_FLOOR)
     return format(float(context.create_decimal_from_float(radius)), f".{_DIGITS}")
-
-
-def rounded_down(value: float, places: int) -> str:
-    """A radius as text with this many decimal places, never above its value."""
-    if not math.isfinite(value):
-        return str(value)
-    step = decimal.Decimal(1).scaleb(-places)
-    return str(decimal.Decimal(repr(value)).quantize(step, rounding=decimal.ROUND_FLOOR))
-
-
-def rounded_up(value: float, places: int) -> str:
-    """The end of an interval as text with this many decimal places, never below its value."""
-    if not math.isfinite(value):
-        return str(value)
-    step = decimal.Decimal(1).scaleb(-places)
-    return str(decimal.Decimal(repr(value)).quantize(step, rounding=decimal.ROUND_CEILING) + 0)
 
 
 def norm_in_words(norm: float) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._printed import Printed
 from jaxsmooth._types import Votes
 from jaxsmooth.ledger.packed import AnyCounts, Packed, added
 
@@ -32,8 +33,8 @@ _FIRST_BYTES = b'{"ledger":1,'
 _CHECK_LENGTH = 28
 
 
-@dataclasses.dataclass
-class Ledger:
+@dataclasses.dataclass(repr=False)
+class Ledger(Printed):
     """What a ledger file says; made by ``read``.
 
     Attributes:
@@ -47,6 +48,13 @@ class Ledger:
     pixels: dict[int, str] = dataclasses.field(default_factory=dict)
     segments: dict[int, dict[int, dict[int, AnyCounts]]] = dataclasses.field(default_factory=dict)
     chosen: dict[int, Packed] = dataclasses.field(default_factory=dict)
+
+    def __str__(self) -> str:
+        draws = [max(self.reach(image, self.first)) - self.first for image in self.segments]
+        least, most = min(draws, default=0), max(draws, default=0)
+        each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+        noise, classes = self.header.get("noise", "unknown noise"), self.header.get("classes", "?")
+        return f"Ledger of {len(draws):,} images: {noise}, {classes} classes, {each} draws each"
 
     @property
     def classes(self) -> int:

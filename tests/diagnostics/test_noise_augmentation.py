@@ -31,6 +31,20 @@ def test_the_grid_holds_what_it_says():
     np.testing.assert_array_equal(again.correct[0, 0, 0], grid.correct[1, 1, 1])
 
 
+def test_what_is_measured_is_one_line_at_a_prompt():
+    grid = diagnostics.sigma_grid(kde, (X, Y), [0.0, 0.3], [0.0, 0.5, 3.0], [0, 1], 50)
+    assert repr(grid) == (
+        "SigmaGrid(risk=float64[2, 3, 2], classwise=float64[2, 3, 2, 2], correct=bool[2, 3, 2, 6], alphas=[0. , 0.3], "
+        "betas=[0. , 0.5, 3. ], labels=[0, 0, 1, 1, 0, 1])"
+    )
+    gap = diagnostics.noise_augmentation_gap(made_up([0.6, 0.9, 0.8]))
+    interval, distance = diagnostics.seed_interval([0.1, 0.2, 0.4]), diagnostics.interference_distance(X, Y)
+    bias = diagnostics.mixture_bias_1d(1.0, 3.0, 0.1, 0.2, 0.3)
+    for shown in (grid, gap, interval, distance, bias):
+        assert repr(shown).startswith(f"{type(shown).__name__}(") and "\n" not in repr(shown) and len(repr(shown)) < 600
+        assert "<code>" in shown._repr_html_()
+
+
 def test_a_seed_has_one_key_for_every_alpha_and_another_seed_another_one():
     keys = []
     train = lambda key, alpha: keys.append((jax.random.key_data(key).tolist(), alpha)) or kde(key, alpha)

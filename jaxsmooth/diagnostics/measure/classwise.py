@@ -6,6 +6,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.analysis.class_wise import ClassWiseAccuracy, accuracy_by_class
 from jaxsmooth.diagnostics import arguments
@@ -95,6 +96,7 @@ def classwise_certified(
     return result
 
 
+@short_repr
 class ClasswiseOverSigma(NamedTuple):
     """Votes and class accuracies of one base classifier, smoothed with several sigmas.
 

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._types import Array
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import random
 
 
+@short_repr
 class ConeRate(NamedTuple):
     """A measured shrinkage rate.
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.scales.neighbours import nearest_neighbours, true_squares
@@ -18,6 +19,7 @@ from jaxsmooth.scales.neighbours import nearest_neighbours, true_squares
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
+@short_repr
 class InterferenceDistance(NamedTuple):
     """How far the classes of a data set are apart.
 

@@ -7,12 +7,14 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.measure.sigma_grid import SigmaGrid
 
 
-@dataclasses.dataclass(frozen=True)
+@short_repr
+@dataclasses.dataclass(frozen=True, repr=False)
 class NoiseAugmentationGap:
     """What training noise changes, on the images that report; negative differences are a benefit.
 

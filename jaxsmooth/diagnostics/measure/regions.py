@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._program import jit
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
@@ -20,6 +21,7 @@ RATIO_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _HALVINGS = 10
 
 
+@short_repr
 class RegionShrinkage(NamedTuple):
     """Exits of a class along rays, in l2 distance from the origin of the ray; O origins, m directions.
 

@@ -6,10 +6,12 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.diagnostics import arguments
 
 
+@short_repr
 class SeedInterval(NamedTuple):
     """A mean over seeds with Student's interval.
 

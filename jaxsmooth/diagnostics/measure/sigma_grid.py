@@ -8,6 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
@@ -16,6 +17,7 @@ from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
 _TRAINING, _SMOOTHING = 0, 1
 
 
+@short_repr
 class SigmaGrid(NamedTuple):
     """Risks of A training noises, B smoothing noises and S seeds on N images of K classes.
 

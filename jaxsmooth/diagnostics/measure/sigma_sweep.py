@@ -7,6 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth._program import jit
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.bounds import clopper_pearson_lower
@@ -78,6 +79,7 @@ def votes_over_sigma(
     return np.stack(counts)
 
 
+@short_repr
 class RadiusOverSigma(NamedTuple):
     """Certificates of one base classifier, smoothed with several sigmas.
 

@@ -6,10 +6,12 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
+from jaxsmooth._printed import short_repr
 from jaxsmooth.diagnostics.theory.intervals import smooth_intervals
 from jaxsmooth.radii.bracket import bracket_root
 
 
+@short_repr
 class MixtureBias(NamedTuple):
     """What training and smoothing with noise make of the two classes.
 
