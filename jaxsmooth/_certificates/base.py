@@ -12,7 +12,8 @@ import numpy as np
 from jaxsmooth import _printed, _storage
 from jaxsmooth._types import Votes, checked_index
 
-_SHOWN = 3
+# Rows that a table at a prompt has.
+SHOWN = 3
 _Kind = TypeVar("_Kind", bound="AbstractCertificates")
 
 
@@ -199,12 +200,12 @@ class AbstractCertificates:
 
     def _rows(self) -> list[tuple[str, ...]]:
         """The head and the first rows of the table."""
-        columns = {name: column[:_SHOWN] for name, column in self[:_SHOWN].to_dict().items() if name != "rule"}
+        columns = {name: column[:SHOWN] for name, column in self[:SHOWN].to_dict().items() if name != "rule"}
         rows = zip(*columns.values(), strict=True)
         return [tuple(columns), *(tuple(map(_short, row)) for row in rows)]
 
     def _more(self) -> list[str]:
-        return [f"  ... {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
+        return [f"  ... {len(self) - SHOWN} more"] if len(self) > SHOWN else []
 
 
 def _kinds(cls: type[Any]) -> Iterator[type[Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth._certificates.base import AbstractCertificates, rounded_down
+from jaxsmooth._certificates.base import SHOWN, AbstractCertificates, rounded_down
 from jaxsmooth._types import Votes
 
 
@@ -48,4 +48,4 @@ class Certificates(AbstractCertificates):
             str(i), str(self.label[i]), rounded_down(self.radius[i]), rounded_down(self.p_lower[i]),
             str(self.samples[i]),
         )  # fmt: skip
-        return [("image", "label", "radius", "p_lower", "samples"), *(row(i) for i in range(min(len(self), 3)))]
+        return [("image", "label", "radius", "p_lower", "samples"), *(row(i) for i in range(min(len(self), SHOWN)))]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-from jaxsmooth._certificates.base import AbstractCertificates, rounded_down
+from jaxsmooth._certificates.base import SHOWN, AbstractCertificates, rounded_down
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -121,4 +121,4 @@ class OutputCertificates(AbstractCertificates):
             f"{self.tau[i]:.4f}", str(self.samples[i]),
         )  # fmt: skip
         head = ("image", "certified", "radius", "tau", "samples")
-        return [head, *(row(i) for i in range(min(len(self), 3)))]
+        return [head, *(row(i) for i in range(min(len(self), SHOWN)))]

@@ -56,7 +56,7 @@ class Exp2(AbstractNoise):
         if length.has_plain_factors:
             radius = self.sigma / self._root(dim) * jnp.exp(random.log_gamma(key_radius, (dim - self.j) / k) / k)
         else:
-            radius = self.sigma * random.gamma_radius(key_radius, (dim - self.j), k, 1 / self._root(dim))
+            radius = self.sigma * random.gamma_radius(key_radius, dim - self.j, k, 1 / self._root(dim))
         return (radius * surfaces.sphere(key_direction, dim)).reshape(shape)
 
     def scale(self, dim: int) -> Any:
