@@ -47,7 +47,7 @@ def short_repr(cls: type[_Kind]) -> type[_Kind]:
 
 
 def _line(self: Any) -> str:
-    names = self._fields if isinstance(self, tuple) else [field.name for field in dataclasses.fields(self)]
+    names = getattr(self, "_fields", None) or [field.name for field in dataclasses.fields(self)]
     return f"{type(self).__name__}({', '.join(f'{name}={_numbers(getattr(self, name))}' for name in names)})"
 
 

@@ -398,8 +398,8 @@ def _check_recorded_views(recorded: ledgers.Ledger, design: AbstractDesign) -> N
     """Refuse to forget what ``certify_exact`` took off the radius and votes do not show."""
     if recorded.header.get("rounded"):
         raise ValueError(
-            "the ledger holds the rounded images of certify_exact(lattice=False), not how far the images are from them. "
-            "Call certify_exact again with the ledger: it draws nothing"
+            "the ledger holds rounded images of certify_exact(lattice=False), not how far the images are from them: "
+            "call certify_exact again with the ledger, which draws nothing"
         )
     if recorded.header.get("strict") and not getattr(design, "strict", True):
         raise ValueError(f"design must be strict, designs.Exact(strict=True), for a run with a margin; got {design!r}")

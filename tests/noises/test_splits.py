@@ -197,7 +197,9 @@ def test_what_votes_do_not_show_is_not_forgotten_by_recertify(tmp_path):
     rounded, near = tmp_path / "rounded.jsonl", np.clip(X + np.float32(0.4 / 16), 0, 1)
     found = js.certify_exact(CLASSIFY, NOISE, near, lattice=False, ledger=rounded)
     for design in (js.designs.Fixed(), js.designs.Exact(lattice=False)):
-        with pytest.raises(ValueError, match=r"rounded images of certify_exact\(lattice=False\).*again with the ledger"):
+        with pytest.raises(
+            ValueError, match=r"rounded images of certify_exact\(lattice=False\).*again with the ledger"
+        ):
             js.recertify(rounded, NOISE, design)
     same(js.certify_exact(CLASSIFY, NOISE, near, lattice=False, ledger=rounded), found)
     ties = tmp_path / "ties.jsonl"
