@@ -27,8 +27,9 @@ from jaxsmooth._types import (
     sigma_per_image,
     takes_views,
 )
+from jaxsmooth._verbs.recorded import check_recorded, recorded_images
 from jaxsmooth.designs.base import AbstractDesign, Finished, Setting, check_design
-from jaxsmooth.ledger.fingerprint import ballot_header, image_digest, noise_header, run_header
+from jaxsmooth.ledger.fingerprint import ballot_header, run_header
 from jaxsmooth.ledger.recording import Recording
 from jaxsmooth.sampling import inputs, placement
 from jaxsmooth.sampling.ballots import WINNER
@@ -137,13 +138,11 @@ def run_ledger(
     check_design(design)
     check_kind(design, noise)
     recorded = ledger if isinstance(ledger, ledgers.Ledger) else ledgers.read(_check.path("ledger", ledger))
-    _check_recorded_noise(recorded, noise)
-    _check_recorded_ballot(recorded, design)
-    _check_recorded_views(recorded, design)
+    check_recorded(recorded, design, noise)
     ids = recorded.image_ids
     if labels is not None:
         labels = _check.class_labels(labels, images=len(ids), classes=recorded.classes)
-    at_images = frozen(noise, _recorded_images(recorded, x)) if depends_on_input(noise) else noise
+    at_images = frozen(noise, recorded_images(recorded, x)) if depends_on_input(noise) else noise
     dim = math.prod(recorded.header["event"])
     shape = tuple(recorded.header.get("shape", (recorded.classes,)))
     bound = design.bind(Setting(noise, at_images, dim, recorded.classes, labels is not None, shape, len(ids)))
@@ -375,42 +374,3 @@ def check_kind(design: AbstractDesign, noise: object) -> None:
             f"noise must be Splits for certificates without chance, for example jaxsmooth.noises.Splits(0.5); got "
             f"{noise!r}{drawn}"
         )
-
-
-def _check_recorded_noise(recorded: ledgers.Ledger, noise: Noise) -> None:
-    given = noise_header(_check.float32_noise(noise), tuple(recorded.header["event"]))
-    if any(recorded.header.get(name) != value for name, value in given.items()):
-        raise ValueError(
-            f"noise must be that of the ledger, {recorded.header['noise']}; got {given['noise']}, or one that differs "
-            "in its arrays or its program, as this version of JAX traces it"
-        )
-
-
-def _check_recorded_ballot(recorded: ledgers.Ledger, design: AbstractDesign) -> None:
-    of_ledger, asked = recorded.header.get("ballot", repr(WINNER)), repr(design.ballot)
-    if of_ledger != asked:
-        raise ValueError(
-            f"design must count what the ledger holds, {of_ledger}; got {type(design).__name__}, which counts {asked}"
-        )
-
-
-def _check_recorded_views(recorded: ledgers.Ledger, design: AbstractDesign) -> None:
-    """Refuse to forget what ``certify_exact`` took off the radius and votes do not show."""
-    if recorded.header.get("rounded"):
-        raise ValueError(
-            "the ledger holds rounded images of certify_exact(lattice=False), not how far the images are from them: "
-            "call certify_exact again with the ledger, which draws nothing"
-        )
-    if recorded.header.get("strict") and not getattr(design, "strict", True):
-        raise ValueError(f"design must be strict, designs.Exact(strict=True), for a run with a margin; got {design!r}")
-
-
-def _recorded_images(recorded: ledgers.Ledger, x: ArrayLike | None) -> Any:
-    """The images, checked to be those of the ledger."""
-    if x is None:
-        raise ValueError("x must hold the images, in the order of their ids, for noise that depends on the image")
-    x = _check.image_batch(x)
-    digests = [image_digest(event) for event in np.asarray(x, np.float32)]
-    if digests != [recorded.pixels[image] for image in recorded.image_ids.tolist()]:
-        raise ValueError("x must hold the images of the ledger in the order of their ids; it holds others")
-    return x
