@@ -12,6 +12,7 @@ from jaxsmooth._check.noises import noise as noise
 from jaxsmooth._check.noises import one_sigma as one_sigma
 from jaxsmooth._check.noises import random_noise as random_noise
 from jaxsmooth._check.values import LARGEST_SIGMA as LARGEST_SIGMA
+from jaxsmooth._check.values import MOST_DRAWS as MOST_DRAWS
 from jaxsmooth._check.values import SMALLEST_SIGMA as SMALLEST_SIGMA
 from jaxsmooth._check.values import as_array as as_array
 from jaxsmooth._check.values import as_float64 as as_float64

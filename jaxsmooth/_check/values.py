@@ -17,7 +17,7 @@ from jaxsmooth._types import Array
 NORMS = (1.0, 2.0, math.inf)
 _NAMES_OF_NORMS = {"l1": 1.0, "l2": 2.0, "linf": math.inf, "inf": math.inf}
 # Draws are numbered in int32, with room for the batch that the last one is in.
-_MOST_DRAWS = 2**31 - 2**24
+MOST_DRAWS = 2**31 - 2**24
 # Far inside the range of float32, so that the draws of every noise that is not refused are normal numbers of it.
 SMALLEST_SIGMA, LARGEST_SIGMA = 2.0**-40, 2.0**40
 
@@ -59,8 +59,8 @@ def _is_whole(value: object) -> bool:
 def draws(name: str, value: object, *, first: int = 0) -> int:
     """``value`` as a number of draws: at least 1, and few enough to be numbered from ``first`` on."""
     n = integer(name, value, at_least=1, floats=True)
-    if first + n >= _MOST_DRAWS:
-        raise ValueError(f"{name} must be below {_MOST_DRAWS - first}, so that draws can be numbered; got {n}")
+    if first + n >= MOST_DRAWS:
+        raise ValueError(f"{name} must be below {MOST_DRAWS - first}, so that draws can be numbered; got {n}")
     return n
 
 
@@ -69,8 +69,8 @@ def first_draw(first: Any, n: int) -> Any:
     if is_traced(first):
         return first.astype(jnp.int32)
     first = integer("first", first, at_least=0)
-    if first + n >= _MOST_DRAWS:
-        raise ValueError(f"first + n must stay below {_MOST_DRAWS}; got first = {first}, n = {n}")
+    if first + n >= MOST_DRAWS:
+        raise ValueError(f"first + n must stay below {MOST_DRAWS}; got first = {first}, n = {n}")
     return np.int32(first)
 
 
