@@ -25,7 +25,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import Votes
-from jaxsmooth.ledger.packed import AnyCounts, Packed, added
+from jaxsmooth.ledger.packed import AnyCounts, Packed, added, segments_of
 
 FORMAT = 1
 _FIRST_BYTES = b'{"ledger":1,'
@@ -333,7 +333,7 @@ def parse(content: bytes, path: object) -> Ledger | None:
                 ledger = Ledger(value)
             else:
                 chosen = Packed(value["chosen"]) if "chosen" in value else None
-                segments = _segments(value["segments"], one_each="ballot" not in ledger.header)
+                segments = segments_of(value["segments"], one_each="ballot" not in ledger.header)
                 ledger.add(value["image"], value["pixels"], value["first"], segments, chosen)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -391,18 +391,3 @@ def _checked(line: bytes) -> dict[str, Any]:
     if check != f',"check":"{digest(body)}"}}'.encode():
         raise ValueError("its checksum does not match")
     return json.loads(body)
-
-
-def _segments(rows: Any, *, one_each: bool) -> list[tuple[int, AnyCounts]]:
-    """The segments of a record; ``one_each``: every draw has one vote, valid or not."""
-    segments: list[tuple[int, AnyCounts]] = []
-    for draws, *votes in rows:
-        if len(votes) == 1 and not one_each:
-            segments.append((draws, Packed(votes[0])))
-            continue
-        invalid, by_class = votes
-        counts = {int(label): int(n) for label, n in by_class.items()} | ({-1: invalid} if invalid else {})
-        if draws < 1 or (one_each and sum(counts.values()) != draws) or min(counts.values(), default=0) < 0:
-            raise ValueError(f"its votes do not sum to {draws} draws")
-        segments.append((draws, counts))
-    return segments

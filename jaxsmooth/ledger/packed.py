@@ -62,3 +62,18 @@ def added(a: AnyCounts, b: AnyCounts) -> AnyCounts:
     if isinstance(a, Packed) or isinstance(b, Packed):
         return a + b if isinstance(a, Packed) and isinstance(b, Packed) else a or b
     return {label: a.get(label, 0) + b.get(label, 0) for label in {**a, **b}}
+
+
+def segments_of(rows: Any, *, one_each: bool) -> list[tuple[int, AnyCounts]]:
+    """The segments of a record; ``one_each``: every draw has one vote, valid or not."""
+    segments: list[tuple[int, AnyCounts]] = []
+    for draws, *votes in rows:
+        if len(votes) == 1 and not one_each:
+            segments.append((draws, Packed(votes[0])))
+            continue
+        invalid, by_class = votes
+        counts = {int(label): int(n) for label, n in by_class.items()} | ({-1: invalid} if invalid else {})
+        if draws < 1 or (one_each and sum(counts.values()) != draws) or min(counts.values(), default=0) < 0:
+            raise ValueError(f"its votes do not sum to {draws} draws")
+        segments.append((draws, counts))
+    return segments
