@@ -21,6 +21,7 @@ def fresh_programs():
     jax.clear_caches()
 
 
+@pytest.mark.slow
 def test_passes_on_a_mesh(optimized):
     report = js.self_check(mesh=jax.make_mesh((2, 4), ("a", "b")))
     assert report.passed, str(report)

@@ -87,7 +87,7 @@ def usual():
 
 
 # By default the settings that have to do with random numbers, or with types.
-DRAWING = ("rbg", "not partitionable", "x64, strict promotion", "optimizations")
+DRAWING = ("rbg", "x64, strict promotion")
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def usual_losses():
 
 LITTLE_TO_SEE = ("legacy keys refused", "checks", "unsafe_rbg", "precision", "x64")
 # By default those that refuse most, and the one that changes types.
-STRICTEST = ("keys checked for reuse", "debug", "x64, strict promotion")
+STRICTEST = ("keys checked for reuse", "x64, strict promotion")
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,11 @@ FOUND = [  # family, dim, k, j or a, p; where a quadrature that took no notice o
 ]
 
 
-@pytest.mark.parametrize(("family", "dim", "k", "parameter", "p_lower"), FOUND)
+# By default the first four.
+@pytest.mark.parametrize(
+    ("family", "dim", "k", "parameter", "p_lower"),
+    [pytest.param(*row, marks=pytest.mark.slow if place > 3 else ()) for place, row in enumerate(FOUND)],
+)
 def test_wide_and_sharp_laws_in_low_dimension(
     family: str, dim: int, k: float, parameter: float, p_lower: float
 ) -> None:
@@ -114,7 +118,7 @@ def test_two_classes_by_another_quadrature(seed: int) -> None:
     assert 0 < radius and sum(others) <= 1 + 1e-9
 
 
-@pytest.mark.parametrize(("k", "lost"), [(0.2, 0.05), (1.0, 5e-3)])
+@pytest.mark.parametrize(("k", "lost"), [(0.2, 0.05), pytest.param(1.0, 5e-3, marks=pytest.mark.slow)])
 def test_what_a_large_request_loses(k: float, lost: float) -> None:
     noise, p = (
         js.noises.Exp2(1.0, k=k),
