@@ -8,13 +8,14 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
 from jaxsmooth._types import ABSTAIN, takes_views
-from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
+from jaxsmooth.designs.base import Finished, Rows, Setting
+from jaxsmooth.designs.one_look import AbstractOneLookDesign
 
 RULE = "split votes"
 
 
 @dataclasses.dataclass(frozen=True)
-class Exact(AbstractDesign):
+class Exact(AbstractOneLookDesign):
     r"""All views of ``Splits``, each once: the design of ``certify_exact``.
 
     Whoever moves an image by r steps changes at most r votes. With :math:`n_c` votes for class c and A the first class
@@ -57,23 +58,13 @@ class Exact(AbstractDesign):
         """One, after all views."""
         return np.array([_levels(self.run.noise)])
 
-    def init(self, images: int) -> Rows:
-        """See ``AbstractDesign.init``."""
-        return {"counts": np.zeros((images, self.run.classes), np.int32)}
-
-    def look(
-        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
-    ) -> tuple[Rows, np.ndarray]:
-        """See ``AbstractDesign.look``."""
-        return {"counts": counts.astype(np.int32)}, np.ones(len(look), bool)
-
     def conclude(self, rows: Rows, finished: Finished) -> Certificates:
         """See ``AbstractDesign.conclude``."""
         noise: Any = self.run.noise
         complete, invalid = finished.complete, np.asarray(finished.votes.invalid)
-        label, steps = split_radius(rows["counts"], invalid if self.strict else np.zeros_like(invalid))
+        counts, views = np.asarray(finished.votes.counts, np.int64), noise.levels
+        label, steps = split_radius(counts, invalid if self.strict else np.zeros_like(invalid))
         known = complete & (steps >= 0)
-        counts, views = rows["counts"].astype(np.int64), noise.levels
         rest = counts.copy()
         rest[np.arange(len(rest)), label] = -1
         per_unit = round(1 / noise.step)

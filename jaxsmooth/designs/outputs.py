@@ -14,8 +14,9 @@ from jaxsmooth._types import ABSTAIN, sigma_per_image
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.bounds.multiplicity import Method, checked_method, k_fwer, least_rejected
-from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
+from jaxsmooth.designs.base import Finished, Rows, Setting
 from jaxsmooth.designs.fixed import draws_to_record
+from jaxsmooth.designs.one_look import AbstractOneLookDesign
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
 from jaxsmooth.sampling.ballots import Agreement
 from jaxsmooth.sampling.hierarchy import checked_hierarchy
@@ -27,7 +28,7 @@ _SMALLEST_LEVEL = 1e-300
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Outputs(AbstractDesign):
+class Outputs(AbstractOneLookDesign):
     r"""``n0`` draws select a class for every output, ``n`` count how often it comes: the design of ``certify_outputs``.
 
     The hypothesis of an output is that its class has at most probability tau; its p-value
@@ -177,16 +178,6 @@ class Outputs(AbstractDesign):
     def checkpoints(self) -> np.ndarray:
         """As those of ``Fixed``."""
         return self.n0 + draws_to_record(self.n)
-
-    def init(self, images: int) -> Rows:
-        """See ``AbstractDesign.init``."""
-        return {}
-
-    def look(
-        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
-    ) -> tuple[Rows, np.ndarray]:
-        """See ``AbstractDesign.look``."""
-        return {}, np.ones(len(look), bool)
 
     def conclude(self, rows: Rows, finished: Finished) -> OutputCertificates:
         """See ``AbstractDesign.conclude``."""

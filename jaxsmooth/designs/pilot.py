@@ -11,7 +11,8 @@ import numpy as np
 from jax import lax
 
 from jaxsmooth._types import Array
-from jaxsmooth.designs.base import AbstractDesign, Finished, Rows
+from jaxsmooth.designs.base import Finished, Rows
+from jaxsmooth.designs.one_look import AbstractOneLookDesign
 from jaxsmooth.sampling.ballots import AbstractBallot, Bins
 
 # Draws of all images together, at least, and of each image; edges at the quantiles of what they give.
@@ -45,7 +46,7 @@ class Recorded(AbstractBallot):
 
 
 @dataclasses.dataclass(frozen=True)
-class Pilot(AbstractDesign):
+class Pilot(AbstractOneLookDesign):
     """A few draws of every image, whose outputs say where edges are worth having.
 
     Args:
@@ -68,16 +69,6 @@ class Pilot(AbstractDesign):
     def looks(self) -> np.ndarray:
         """See ``AbstractDesign.looks``."""
         return np.array([self.draws])
-
-    def init(self, images: int) -> Rows:
-        """See ``AbstractDesign.init``."""
-        return {}
-
-    def look(
-        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
-    ) -> tuple[Rows, np.ndarray]:
-        """See ``AbstractDesign.look``."""
-        return {}, np.ones(len(look), bool)
 
     def conclude(self, rows: Rows, finished: Finished) -> np.ndarray:
         """The outputs of all draws, float32 ``(images, draws * outputs)``."""

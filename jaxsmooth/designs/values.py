@@ -12,9 +12,10 @@ from jaxsmooth._certificates import Reason, ValueCertificates
 from jaxsmooth._check import MOST_DRAWS
 from jaxsmooth._types import ArrayLike, Votes
 from jaxsmooth.bounds import quantile_indices
-from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
+from jaxsmooth.designs.base import Finished, Rows, Setting
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.gaussian_law import gaussian_law
+from jaxsmooth.designs.one_look import AbstractOneLookDesign
 from jaxsmooth.radii.checked_inverse import normal_quantile_above, normal_quantile_below
 from jaxsmooth.sampling.ballots import Bins
 from jaxsmooth.sampling.suspicious import warn
@@ -27,7 +28,7 @@ _SMALLEST_LEVEL = 1e-300
 
 
 @dataclasses.dataclass(frozen=True)
-class Values(AbstractDesign):
+class Values(AbstractOneLookDesign):
     r"""``n`` draws bound a quantile of the outputs at every point within a radius: the design of ``certify_values``.
 
     Args:
@@ -151,16 +152,6 @@ class Values(AbstractDesign):
     def checkpoints(self) -> np.ndarray:
         """As those of ``Fixed``."""
         return draws_to_record(self.n)
-
-    def init(self, images: int) -> Rows:
-        """See ``AbstractDesign.init``."""
-        return {}
-
-    def look(
-        self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
-    ) -> tuple[Rows, np.ndarray]:
-        """See ``AbstractDesign.look``."""
-        return {}, np.ones(len(look), bool)
 
     def conclude(self, rows: Rows, finished: Finished) -> ValueCertificates:
         """See ``AbstractDesign.conclude``."""
