@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from jaxsmooth._certificates import Reason
 from jaxsmooth._types import Noise, Votes
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 
@@ -185,3 +186,8 @@ def votes_since(finished: Finished, selection: np.ndarray, draws: int) -> Votes:
         np.where(finished.complete, invalid, 0).astype(np.int32),
         finished.votes.kind,
     )
+
+
+def reason_of(complete: np.ndarray) -> np.ndarray:
+    """Why images of a design without early stopping got no more votes: all were drawn, or a ledger ends before."""
+    return np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object)

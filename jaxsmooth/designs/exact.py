@@ -6,9 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates, Reason
+from jaxsmooth._certificates import Certificates
 from jaxsmooth._types import ABSTAIN, takes_views
-from jaxsmooth.designs.base import Finished, Rows, Setting
+from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
 
 RULE = "split votes"
@@ -79,7 +79,7 @@ class Exact(AbstractOneLookDesign):
             norm=1.0,
             alpha=0.0,
             rule=np.where(known, RULE, "").astype(object),
-            reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
+            reason=reason_of(complete),
         )
 
 

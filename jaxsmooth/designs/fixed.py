@@ -6,11 +6,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates, Reason
+from jaxsmooth._certificates import Certificates
 from jaxsmooth._types import ABSTAIN, ArrayLike, Noise, Votes
 from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
-from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, votes_since
+from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, reason_of, votes_since
 from jaxsmooth.radii import explain_radius, rules_for
 
 RunnerUp = Literal["complement", "bounded"]
@@ -95,7 +95,7 @@ class Fixed(AbstractDesign):
             noise=self.run.noise,
             p_upper=np.where(complete, certified.p_upper, 1.0),
             samples=np.where(complete, finished.samples, 0),
-            reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
+            reason=reason_of(complete),
         )
 
 

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import OutputCertificates, Reason
+from jaxsmooth._certificates import OutputCertificates
 from jaxsmooth._types import ABSTAIN, sigma_per_image
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.bounds.multiplicity import Method, checked_method, k_fwer, least_rejected
-from jaxsmooth.designs.base import Finished, Rows, Setting
+from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
@@ -201,7 +201,7 @@ class Outputs(AbstractOneLookDesign):
             invalid=np.where(complete, finished.votes.invalid, 0),
             counted=None if self.mask is None else counted.reshape(images, *shape),
             rule=rule,
-            reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
+            reason=reason_of(complete),
             noise=self.run.noise,
             norm=self.norm,
             alpha=self.alpha,

@@ -6,10 +6,10 @@ from typing import Any, Self
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Reason, TopKCertificates
+from jaxsmooth._certificates import TopKCertificates
 from jaxsmooth._types import ABSTAIN
 from jaxsmooth.bounds.top_k import Subsets, check_fewer_than_classes, checked_subsets, top_k_bounds
-from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, votes_since
+from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, reason_of, votes_since
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.gaussian_law import GaussianLaw, gaussian_law
 from jaxsmooth.radii import explain_radius, top_k_radius
@@ -162,7 +162,7 @@ class TopK(AbstractDesign):
             k=self.k,
             joint=self.joint and tested.ndim == 2,
             rule=rule,
-            reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
+            reason=reason_of(complete),
         )
 
     def _radius(self, counts: np.ndarray, label: np.ndarray, n: int) -> tuple[Any, ...]:

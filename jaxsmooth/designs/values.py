@@ -8,11 +8,11 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Reason, ValueCertificates
+from jaxsmooth._certificates import ValueCertificates
 from jaxsmooth._check import MOST_DRAWS
 from jaxsmooth._types import ArrayLike, Votes
 from jaxsmooth.bounds import quantile_indices
-from jaxsmooth.designs.base import Finished, Rows, Setting
+from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.gaussian_law import gaussian_law
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
@@ -180,7 +180,7 @@ class Values(AbstractOneLookDesign):
                 invalid.reshape(images, *outputs).astype(np.int32),
                 finished.votes.kind,
             ),
-            reason=np.where(complete, str(Reason.ALL_DRAWN), str(Reason.NOT_ALL_RECORDED)).astype(object),
+            reason=reason_of(complete),
             radius=self.radius,
             edges=self.edges,
             quantile=self.quantile,
