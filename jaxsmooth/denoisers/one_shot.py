@@ -57,18 +57,7 @@ class OneShotDenoiser(AbstractDenoiser):
     why: ClassVar[str] = "the timestep"
 
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
-        """Denoised images of noisy ones ``(batch, *event)``.
-
-        Args:
-            x: noisy images.
-            keys: a typed key for each row, if the network takes keys.
-
-        Returns:
-            Images of the same shape.
-
-        Raises:
-            ValueError: if the network returns another shape.
-        """
+        """See ``AbstractDenoiser.__call__``."""
         low, high = self.value_range
         z = (x - low) * (2 / (high - low)) - 1
         whole = jnp.issubdtype(jnp.result_type(self.timestep), jnp.integer)
@@ -81,12 +70,12 @@ class OneShotDenoiser(AbstractDenoiser):
 
     @property
     def expects_sigma(self) -> Any:
-        """The sigma of the noise that this denoiser is for; None if any will do."""
+        """See ``AbstractDenoiser.expects_sigma``."""
         return None if self.match is False else self.sigma
 
     @property
     def setting_in_words(self) -> str:
-        """What ledgers write down of it, beside the digest of its weights."""
+        """See ``AbstractDenoiser.setting_in_words``."""
         numbers = ("sigma", "timestep", "scale", "skip", "out", "noise_of_model")
         told = ", ".join(f"{name}={float32_in_words(getattr(self, name))}" for name in numbers)
         return (

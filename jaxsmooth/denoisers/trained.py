@@ -33,18 +33,7 @@ class TrainedDenoiser(AbstractDenoiser):
     why: ClassVar[str] = "the training"
 
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
-        """Denoised images of noisy ones ``(batch, *event)``.
-
-        Args:
-            x: noisy images.
-            keys: a typed key for each row, if the network takes keys.
-
-        Returns:
-            Images of the same shape.
-
-        Raises:
-            ValueError: if the network returns another shape.
-        """
+        """See ``AbstractDenoiser.__call__``."""
         output = self._asked(x, keys=keys)
         if getattr(output, "shape", None) != x.shape:
             raise ValueError(
@@ -57,12 +46,12 @@ class TrainedDenoiser(AbstractDenoiser):
 
     @property
     def expects_sigma(self) -> Any:
-        """The sigma of the noise that this denoiser is for; None if any will do."""
+        """See ``AbstractDenoiser.expects_sigma``."""
         return self.sigma
 
     @property
     def setting_in_words(self) -> str:
-        """What ledgers write down of it, beside the digest of its weights."""
+        """See ``AbstractDenoiser.setting_in_words``."""
         sigma = "any" if self.sigma is None else float32_in_words(self.sigma)
         return f"trained(sigma={sigma}, residual={self.residual}, value_range={self.value_range}, clip={self.clip})"
 
