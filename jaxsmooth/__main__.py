@@ -17,7 +17,7 @@ import os
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
@@ -27,6 +27,7 @@ from jaxsmooth._certificates import AbstractCertificates, Certificates, OutputCe
 from jaxsmooth._types import Noise, takes_views
 from jaxsmooth._verbs import recertify, self_check
 from jaxsmooth._version import __version__
+from jaxsmooth.designs.fixed import RunnerUp
 from jaxsmooth.sampling.throughput import measure_throughput
 
 
@@ -272,7 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--radii", type=float, nargs="+", help="certify these radii, as certify_curve does")
     one.add_argument("--alpha", type=float, default=1e-3)
     one.add_argument("--norm", default="2", help="1, 2 or inf")
-    one.add_argument("--runner-up", choices=["complement", "bounded"], default="complement")
+    one.add_argument("--runner-up", choices=get_args(RunnerUp), default="complement")
     one.add_argument("--labels", metavar="FILE", help=".npy, or text with one label a line")
     one.add_argument("--output", type=pathlib.Path, metavar="FILE", help="a log, or an archive with the suffix .npz")
 

@@ -29,6 +29,7 @@ from jaxsmooth._check.values import nonnegative as nonnegative
 from jaxsmooth._check.values import norm as norm
 from jaxsmooth._check.values import number as number
 from jaxsmooth._check.values import numpy_or_jax as numpy_or_jax
+from jaxsmooth._check.values import one_of as one_of
 from jaxsmooth._check.values import path as path
 from jaxsmooth._check.values import positive as positive
 from jaxsmooth._check.values import positive_leaf as positive_leaf

@@ -5,7 +5,7 @@ import operator
 import os
 import reprlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -79,6 +79,15 @@ def boolean(name: str, value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False; got {value!r}")
     return bool(value)
+
+
+def one_of(name: str, value: object, literal: object) -> None:
+    """Reject what is not one of the values of a ``Literal``."""
+    choices = get_args(literal)
+    if value not in choices:
+        *first, last = map(repr, choices)
+        words = f"one of {', '.join([*first, last])}" if len(choices) > 3 else f"{', '.join(first)} or {last}"
+        raise ValueError(f"{name} must be {words}; got {value!r}")
 
 
 def number(name: str, value: object) -> float:

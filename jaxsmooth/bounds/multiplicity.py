@@ -115,10 +115,3 @@ def least_rejected(histogram: np.ndarray, p: np.ndarray, alpha: float, method: M
     level = k * alpha / np.where((place <= k) | (method == "bonferroni"), m, np.maximum(m + k - place, 1))
     fails = (p > level)[::-1]
     return n + 1 - (int(np.argmax(fails)) if fails.any() else n + 1)
-
-
-def checked_method(value: object) -> Method:
-    """Refuse what is not one of the three."""
-    if value not in ("holm", "bonferroni", "k_fwer"):
-        raise ValueError(f'method must be "holm", "bonferroni" or "k_fwer"; got {value!r}')
-    return value

@@ -56,7 +56,8 @@ def top_k_bounds(
         ([0.286], [[0.217, 0.619]])
     """
     alpha, share = _check.probability("alpha", alpha), _check.probability("share", share)
-    k, subsets = _check.integer("k", k, at_least=1), checked_subsets(subsets)
+    k = _check.integer("k", k, at_least=1)
+    _check.one_of("subsets", subsets, Subsets)
     counts = _check.as_array("counts", counts)
     if counts.ndim != 2:
         raise ValueError(f"counts must have shape (images, classes); got {counts.shape}")
@@ -86,13 +87,6 @@ def top_k_bounds(
 def _level(rest: float, used: int, subsets: int) -> float:
     """The level of one bound; all together are at most ``rest``, also as rounded."""
     return rest / used * (1 - 2.0**-50) / subsets if subsets < 2**1000 else 0.0
-
-
-def checked_subsets(value: object) -> Subsets:
-    """Refuse what is not one of the two."""
-    if value not in ("ends", "all"):
-        raise ValueError(f'subsets must be "ends" or "all"; got {value!r}')
-    return value
 
 
 def check_fewer_than_classes(k: int, classes: int) -> None:

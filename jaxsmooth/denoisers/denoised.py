@@ -12,7 +12,6 @@ from jaxsmooth.denoisers.base import AbstractDenoiser
 from jaxsmooth.denoisers.fit import check_takes
 
 Method = Literal["nearest", "linear", "bilinear", "cubic", "bicubic", "lanczos3", "lanczos5"]
-_METHODS = ("nearest", "linear", "bilinear", "cubic", "bicubic", "lanczos3", "lanczos5")
 _INSTEAD = "of a diffusion network use denoisers.one_shot, of a function that draws jaxsmooth.randomized"
 
 
@@ -136,6 +135,5 @@ def denoised(
         if len(sides) != 2:
             raise ValueError(f"resize must be one number or (height, width); got {resize!r}")
         resize = (_check.integer("resize", sides[0], at_least=1), _check.integer("resize", sides[1], at_least=1))
-    if resize_method not in _METHODS:
-        raise ValueError(f"resize_method must be one of {', '.join(map(repr, _METHODS))}; got {resize_method!r}")
+    _check.one_of("resize_method", resize_method, Method)
     return Denoised(denoiser, classify, resize, resize_method)

@@ -15,7 +15,6 @@ from jaxsmooth.denoisers.schedules import ContinuousSchedule, Schedule
 
 Output = Literal["eps", "x0", "v", "score", "edm"]
 Match = Literal["first", "nearest", False]
-_OUTPUTS = ("eps", "x0", "v", "score", "edm")
 
 
 @frozen_pytree
@@ -155,10 +154,8 @@ def one_shot(
     if not callable(network):
         raise TypeError(f"network must be callable, (x, t) to its output; got {type(network).__name__}")
     check_takes("network", network, 2, "take noisy images and timesteps, (x, t); of images alone use denoisers.trained")
-    if output not in _OUTPUTS:
-        raise ValueError(f"output must be one of {', '.join(map(repr, _OUTPUTS))}; got {output!r}")
-    if match not in ("first", "nearest", False):
-        raise ValueError(f'match must be "first", "nearest" or False; got {match!r}')
+    _check.one_of("output", output, Output)
+    _check.one_of("match", match, Match)
     value_range = check_range(value_range)
     for name, value in (("sigma", sigma), ("time_scale", time_scale), ("sigma_data", sigma_data)):
         _check.positive(name, value)

@@ -51,9 +51,10 @@ class Fixed(AbstractDesign):
     def __post_init__(self) -> None:
         n0 = _check.draws("n0", self.n0)
         n, alpha = _check.draws("n", self.n, first=n0), _check.probability("alpha", self.alpha)
-        norm, runner_up = _check.norm(self.norm), checked_runner_up(self.runner_up)
+        norm = _check.norm(self.norm)
+        _check.one_of("runner_up", self.runner_up, RunnerUp)
         check_can_certify(n, alpha)
-        _check.keep(self, n0=n0, n=n, alpha=alpha, norm=norm, runner_up=runner_up)
+        _check.keep(self, n0=n0, n=n, alpha=alpha, norm=norm)
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""
@@ -158,9 +159,10 @@ def certificates(
         )
     if selection.kind != votes.kind:
         raise ValueError(f"selection and votes must be of one kind; got {selection.kind} and {votes.kind} votes")
+    _check.one_of("runner_up", runner_up, RunnerUp)
     made = _certificates(
         selection.counts, votes, noise, n=votes.total, dim=_check.integer("dim", dim, at_least=1),
-        alpha=_check.probability("alpha", alpha), norm=_check.norm(norm), runner_up=checked_runner_up(runner_up),
+        alpha=_check.probability("alpha", alpha), norm=_check.norm(norm), runner_up=runner_up,
     )  # fmt: skip
     return dataclasses.replace(made, samples=(selection.total + votes.total).astype(np.int64))
 
@@ -190,13 +192,6 @@ def _certificates(
         alpha=alpha,
         rule=rule,
     )
-
-
-def checked_runner_up(value: object) -> RunnerUp:
-    """Refuse what is not one of the two."""
-    if value not in ("complement", "bounded"):
-        raise ValueError(f'runner_up must be "complement" or "bounded"; got {value!r}')
-    return value
 
 
 def checked_votes(name: str, value: object) -> Votes:

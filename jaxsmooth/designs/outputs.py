@@ -13,7 +13,7 @@ from jaxsmooth._certificates import OutputCertificates
 from jaxsmooth._types import ABSTAIN, sigma_per_image
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.binomial_tail import tail_at_least
-from jaxsmooth.bounds.multiplicity import Method, checked_method, k_fwer, least_rejected
+from jaxsmooth.bounds.multiplicity import Method, k_fwer, least_rejected
 from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
@@ -89,12 +89,12 @@ class Outputs(AbstractOneLookDesign):
             raise ValueError(f"tau must be at least 1/2 and below 1; got {self.tau}")
         if self.radius is not None and not 0 < _check.number("radius", self.radius) < math.inf:
             raise ValueError(f"radius must be positive and finite; got {self.radius}")
-        n0, method = _check.draws("n0", self.n0), checked_method(self.method)
+        n0, method = _check.draws("n0", self.n0), self.method
+        _check.one_of("method", method, Method)
         k = _check.integer("k", self.k, at_least=1)
         if (method == "k_fwer") != (k > 1):
             raise ValueError(f'k must be at least 2 with method="k_fwer" and 1 otherwise; got k = {k} with {method!r}')
-        if self.family not in ("image", "call"):
-            raise ValueError(f'family must be "image" or "call"; got {self.family!r}')
+        _check.one_of("family", self.family, Family)
         n = _check.draws("n", self.n, first=n0)
         alpha, norm = _check.probability("alpha", self.alpha), _check.norm(self.norm)
         given = {name: float(value) for name in ("tau", "radius") if (value := getattr(self, name)) is not None}
@@ -102,7 +102,7 @@ class Outputs(AbstractOneLookDesign):
         tree = checked_hierarchy(self.hierarchy)
         if self.coarsen is not None and (tree is None or not callable(self.coarsen)):
             raise TypeError(f"coarsen must be a function of votes, for a hierarchy; got {self.coarsen!r}")
-        _check.keep(self, n0=n0, n=n, alpha=alpha, method=method, k=k, norm=norm, mask=mask, hierarchy=tree, **given)
+        _check.keep(self, n0=n0, n=n, alpha=alpha, k=k, norm=norm, mask=mask, hierarchy=tree, **given)
 
     @property
     def takes_labels(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._certificates import TopKCertificates
 from jaxsmooth._types import ABSTAIN
-from jaxsmooth.bounds.top_k import Subsets, check_fewer_than_classes, checked_subsets, top_k_bounds
+from jaxsmooth.bounds.top_k import Subsets, check_fewer_than_classes, top_k_bounds
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, reason_of, votes_since
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.gaussian_law import GaussianLaw, gaussian_law
@@ -68,9 +68,9 @@ class TopK(AbstractDesign):
             alpha=_check.probability("alpha", self.alpha),
             norm=_check.norm(self.norm),
             share=_check.probability("share", self.share),
-            subsets=checked_subsets(self.subsets),
             joint=_check.boolean("joint", self.joint),
         )
+        _check.one_of("subsets", self.subsets, Subsets)
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""

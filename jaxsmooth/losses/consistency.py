@@ -4,12 +4,12 @@ from typing import Literal
 
 import jax.numpy as jnp
 
+from jaxsmooth import _check
 from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.losses import inputs
 from jaxsmooth.losses.smoothed import gaussian_cross_entropy, log_mean_softmax
 
 Kind = Literal["decoupled", "kl", "cross_entropy", "mse"]
-KINDS: tuple[Kind, ...] = ("decoupled", "kl", "cross_entropy", "mse")
 
 
 def consistency_kl(logits: ArrayLike) -> Array:
@@ -108,8 +108,7 @@ def consistency(
         >>> round(float(loss[0]), 2)
         5.81
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+    _check.one_of("kind", kind, Kind)
     lam, eta = inputs.weights(lam=lam, eta=eta)
     logits = inputs.stacked(logits, at_least=2)
     natural = gaussian_cross_entropy(logits, labels)

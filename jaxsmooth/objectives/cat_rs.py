@@ -16,6 +16,8 @@ from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measur
 from jaxsmooth.objectives.network import Network, stacked_logits
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
+Confidence = Literal["copies", "teacher"]
+
 
 @frozen_pytree
 class CatRS(AbstractObjective):
@@ -61,15 +63,14 @@ class CatRS(AbstractObjective):
     epsilon: Any = 1.0
     steps: int = static(default=4)
     num_samples: int = static(default=4)
-    confidence: Literal["copies", "teacher"] = static(default="copies")
+    confidence: Confidence = static(default="copies")
 
     def __post_init__(self) -> None:
         check_scalar("lam", self.lam)
         check_scalar("epsilon", self.epsilon)
         _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
         _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1))
-        if self.confidence not in ("copies", "teacher"):
-            raise ValueError(f"confidence must be 'copies' or 'teacher'; got {self.confidence!r}")
+        _check.one_of("confidence", self.confidence, Confidence)
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

@@ -5,7 +5,7 @@ from typing import Any
 from jaxsmooth import _check, losses
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.losses.consistency import KINDS, Kind
+from jaxsmooth.losses.consistency import Kind
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
@@ -55,8 +55,7 @@ class Consistency(AbstractObjective):
         check_scalar("lam", self.lam)
         check_scalar("eta", self.eta)
         _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=2))
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}")
+        _check.one_of("kind", self.kind, Kind)
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

@@ -11,6 +11,8 @@ from jaxsmooth._types import Array
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network, stacked_logits
 
+Kind = Literal["mse", "stab"]
+
 
 @frozen_pytree
 class Denoise(AbstractObjective):
@@ -44,12 +46,11 @@ class Denoise(AbstractObjective):
     """
 
     classify: Any = None
-    kind: Literal["mse", "stab"] = static(default="mse")
+    kind: Kind = static(default="mse")
     num_samples: int = static(default=1)
 
     def __post_init__(self) -> None:
-        if self.kind not in ("mse", "stab"):
-            raise ValueError(f"kind must be 'mse' or 'stab'; got {self.kind!r}")
+        _check.one_of("kind", self.kind, Kind)
         if self.classify is not None and not callable(self.classify):
             raise TypeError(f"classify must be callable, images to scores, or None; got {type(self.classify).__name__}")
         if self.classify is None and self.kind == "stab":

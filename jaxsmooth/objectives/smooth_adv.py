@@ -14,6 +14,8 @@ from jaxsmooth.objectives.gaussian_augmentation import GaussianAugmentation
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
+Attack = Literal["pgd", "ddn"]
+
 
 @frozen_pytree
 class SmoothAdv(AbstractObjective):
@@ -49,7 +51,7 @@ class SmoothAdv(AbstractObjective):
     steps: int = static(default=10)
     objective: AbstractObjective = GaussianAugmentation(num_samples=4)
     norm: float = static(default=2)
-    attack: Literal["pgd", "ddn"] = static(default="pgd")
+    attack: Attack = static(default="pgd")
     box: Box = static(default=(0.0, 1.0))
 
     def __post_init__(self) -> None:
@@ -59,8 +61,7 @@ class SmoothAdv(AbstractObjective):
         check_box(self.box)
         if not isinstance(self.objective, AbstractObjective):
             raise TypeError(f"objective must be one of jaxsmooth.objectives; got {self.objective!r}")
-        if self.attack not in ("pgd", "ddn"):
-            raise ValueError(f"attack must be 'pgd' or 'ddn'; got {self.attack!r}")
+        _check.one_of("attack", self.attack, Attack)
         if self.attack == "ddn" and (self.norm != 2 or self.box is None):
             raise ValueError(
                 f"attack='ddn' needs norm=2 and a box; got norm {self.norm!r} and box {self.box!r}. Use attack='pgd'"

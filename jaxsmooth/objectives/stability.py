@@ -11,6 +11,8 @@ from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measur
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
 
+Kind = Literal["clean_noisy", "noisy_noisy"]
+
 
 @frozen_pytree
 class Stability(AbstractObjective):
@@ -46,12 +48,11 @@ class Stability(AbstractObjective):
 
     lam: Any = 2.0
     num_samples: int = static(default=1)
-    kind: Literal["clean_noisy", "noisy_noisy"] = static(default="clean_noisy")
+    kind: Kind = static(default="clean_noisy")
 
     def __post_init__(self) -> None:
         check_scalar("lam", self.lam)
-        if self.kind not in ("clean_noisy", "noisy_noisy"):
-            raise ValueError(f"kind must be 'clean_noisy' or 'noisy_noisy'; got {self.kind!r}")
+        _check.one_of("kind", self.kind, Kind)
         _check.keep(
             self,
             num_samples=_check.integer(
