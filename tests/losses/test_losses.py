@@ -218,7 +218,7 @@ BAD = {
     "integers": (lambda: losses.mean_entropy(jnp.zeros((2, 3, 4), int)), TypeError, "floating point"),
     "one class": (lambda: losses.mean_entropy(LOGITS[..., :1]), ValueError, "at least 2 classes"),
     "one copy": (lambda: losses.consistency(LOGITS[:1], LABELS, 1.0), ValueError, "at least 2 noisy copies"),
-    "kind": (lambda: losses.consistency(LOGITS, LABELS, 1.0, kind="js"), ValueError, "kind must be one of 'decoupled', 'kl'"),
+    "kind": (lambda: losses.consistency(LOGITS, LABELS, 1.0, kind="js"), ValueError, "one of 'decoupled', 'kl'"),
     "labels' shape": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS[:3]), ValueError, "one per image"),
     "labels' dtype": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS.astype(jnp.float32)), TypeError, "integers"),
     "labels' range": (lambda: losses.gaussian_cross_entropy(LOGITS, LABELS + 1), ValueError, r"\[0, 4\].*got 5"),
