@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxsmooth import _check
 
+# Under which a training script keeps the weights among other things.
 _INSIDE = ("state_dict", "model_state_dict")
 _HALF = ("float16", "bfloat16")
 _log = logging.getLogger("jaxsmooth")
@@ -51,16 +52,21 @@ def torch_state(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             else f"path must be a checkpoint; there is no file {file}"
         )
     reader = {".npz": _from_numpy, ".safetensors": _from_safetensors}.get(file.suffix, _from_torch)
-    state: Any = reader(file)
-    for name in _INSIDE:
-        if isinstance(state, Mapping) and isinstance(state.get(name), Mapping):
-            state = state[name]
+    state = unwrapped(reader(file))
     if not isinstance(state, Mapping) or not any(hasattr(value, "shape") for value in state.values()):
         raise ValueError(
             f"path must be a checkpoint with the tensors of a network; {file} holds {type(state).__name__}"
         )
     note_half_precision(state, str(file))
     return {str(name): _array(value) for name, value in state.items() if hasattr(value, "shape")}
+
+
+def unwrapped(checkpoint: Any) -> Any:
+    """The tensors that a training script keeps among other things; a checkpoint of tensors alone as it is."""
+    for name in _INSIDE:
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(name), Mapping):
+            checkpoint = checkpoint[name]
+    return checkpoint
 
 
 def note_half_precision(state: Mapping[str, Any], source: str) -> None:

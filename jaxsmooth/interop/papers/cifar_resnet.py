@@ -5,12 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import Params, batch_norm, conv, linear
-from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
-from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, tensors
+from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork, stored_statistics
+from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _STAGES = ((1, 16, 1), (2, 32, 2), (3, 64, 2))
 
@@ -112,15 +111,6 @@ def resnet110_a(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperN
     return OPTION_A.network(state, stored_statistics(state), False, dtype)
 
 
-def stored_statistics(state: Mapping[str, Any]) -> Normalize:
-    """Mean and standard deviation in a file of rs4a."""
-    named = tensors(state)
-    missing = [name for name in ("norm.mu", "norm.log_sig") if name not in named]
-    if missing:
-        raise ValueError(f"state must hold the tensors of a network of rs4a; missing: {', '.join(missing)}")
-    return named["norm.mu"].astype(np.float64), np.exp(named["norm.log_sig"].astype(np.float64))
-
-
 def shapes(blocks: int, classes: int) -> Shapes:
     """Names and shapes of a ResNet of 6 blocks + 2 layers."""
     found: Shapes = {"conv1.weight": (16, 3, 3, 3), **batch_norm_shapes("bn1", 16)}
@@ -175,12 +165,6 @@ def _shortcut(params: Params, name: str, x: Array, features: int, stride: int) -
         return batch_norm(params, f"{name}.downsample.1", conv(params, f"{name}.downsample.0", x, stride=stride))
     more = (features - x.shape[-1]) // 2
     return jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (more, more)))
-
-
-def classes_of(found: Mapping[str, np.ndarray], head: str) -> int:
-    """The number of classes, from the shape of the last layer."""
-    name = f"{head}.bias"
-    return found[name].shape[0] if name in found and found[name].ndim == 1 else 10
 
 
 def _of_depth(depth: int) -> Architecture:

@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth._types import Array
-from jaxsmooth.interop.papers.cifar_resnet import classes_of
 from jaxsmooth.interop.papers.layers import Params, average_pool, batch_norm, conv, linear
 from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
-from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes
+from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _BLOCKS, _LAYERS, _GROWTH = 3, 6, 12
 

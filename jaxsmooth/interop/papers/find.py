@@ -7,12 +7,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxsmooth.interop.checkpoint_files import torch_state
-from jaxsmooth.interop.papers.cifar_resnet import OPTION_A, RESNET20, RESNET110, stored_statistics
+from jaxsmooth.interop.papers.cifar_resnet import OPTION_A, RESNET20, RESNET110
 from jaxsmooth.interop.papers.denoising_cnn import DNCNN
 from jaxsmooth.interop.papers.densenet import DENSENET40
 from jaxsmooth.interop.papers.imagenet_resnet import RESNET50
 from jaxsmooth.interop.papers.mnist_lenet import LENET
-from jaxsmooth.interop.papers.network import PUBLISHED, Architecture, Normalize, PaperNetwork
+from jaxsmooth.interop.papers.network import PUBLISHED, Architecture, Normalize, PaperNetwork, stored_statistics
 from jaxsmooth.interop.papers.state import check, misfit, tensors
 from jaxsmooth.interop.papers.unet import UNETS
 from jaxsmooth.interop.papers.wide import WIDE_RESNET

@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth._types import Array
-from jaxsmooth.interop.papers.cifar_resnet import classes_of
 from jaxsmooth.interop.papers.layers import Params, batch_norm, conv, linear, max_pool
 from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
-from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes
+from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _STAGES = ((1, 3, 64, 1), (2, 4, 128, 2), (3, 6, 256, 2), (4, 3, 512, 2))
 

@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth._types import Array
-from jaxsmooth.interop.papers.cifar_resnet import classes_of
 from jaxsmooth.interop.papers.layers import Params, conv, linear, max_pool, transposed
 from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
-from jaxsmooth.interop.papers.state import Shapes
+from jaxsmooth.interop.papers.state import Shapes, classes_of
 
 
 def lenet(

@@ -166,6 +166,15 @@ def statistics(normalize: Normalize, channels: int, center_only: bool) -> tuple[
     return mean.astype(np.float32), np.ones_like(std, np.float32) if center_only else std.astype(np.float32)
 
 
+def stored_statistics(state: Mapping[str, Any]) -> Normalize:
+    """Mean and standard deviation in a file of rs4a."""
+    named = tensors(state)
+    missing = [name for name in ("norm.mu", "norm.log_sig") if name not in named]
+    if missing:
+        raise ValueError(f"state must hold the tensors of a network of rs4a; missing: {', '.join(missing)}")
+    return named["norm.mu"].astype(np.float64), np.exp(named["norm.log_sig"].astype(np.float64))
+
+
 def check_images(x: Array, sides: tuple[int, ...] | None, channels: int) -> None:
     """Refuse images of another layout or size."""
     shape = x.shape

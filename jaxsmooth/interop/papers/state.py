@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth.interop.checkpoint_files import note_half_precision
+from jaxsmooth.interop.checkpoint_files import note_half_precision, unwrapped
 
 Shapes = dict[str, tuple[int, ...]]
 _SHOWN = 5
-# Under which a training script keeps the weights among other things.
-_INSIDE = ("state_dict", "model_state_dict")
 _COUNTER = "num_batches_tracked"
 
 
@@ -25,9 +23,7 @@ def tensors(state: Any) -> dict[str, np.ndarray]:
             f"state must be a mapping of names to arrays, such as torch.load(path, weights_only=True) or "
             f"jaxsmooth.interop.torch_state(path); got {type(state).__name__}"
         )
-    for name in _INSIDE:
-        if isinstance(state.get(name), Mapping):
-            state = state[name]
+    state = unwrapped(state)
     note_half_precision(state, "state")
     found: dict[str, np.ndarray] = {}
     for name, value in state.items():
@@ -96,6 +92,12 @@ def shown(names: Iterable[str]) -> str:
     """The first five of them."""
     names = list(names)
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def classes_of(found: Mapping[str, np.ndarray], head: str) -> int:
+    """The number of classes, from the shape of the last layer."""
+    name = f"{head}.bias"
+    return found[name].shape[0] if name in found and found[name].ndim == 1 else 10
 
 
 def without_counters(shapes: Shapes) -> Shapes:

@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth._types import Array
-from jaxsmooth.interop.papers.cifar_resnet import classes_of, stored_statistics
 from jaxsmooth.interop.papers.layers import Params, batch_norm, conv, linear
-from jaxsmooth.interop.papers.network import Architecture, PaperNetwork
-from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes
+from jaxsmooth.interop.papers.network import Architecture, PaperNetwork, stored_statistics
+from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _STAGES = ((1, 32, 1), (2, 64, 2), (3, 128, 2))
 _BLOCKS = 6
