@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
-from jaxsmooth.diagnostics.measure.attack import distances
+from jaxsmooth.diagnostics.measure.attack_points import distances
 from tests.soundness.half_space import half_space, is_sound
 
 KEY = jax.random.key(6)

@@ -13,14 +13,10 @@ from jaxsmooth._certificates import AbstractCertificates
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, parts_with, sigma_per_image
 from jaxsmooth.analysis.scores import checked_labels
-from jaxsmooth.bounds.binomial_tail import tail_at_least
-from jaxsmooth.diagnostics.measure.attack_search import Search, votes_at
+from jaxsmooth.diagnostics.measure.attack_points import CONFIRMED_AT, NearestPoints
+from jaxsmooth.diagnostics.measure.attack_search import Search
 from jaxsmooth.sampling import inputs
 
-# Distances at which a change is confirmed, relative to the one at which cheap votes change.
-_CONFIRMED_AT = (1.02, 1.05, 1.1, 1.2)
-_BISECTIONS = 8
-_GROWTH = 1.5
 _FEWEST = 100
 
 
@@ -156,30 +152,15 @@ def attack(
     tries = _check.integer("tries", tries, at_least=1)
     box = None if clip is None else _checked_clip(clip)
     _check_models(classify, surrogate, certificates, label, x)
-    levels = alpha / (2 * tries), alpha / (2 * len(_CONFIRMED_AT))
-    needed = max(_FEWEST, math.ceil(math.ceil(-math.log2(min(levels))) / 0.9) + 1)
-    if n < needed:
-        raise ValueError(f"n = {n} votes are too few for a test at alpha = {alpha:g}; use n >= {needed}")
+    levels = _checked_levels(alpha, tries, n)
     search = Search(
         key=_check.typed_key(key), classify=classify, noise=_check.float32_noise(noise), surrogate=surrogate,
         norm=norm, steps=_check.integer("steps", steps, at_least=1), clip=box,
         draws=_check.integer("draws", draws, at_least=1), batch_size=batch_size, mesh=mesh,
     )  # fmt: skip
-    found = _Found(search, x, ids, label, n)
-    at = np.flatnonzero(label != ABSTAIN)
-    start = np.where(radius > 0, radius, _first_distance(noise, x, norm))
-    for attempt in range(tries):
-        going = at[np.isinf(found.upper[at])]
-        delta = search.ascend(x[going], ids[going], label[going], start[going] * _GROWTH**attempt, attempt)
-        found.test(going, found.point_at(going, delta), levels[0], stage=attempt)
-    changed = at[np.isfinite(found.upper[at])]
-    length = found.shorten(changed, tries)
-    delta, going = found.point[changed] - x[changed], np.ones(len(changed), bool)
-    for i, factor in enumerate(_CONFIRMED_AT):
-        scale = (length * factor).reshape(-1, *(1,) * (x.ndim - 1)).astype(np.float32)
-        points = found.point_at(changed, scale * delta)
-        passed = found.test(changed[going], points[going], levels[1], stage=tries + _BISECTIONS + i)
-        going[going] = ~passed
+    found = NearestPoints(search, x, ids, label, n)
+    found.search_outward(np.where(radius > 0, radius, _first_distance(noise, x, norm)), tries, levels[0])
+    found.confirm_closer(tries, levels[1])
     upper = np.where(label == ABSTAIN, np.nan, found.upper)
     return Attack(
         upper, found.point, found.other, label.astype(np.int32), radius, found.samples, norm=norm, alpha=alpha
@@ -191,6 +172,15 @@ def _checked_clip(clip: Any) -> tuple[float, float]:
     if ends.shape != (2,) or not ends[0] < ends[1]:
         raise ValueError(f"clip must be (least, largest) value of a coordinate, or None; got {clip!r}")
     return float(ends[0]), float(ends[1])
+
+
+def _checked_levels(alpha: float, tries: int, n: int) -> tuple[float, float]:
+    """The levels of one test of the search and of one at a shorter distance; refuse too few votes for them."""
+    levels = alpha / (2 * tries), alpha / (2 * len(CONFIRMED_AT))
+    needed = max(_FEWEST, math.ceil(math.ceil(-math.log2(min(levels))) / 0.9) + 1)
+    if n < needed:
+        raise ValueError(f"n = {n} votes are too few for a test at alpha = {alpha:g}; use n >= {needed}")
+    return levels
 
 
 def _check_models(classify: Any, surrogate: Any, certificates: Any, label: np.ndarray, x: np.ndarray) -> None:
@@ -217,65 +207,6 @@ def _check_models(classify: Any, surrogate: Any, certificates: Any, label: np.nd
             f"{name} must have a gradient, which a Python function has not; got {type(guide).__name__}. Pass "
             "surrogate=, a JAX network that answers much the same"
         )
-
-
-class _Found:
-    """The nearest points that passed a test so far."""
-
-    def __init__(self, search: Search, x: np.ndarray, ids: np.ndarray, label: np.ndarray, n: int) -> None:
-        self.search, self.x, self.ids, self.label, self.n = search, x, ids, label, n
-        self.upper = np.full(len(x), np.inf)
-        self.point = x.copy()
-        self.other = np.full(len(x), ABSTAIN, np.int32)
-        self.samples = np.zeros(len(x), np.int64)
-
-    def point_at(self, images: np.ndarray, delta: np.ndarray) -> np.ndarray:
-        """The images moved by so much, inside the box."""
-        x = self.x[images]
-        low, high = (-np.inf, np.inf) if self.search.clip is None else self.search.clip
-        low, high = np.minimum(x, np.float32(low)), np.maximum(x, np.float32(high))
-        on_lattice = getattr(self.search.noise, "on_lattice", None)
-        return np.clip(x + delta, low, high) if on_lattice is None else on_lattice(x + delta, low, high)
-
-    def test(self, images: np.ndarray, points: np.ndarray, alpha: float, *, stage: int) -> np.ndarray:
-        """Claim that the answer has changed, at this level; which claims are made."""
-        if not len(images):
-            return np.zeros(0, bool)
-        first = self.n // 10
-        choosing, deciding = votes_at(self.search, stage, points, self.ids[images], [first, self.n])
-        self.samples[images] += self.n
-        rows, ours = np.arange(len(images)), self.label[images]
-        choosing[rows, ours] = -1
-        other = choosing.argmax(-1)
-        for_us, for_other = deciding[rows, ours], deciding[rows, other]
-        total = for_us + for_other
-        level = np.where(total > 0, tail_at_least(for_other, np.maximum(total, 1), 0.5), 1.0)
-        distance = distances(points - self.x[images].astype(np.float64), self.search.norm)
-        passed = (level <= alpha) & (distance > 0)
-        better = passed & (distance < self.upper[images])
-        at = images[better]
-        self.upper[at], self.point[at], self.other[at] = distance[better], points[better], other[better]
-        return passed
-
-    def shorten(self, images: np.ndarray, tries: int) -> np.ndarray:
-        """By cheap votes, without a claim: the part of the way to the point at which the answer changes."""
-        low, high = np.zeros(len(images)), np.ones(len(images))
-        delta = self.point[images] - self.x[images]
-        for i in range(_BISECTIONS if len(images) else 0):
-            middle = (low + high) / 2
-            scale = middle.reshape(-1, *(1,) * (self.x.ndim - 1)).astype(np.float32)
-            points = self.point_at(images, scale * delta)
-            (votes,) = votes_at(self.search, tries + i, points, self.ids[images], [max(self.n // 10, 1)])
-            self.samples[images] += max(self.n // 10, 1)
-            changed = votes.argmax(-1) != self.label[images]
-            low, high = np.where(changed, low, middle), np.where(changed, middle, high)
-        return high
-
-
-def distances(delta: np.ndarray, norm: float) -> np.ndarray:
-    """The lengths of float64 ``(images, *event)``, rounded up."""
-    flat = np.asarray(delta, np.float64).reshape(len(delta), -1)
-    return np.linalg.norm(flat, ord=norm, axis=-1) * (1 + 2.0**-40)
 
 
 def _first_distance(noise: Any, x: np.ndarray, norm: float) -> float:
