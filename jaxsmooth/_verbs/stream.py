@@ -1,0 +1,79 @@
+"""A stream of batches of images: read as they are needed, each of one kind."""
+
+import collections
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from jaxsmooth import _check
+from jaxsmooth._types import Noise, frozen
+from jaxsmooth._verbs.memory import Memory
+from jaxsmooth.sampling import inputs
+from jaxsmooth.sampling.packing import Arrival
+
+
+class Stream:
+    """Batches that are read as they are needed, and the sizes of those not given out."""
+
+    def __init__(self, batches: Any, noise: Noise, takes_labels: bool = True) -> None:
+        if not isinstance(batches, Iterable) or isinstance(batches, str | bytes) or hasattr(batches, "dtype"):
+            raise TypeError(
+                "batches must be an iterable of arrays (images, *event), such as a generator or a list; got "
+                f"{type(batches).__name__}. For one array use the verb without _stream"
+            )
+        self._batches, self._noise, self._takes_labels = batches, noise, takes_labels
+        self._read: Iterator[tuple[Any, Any, Any]] = iter(())
+        self._event: tuple[int, ...] = ()
+        self._like: tuple[bool, bool] = (False, False)  # whether batches come with labels, with ids
+        self.sizes = collections.deque[int]()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether batches come with labels that the design takes."""
+        return self._like[0] and self._takes_labels
+
+    def peek(self) -> Any:
+        """The checked images of the first batch."""
+        batches = map(_check.split_batch, self._batches)
+        first = next(batches, None)
+        if first is None:
+            raise ValueError("batches must hold at least one batch of images; got none")
+        self._like = (first[1] is not None, first[2] is not None)
+        x = _check.images_for(self._noise, first[0])
+        self._event = x.shape[1:]
+
+        def read() -> Iterator[tuple[Any, Any, Any]]:
+            yield first
+            yield from batches
+
+        self._read = read()
+        return x
+
+    def arrivals(self, memory: Memory, classes: int) -> Iterator[Arrival]:
+        """The images one by one; a batch is made known to ``memory`` before its first image."""
+        arrived = 0
+        for batch in self._read:
+            x, labels, ids = self._checked(*batch, classes)
+            memory.add(len(x), labels, frozen(self._noise, x))
+            self.sizes.append(len(x))
+            yield from map(Arrival, x, (np.arange(arrived, arrived + len(x)) if ids is None else ids).tolist())
+            arrived += len(x)
+
+    def _checked(self, x: Any, labels: object, ids: object, classes: int) -> tuple[np.ndarray, Any, Any]:
+        like = (labels is not None, ids is not None)
+        if like != self._like:
+            kinds = {
+                (False, False): "images",
+                (True, False): "pairs (images, labels)",
+                (True, True): "triples with ids",
+            }
+            raise ValueError(f"batches must all be of one kind; got {kinds[like]} after {kinds[self._like]}")
+        x = inputs.on_host(_check.images_for(self._noise, x))
+        if x.shape[1:] != self._event:
+            raise ValueError(f"batches must have images of one shape; got {x.shape[1:]} after {self._event}")
+        if not self._takes_labels:
+            labels = None
+        if labels is not None:
+            labels = _check.class_labels(labels, images=len(x), classes=classes)
+        return x, labels, None if ids is None else inputs.on_host(_check.image_ids(ids, len(x)))
