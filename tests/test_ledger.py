@@ -17,7 +17,7 @@ import pytest
 
 import jaxsmooth as js
 from jaxsmooth.designs import Curve, Fixed
-from jaxsmooth.ledger.file import header_line
+from jaxsmooth.ledger.lines import header_line
 from jaxsmooth.sampling.sampler import Sampler
 
 KEY = jax.random.key(5)

@@ -11,9 +11,7 @@ pure function of key, image and draw, votes may be added, repeated, merged and e
 """
 
 import dataclasses
-import hashlib
 import heapq
-import json
 import os
 import pathlib
 import warnings
@@ -25,12 +23,8 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import Votes
+from jaxsmooth.ledger.lines import FORMAT, content_of, header_line, record_line, whole_lines
 from jaxsmooth.ledger.packed import AnyCounts, Packed, added, segments_of
-
-FORMAT = 1
-_FIRST_BYTES = b'{"ledger":1,'
-# ,"check":"<16 hexadecimal digits>"}
-_CHECK_LENGTH = 28
 
 
 @dataclasses.dataclass(repr=False)
@@ -285,7 +279,7 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
                 for end, counts in by_end.items():
                     merged.add(image, part.pixels[image], first, [(end - first, counts)], part.chosen.get(image))
     with open(into, "xb") as file:
-        file.write(_line(merged.header))
+        file.write(header_line(merged.header))
         for image in merged.image_ids.tolist():
             for first, by_end in sorted(merged.segments[image].items()):
                 for end, counts in sorted(by_end.items()):
@@ -299,17 +293,9 @@ def header(path: str | os.PathLike[str]) -> dict[str, Any]:
     with open(path, "rb") as opened:
         line = opened.readline()
     try:
-        return _checked(line[:-1])
+        return content_of(line[:-1])
     except ValueError:
         return {}
-
-
-def whole_lines(content: bytes, path: object) -> tuple[bytes, int]:
-    """The content up to its last line break, and how many bytes of a torn line that leaves out."""
-    end = content.rfind(b"\n") + 1
-    if end == 0 and not _FIRST_BYTES.startswith(content[: len(_FIRST_BYTES)]):
-        raise ValueError(f"{path} is not a ledger: its first line is something else")
-    return content[:end], len(content) - end
 
 
 def warn_of_torn_line(torn: int, path: object) -> None:
@@ -326,7 +312,7 @@ def parse(content: bytes, path: object) -> Ledger | None:
     ledger = None
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
-            value = _checked(line)
+            value = content_of(line)
             if ledger is None:
                 if value.get("ledger") != FORMAT:
                     raise ValueError(f"format {value.get('ledger')!r} is not {FORMAT}")
@@ -352,42 +338,3 @@ def check_header(header: Mapping[str, Any], expected: Mapping[str, Any], path: o
                 f"ledger {path} belongs to another run: its {name} is {header.get(name)!r}, this one's is "
                 f"{expected.get(name)!r}. Use another file, or repeat the run as it was"
             )
-
-
-def header_line(header: Mapping[str, Any]) -> bytes:
-    """The first line of a file."""
-    return _line({"ledger": FORMAT, **header})
-
-
-def record_line(
-    image: int, pixels: str, first: int, segments: Sequence[tuple[int, AnyCounts]], chosen: Packed | None = None
-) -> bytes:
-    """The line of one record."""
-    rows = [
-        [draws, counts.text]
-        if isinstance(counts, Packed)
-        else [draws, counts.get(-1, 0), {str(label): n for label, n in counts.items() if label >= 0}]
-        for draws, counts in segments
-    ]
-    counted_against = {} if chosen is None else {"chosen": chosen.text}
-    return _line({"image": image, "pixels": pixels, "first": first, **counted_against, "segments": rows})
-
-
-def digest(*parts: bytes) -> str:
-    """16 hexadecimal digits."""
-    hashed = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        hashed.update(len(part).to_bytes(8, "little") + part)
-    return hashed.hexdigest()
-
-
-def _line(value: Mapping[str, Any]) -> bytes:
-    body = json.dumps(value, separators=(",", ":")).encode()
-    return body[:-1] + f',"check":"{digest(body)}"}}\n'.encode()
-
-
-def _checked(line: bytes) -> dict[str, Any]:
-    body, check = line[:-_CHECK_LENGTH] + b"}", line[-_CHECK_LENGTH:]
-    if check != f',"check":"{digest(body)}"}}'.encode():
-        raise ValueError("its checksum does not match")
-    return json.loads(body)

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jaxsmooth._program import jaxpr_of
 from jaxsmooth._types import Array, Classify, Noise, classified, parts_with, perturbed_each, takes_keys
 from jaxsmooth._version import __version__
-from jaxsmooth.ledger.file import digest
+from jaxsmooth.ledger.lines import digest
 
 
 def run_header(

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxsmooth._processes import from_first_process, same_everywhere
-from jaxsmooth.ledger import file
+from jaxsmooth.ledger import file, lines
 from jaxsmooth.ledger.fingerprint import image_digest
 from jaxsmooth.ledger.packed import AnyCounts, Packed, sparse
 
@@ -56,21 +56,21 @@ class Recording:
         self.path = pathlib.Path(path)
         self._shared, self._file = shared, None
         self._records: dict[int, _Record] = {}
-        header_line = file.header_line(header)
-        if shared and not same_everywhere(header_line):
+        first_line = lines.header_line(header)
+        if shared and not same_everywhere(first_line):
             raise ValueError("key, classify, noise and versions must be the same in every process; they differ")
         try:
             whole, torn = self._shared_content() if shared else self._content()
             known = file.parse(whole, self.path)
             if known is not None:
-                file.check_header(known.header, {"ledger": file.FORMAT, **header}, self.path)
+                file.check_header(known.header, {"ledger": lines.FORMAT, **header}, self.path)
             file.warn_of_torn_line(torn, self.path)
             # From here on the file is ours: cut off a torn last line, so that the next record starts a line.
             if torn and self._file is not None:
                 self._file.truncate(len(whole))
             if known is None:
-                known = file.parse(header_line, self.path)
-                self._write(header_line)
+                known = file.parse(first_line, self.path)
+                self._write(first_line)
             assert known is not None
             self.known = known
         except BaseException:
@@ -112,13 +112,13 @@ class Recording:
         if not slots:
             return
         records = [self._records.pop(slot) for slot in slots]
-        self._write(b"".join(file.record_line(*r.identity, r.first, r.segments, r.chosen) for r in records))
+        self._write(b"".join(lines.record_line(*r.identity, r.first, r.segments, r.chosen) for r in records))
 
     def _content(self) -> tuple[bytes, int]:
         """Open the file; its whole lines, and how many bytes of a torn last one that leaves out."""
         self._file = self._open()
         self._file.seek(0)
-        return file.whole_lines(self._file.read(), self.path)
+        return lines.whole_lines(self._file.read(), self.path)
 
     def _shared_content(self) -> tuple[bytes, int]:
         """What the first process finds, or its error, on all processes."""
@@ -158,11 +158,11 @@ class Recording:
             )
         return opened
 
-    def _write(self, lines: bytes) -> None:
+    def _write(self, content: bytes) -> None:
         error = None
         try:
             if self._file is not None:
-                rest = memoryview(lines)
+                rest = memoryview(content)
                 while rest:
                     rest = rest[self._file.write(rest) :]
                 os.fsync(self._file.fileno())
