@@ -61,8 +61,8 @@ def on_host(values: Any) -> Any:
     return values if _check.is_traced(values) else np.asarray(jax.device_get(values))
 
 
-def check_classifier(classify: Classify, x: Array | np.ndarray) -> int:
-    """The number of classes, from shapes alone."""
+def num_classes(classify: Classify, x: Array | np.ndarray) -> int:
+    """The number of classes, from shapes alone; refuses what does not return scores of classes."""
     return output_shape(classify, x, WINNER)[0]
 
 

@@ -186,7 +186,7 @@ def _checked_levels(alpha: float, tries: int, n: int) -> tuple[float, float]:
 def _check_models(classify: Any, surrogate: Any, certificates: Any, label: np.ndarray, x: np.ndarray) -> None:
     """Refuse models that the certificates are not of, or that have no gradient."""
     model = inputs.as_pytree(classify)
-    classes, kind = inputs.check_classifier(model, x), inputs.kind_of_votes(model)
+    classes, kind = inputs.num_classes(model, x), inputs.kind_of_votes(model)
     if label.max(initial=-1) >= classes:
         raise ValueError(
             f"certificates must be of the {classes} classes of classify; got the label {label.max()}. Pass the model "
@@ -199,7 +199,7 @@ def _check_models(classify: Any, surrogate: Any, certificates: Any, label: np.nd
             f"with {kind} votes"
         )
     guide = model if surrogate is None else inputs.as_pytree(surrogate)
-    if surrogate is not None and (found := inputs.check_classifier(guide, x)) != classes:
+    if surrogate is not None and (found := inputs.num_classes(guide, x)) != classes:
         raise ValueError(f"surrogate must have the {classes} classes of classify; got {found}")
     if parts_with(guide, "runs_on_host"):
         name = "classify" if surrogate is None else "surrogate"

@@ -14,7 +14,7 @@ from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
 from jaxsmooth.sampling import count_votes
-from jaxsmooth.sampling.inputs import as_pytree, check_classifier
+from jaxsmooth.sampling.inputs import as_pytree, num_classes
 
 RATIO_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Halvings of the first step that leaves the region: 1 / 1024 of a step is far below what votes resolve.
@@ -119,7 +119,7 @@ def region_shrinkage(
     if not (lengths > 0).all():
         raise ValueError("directions must not hold a direction of length 0")
     classify = as_pytree(classify)
-    target = _classes(classes, len(start), check_classifier(classify, jnp.asarray(start)))
+    target = _classes(classes, len(start), num_classes(classify, jnp.asarray(start)))
     sigma, far = float(_check.positives("sigma", sigma)), float(_check.positives("t_max", t_max))
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)
     level = float(arguments.thresholds(threshold))
