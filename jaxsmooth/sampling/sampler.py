@@ -19,7 +19,7 @@ from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling import batching, inputs, kernel, placement
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.fetch import fetch
-from jaxsmooth.sampling.suspicious import warn_of_suspicious
+from jaxsmooth.sampling.suspicious import check_rows, warn_of_units
 
 _log = logging.getLogger("jaxsmooth")
 
@@ -183,7 +183,9 @@ def _checked(
     ballot.check_kind(kind)
     shape = inputs.output_shape(classify, x, ballot)
     inputs.check_fit(classify, noise, x)
-    warn_of_suspicious(classify, noise, x, compared=ballot.compares_scores)
+    if not _check.is_traced(classify, noise, x) and jax.process_count() == 1:
+        warn_of_units(noise, x)
+        check_rows(classify, noise, x, compared=ballot.compares_scores)
     if mesh is None:
         _say_once_how_to_use_cores(placement.idle_cores())
     if batch_size is None:

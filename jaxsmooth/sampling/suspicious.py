@@ -42,8 +42,14 @@ REMEDY_FOR_RANDOMNESS = "Turn off dropout and other randomness: model.eval(), de
 REMEDY_FOR_UNITS = "Pass pixels in [0, 1], x / 255, or the sigma of the noise in the units of x"
 
 
-def warn_of_suspicious(classify: Classify, noise: Any, x: Any, *, compared: bool = True) -> None:
-    """Refuse a classifier whose rows depend on their batch; warn of random scores and of units that do not fit.
+def warn_of_units(noise: Any, x: Any) -> None:
+    """Warn of images whose range makes the noise invisible."""
+    if found := invisible_noise(noise, x):
+        warn(f"{found}. {REMEDY_FOR_UNITS}")
+
+
+def check_rows(classify: Classify, noise: Any, x: Any, *, compared: bool = True) -> None:
+    """Refuse a classifier whose rows depend on their batch; warn of one that gives the same row other scores.
 
     Rows are proved independent by the program of the classifier, which costs no compilation. Only where that does not
     succeed a few rows are classified, once per classifier.
@@ -57,10 +63,6 @@ def warn_of_suspicious(classify: Classify, noise: Any, x: Any, *, compared: bool
     Raises:
         ValueError: if the scores of a row depend on the other rows of its batch, or on its place in it.
     """
-    if _check.is_traced(classify, noise, x) or jax.process_count() > 1:
-        return
-    if found := invisible_noise(noise, x):
-        warn(f"{found}. {REMEDY_FOR_UNITS}")
     event = x.shape[1:]
     leaves, structure = jax.tree.flatten(classify)
     shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)

@@ -262,7 +262,7 @@ def test_a_batch_coupled_classifier_is_caught(monkeypatch):
     problem = {"direction": "all", "dim": 16, "distance": 0.0, "images": 200}
     with pytest.raises(ValueError, match="classify must score every row on its own"):
         wrong_certificates(batch_statistics, **problem)
-    monkeypatch.setattr(sampler, "warn_of_suspicious", lambda *given, **named: None)
+    monkeypatch.setattr(sampler, "check_rows", lambda *given, **named: None)
     assert not is_sound(wrong_certificates(batch_statistics, **problem), 200, ALPHA)
     classify = jax.tree_util.Partial(_normalised, half_space("all", 16)[0])
     x = np.linspace(-1, 1, 48, dtype=np.float32).reshape(3, 16)
@@ -302,7 +302,7 @@ def test_randomness_shared_between_draws_is_caught(monkeypatch, batch_size, shar
     method = functools.partial(one_sided, shared_keys, batch_size)
     with pytest.raises(ValueError, match="classify must score every row on its own"):
         wrong_certificates(method, **RANDOM)
-    monkeypatch.setattr(sampler, "warn_of_suspicious", lambda *given, **named: None)
+    monkeypatch.setattr(sampler, "check_rows", lambda *given, **named: None)
     wrong = wrong_certificates(method, **RANDOM)
     assert not is_sound(wrong, 1000, 0.001)
     assert abs(wrong / 1000 - share) < 5 * math.sqrt(share * (1 - share) / 1000)
