@@ -56,17 +56,17 @@ def _numbers(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, np.ndarray) and 0 < value.size <= _FEW and value.dtype.kind in "biuf":
         return np.array2string(value, precision=4, separator=", ").replace("\n", "")
-    return in_words(value)
+    return brief_repr(value)
 
 
-def in_words(value: Any) -> str:
+def brief_repr(value: Any) -> str:
     """``repr`` with arrays as their type and shape, and large trees of arrays as their number."""
     if isinstance(value, jax.Array | np.ndarray) and value.ndim:
         return f"{value.dtype}{list(value.shape)}"
     if isinstance(value, jax.Array | np.ndarray | np.generic) and not isinstance(value, Tracer):
         return repr(value.item())
     if isinstance(value, Mapping):
-        words = "{" + ", ".join(f"{name!r}: {in_words(part)}" for name, part in value.items()) + "}"
+        words = "{" + ", ".join(f"{name!r}: {brief_repr(part)}" for name, part in value.items()) + "}"
     else:
         words = repr(value)
     if len(words) <= _LONG:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from jaxsmooth._printed import in_words
+from jaxsmooth._printed import brief_repr
 
 _T = typing.TypeVar("_T")
 
@@ -168,5 +168,5 @@ def _hash(self: Any) -> int:
 
 
 def _repr(self: Any) -> str:
-    fields = ", ".join(f"{field.name}={in_words(getattr(self, field.name))}" for field in dataclasses.fields(self))
+    fields = ", ".join(f"{field.name}={brief_repr(getattr(self, field.name))}" for field in dataclasses.fields(self))
     return f"{type(self).__qualname__}({fields})"

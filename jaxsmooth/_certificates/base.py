@@ -195,7 +195,7 @@ class AbstractCertificates:
         names = [name for name in self.shared if name != "noise"]
         words = [f"{name} {_short(getattr(self, name))}" for name in names if getattr(self, name) is not None]
         noise = getattr(self, "noise", None)
-        words += [] if noise is None else [_printed.in_words(noise)]
+        words += [] if noise is None else [_printed.brief_repr(noise)]
         return words if self.votes_kind == "hard" else [*words, f"{self.votes_kind} votes"]
 
     def _rows(self) -> list[tuple[str, ...]]:

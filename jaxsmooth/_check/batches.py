@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth._check.images import in_words, is_pair
+from jaxsmooth._check.images import is_pair, parts_in_words
 from jaxsmooth._check.values import as_array, numpy_or_jax
 from jaxsmooth._types import ArrayLike
 
@@ -39,7 +39,7 @@ def split_batch(batch: Any) -> tuple[Any, Any, Any]:
         if not (isinstance(batch, tuple) or is_pair(batch)) or len(batch) not in (2, 3):
             raise ValueError(
                 "batches must be images, pairs (images, labels) or triples with image ids; got "
-                f"{in_words(batch)}. Make one array of several images, np.stack(batch)"
+                f"{parts_in_words(batch)}. Make one array of several images, np.stack(batch)"
             )
         parts = tuple(batch)
     else:

@@ -55,7 +55,7 @@ def image_ids(ids: object, number: int) -> Array | np.ndarray:
 def refuse_pair(x: object) -> None:
     """Refuse images that came together with their labels, which would be taken for images."""
     if isinstance(x, Mapping) or is_pair(x):
-        got = f"a dictionary with keys {sorted(map(str, x))}" if isinstance(x, Mapping) else in_words(x)
+        got = f"a dictionary with keys {sorted(map(str, x))}" if isinstance(x, Mapping) else parts_in_words(x)
         raise TypeError(
             f"x must be images alone, (images, *event); got {got}. Pass them without the labels; of a stream, "
             "(x for x, y in batches)"
@@ -78,7 +78,7 @@ def _depth(value: object) -> int:
     return 1 + _depth(value[0]) if isinstance(value, list | tuple) and value else int(isinstance(value, list | tuple))
 
 
-def in_words(batch: list | tuple) -> str:
+def parts_in_words(batch: list | tuple) -> str:
     """What a list or tuple holds: its length, and the shapes of its first parts."""
     shapes = [tuple(part.shape) if hasattr(part, "shape") else type(part).__name__ for part in batch]
     return f"a {type(batch).__name__} of {len(batch)}: {', '.join(map(str, shapes[:4]))}"

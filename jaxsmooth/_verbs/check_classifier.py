@@ -152,19 +152,19 @@ def _of_programs(
 ) -> Iterator[Finding]:
     limit = suspicious.tolerance(classify, event)
     random, moved = (suspicious.change_of_scores(scores, other) for other in (again, others))
-    in_words = lambda change: "NaN" if math.isinf(change) else f"{change:.1%} of their spread"
+    shown = lambda change: "NaN" if math.isinf(change) else f"{change:.1%} of their spread"
     proved = rows_are_independent(classify, event)
     if proved or random <= limit:  # else it cannot be told
         yield Finding(
             "rows do not depend on their batch",
             proved or moved <= limit,
-            "proved by the program" if proved else f"scores in two batch sizes and orders differ by {in_words(moved)}",
+            "proved by the program" if proved else f"scores in two batch sizes and orders differ by {shown(moved)}",
             suspicious.REMEDY_FOR_KEYS if takes_keys(classify) else suspicious.REMEDY_FOR_ROWS,
         )
     yield Finding(
         "the same inputs have the same scores",
         random <= limit,
-        f"scores of two calls differ by {in_words(random)}",
+        f"scores of two calls differ by {shown(random)}",
         suspicious.REMEDY_FOR_RANDOMNESS,
     )
 

@@ -53,7 +53,7 @@ def run_header(
 def noise_header(noise: Noise, event: tuple[int, ...]) -> dict[str, str]:
     """The noise in words, and the digest of its arrays and of the programs that find and draw it."""
     known_by = digest(_text(_traced_noise(noise, event)), _leaves(noise))
-    return {"noise": _in_words(noise), "noise_digest": known_by}
+    return {"noise": _noise_in_words(noise), "noise_digest": known_by}
 
 
 def _denoiser(classify: Classify) -> dict[str, str]:
@@ -122,10 +122,10 @@ def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
     return _traced(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
 
 
-def _in_words(noise: Noise) -> str:
+def _noise_in_words(noise: Noise) -> str:
     if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
         values = [(field.name, getattr(noise, field.name)) for field in dataclasses.fields(noise) if field.init]
-        return f"{type(noise).__name__}({', '.join(f'{name}={_in_words(value)}' for name, value in values)})"
+        return f"{type(noise).__name__}({', '.join(f'{name}={_noise_in_words(value)}' for name, value in values)})"
     if isinstance(noise, jax.Array | np.ndarray | np.generic | float) and np.ndim(noise) == 0:
         return str(np.float32(noise))
     if isinstance(noise, jax.Array | np.ndarray):

@@ -76,7 +76,7 @@ class Lattice:
         if max(-k.min(), k.max()) > _LARGEST:
             raise ValueError(
                 f"x must be within {_LARGEST} steps of 0, where sums with the noise are exact in float32; got values "
-                f"from {low:g} to {high:g} at step {in_words(self.step)}. Use a larger step"
+                f"from {low:g} to {high:g} at step {self.step}. Use a larger step"
             )
         whole = self.step < 1 and high > _LARGEST_PLAUSIBLE and bool((np.asarray(images) % 1 == 0).all())
         if off.max() > _TOLERANCE or whole:
@@ -86,9 +86,7 @@ class Lattice:
                 if whole
                 else f"x{list(at)} = {float(np.asarray(images)[at])!r} is {off[at]:.3g} steps from the nearest multiple"
             )
-            raise ValueError(
-                f"x must be on the lattice of step {in_words(self.step)}: {found}. {_remedy(low, high, instead)}"
-            )
+            raise ValueError(f"x must be on the lattice of step {self.step}: {found}. {_remedy(low, high, instead)}")
 
 
 def _remedy(low: float, high: float, instead: str) -> str:
@@ -101,11 +99,6 @@ def _remedy(low: float, high: float, instead: str) -> str:
             f"round first, or {instead}"
         )
     return f"Round first, x = np.round(x / step) * step, or {instead}"
-
-
-def in_words(step: Fraction) -> str:
-    """1/255, or 2."""
-    return str(step)
 
 
 def lattice_of(step: float) -> Lattice:

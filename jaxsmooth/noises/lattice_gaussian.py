@@ -11,7 +11,6 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Shared
 from jaxsmooth.noises import float32_law
-from jaxsmooth.noises.lattice import in_words
 from jaxsmooth.noises.lattice_noise import AbstractLatticeNoise, law_in_words, of_coordinates
 from jaxsmooth.noises.lattice_table import LatticeLaw, rounded_normal
 from jaxsmooth.radii import normal_tail, radius_rule
@@ -65,7 +64,7 @@ class LatticeGaussian(AbstractLatticeNoise):
         ratio = sigma / float(lattice.step)
         if not _SMALLEST_RATIO <= ratio <= _LARGEST_RATIO:
             raise ValueError(
-                f"sigma must be between {_SMALLEST_RATIO} and {_LARGEST_RATIO:g} steps of {in_words(lattice.step)}; "
+                f"sigma must be between {_SMALLEST_RATIO} and {_LARGEST_RATIO:g} steps of {lattice.step}; "
                 f"got {self.sigma!r}, {ratio:g} steps. Use a {'smaller' if ratio < 1 else 'larger'} step, or Gaussian"
             )
         _check.keep(self, sigma=sigma, step=float(lattice.step))
@@ -115,7 +114,7 @@ class LatticeGaussian(AbstractLatticeNoise):
         return self.tables.arrays.draws(key, size)
 
 
-_in_words = law_in_words("gaussian l2")
+_detail = law_in_words("gaussian l2")
 
 
 def _shift(noise: LatticeGaussian, dim: int) -> tuple[float, float]:
@@ -149,7 +148,7 @@ _SOURCE = "Cohen et al. 2019, Theorem 1, at p_lower - eta, for points of the lat
     inverse=_inverse,
     published=False,
     error=2.0**-50,
-    detail=_in_words,
+    detail=_detail,
 )
 def lattice_gaussian(noise: LatticeGaussian, tail: np.ndarray, dim: int) -> np.ndarray:
     r"""The drawn votes at x and at x' differ by eta from the exact ones, between which Gaussian noise holds.
@@ -168,7 +167,7 @@ def lattice_gaussian(noise: LatticeGaussian, tail: np.ndarray, dim: int) -> np.n
     inverse=_inverse,
     published=False,
     error=2.0**-50,
-    detail=_in_words,
+    detail=_detail,
 )
 def lattice_gaussian_l1(noise: LatticeGaussian, tail: np.ndarray, dim: int) -> np.ndarray:
     """The l1 ball touches the l2 ball of the same radius at the coordinate axes."""
@@ -182,7 +181,7 @@ def lattice_gaussian_l1(noise: LatticeGaussian, tail: np.ndarray, dim: int) -> n
     inverse=lambda noise, radius, dim: _inverse(noise, radius * math.sqrt(dim) * (1 + 2.0**-50), dim),
     published=False,
     error=2.0**-50,
-    detail=_in_words,
+    detail=_detail,
 )
 def lattice_gaussian_linf(noise: LatticeGaussian, tail: np.ndarray, dim: int) -> np.ndarray:
     """The largest cube inside the l2 ball."""

@@ -13,7 +13,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.noises.lattice import Lattice, in_words, lattice_of
+from jaxsmooth.noises.lattice import Lattice, lattice_of
 
 
 class AbstractLatticeNoise(AbstractNoise):
@@ -43,7 +43,7 @@ class AbstractLatticeNoise(AbstractNoise):
         """
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(sigma={self.sigma!r}, step={in_words(self._lattice.step)})"
+        return f"{type(self).__name__}(sigma={self.sigma!r}, step={self._lattice.step})"
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""
@@ -106,5 +106,5 @@ def of_coordinates(variation: Fraction, dim: Any) -> float:
 def law_in_words(law: str) -> Callable[[AbstractLatticeNoise, int | None], str]:
     """What ``certificates.rule`` says of a noise: that it is on a lattice, how far the drawn law is off, the step."""
     return lambda noise, dim: (
-        f"{law}, lattice, eta={noise.total_variation(dim or 1):.3g}, step {in_words(lattice_of(noise.step).step)}; "
+        f"{law}, lattice, eta={noise.total_variation(dim or 1):.3g}, step {lattice_of(noise.step).step}; "
     )

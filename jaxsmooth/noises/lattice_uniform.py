@@ -12,7 +12,6 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Shared
 from jaxsmooth.noises import random
-from jaxsmooth.noises.lattice import in_words
 from jaxsmooth.noises.lattice_noise import AbstractLatticeNoise, law_in_words, of_coordinates
 from jaxsmooth.noises.uniform import half_width, tail_of_half_width
 from jaxsmooth.radii import radius_rule
@@ -56,7 +55,7 @@ class LatticeUniform(AbstractLatticeNoise):
         half = round((math.sqrt(12 * (sigma / float(lattice.step)) ** 2 + 1) - 1) / 2)
         if not 1 <= half <= _MOST_LEVELS // 2:
             raise ValueError(
-                f"sigma must be between 0.6 and 18,900 steps of {in_words(lattice.step)}; got {self.sigma!r}. Use a "
+                f"sigma must be between 0.6 and 18,900 steps of {lattice.step}; got {self.sigma!r}. Use a "
                 f"{'smaller' if half < 1 else 'larger'} step, or Uniform"
             )
         _check.keep(self, sigma=sigma, step=float(lattice.step), number=Shared(np.uint32(2 * half + 1)))

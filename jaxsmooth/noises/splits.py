@@ -14,7 +14,7 @@ from jaxsmooth import _check, _keys
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.noises.base import AbstractNoise
-from jaxsmooth.noises.lattice import Lattice, in_words, lattice_of
+from jaxsmooth.noises.lattice import Lattice, lattice_of
 
 # Thresholds, in half steps, and the integers that views are made of stay far below 2**24.
 _MOST_LEVELS = 2**20
@@ -65,7 +65,7 @@ class Splits(AbstractNoise):
         if levels > _MOST_LEVELS:
             raise ValueError(
                 f"sigma must be at most {_MOST_LEVELS * float(lattice.step) / 2 / math.sqrt(3):.3g} for steps of "
-                f"{in_words(lattice.step)}, or there are more than 2**20 views; got {self.sigma!r}"
+                f"{lattice.step}, or there are more than 2**20 views; got {self.sigma!r}"
             )
         _check.keep(
             self,
@@ -102,7 +102,7 @@ class Splits(AbstractNoise):
 
     def __repr__(self) -> str:
         given = ", offsets given" if self.offsets is not None else f", seed={self.seed}"
-        return f"Splits(levels={self.levels}, step={in_words(self._lattice.step)}{given})"
+        return f"Splits(levels={self.levels}, step={self._lattice.step}{given})"
 
     @property
     def sigma_exact(self) -> float:
