@@ -9,7 +9,12 @@ from typing import Any
 
 SNAPSHOT = Path(__file__).with_name("public_surface.txt")
 # What several public classes share, and nobody imports.
-BASES_OF_PUBLIC_CLASSES = ("jaxsmooth.noises.lattice_noise", "jaxsmooth.denoisers.base", "jaxsmooth.designs.one_look")
+BASES_OF_PUBLIC_CLASSES = (
+    "jaxsmooth.noises.lattice_noise",
+    "jaxsmooth.denoisers.base",
+    "jaxsmooth.designs.one_look",
+    "jaxsmooth.noises.radial",
+)
 # A module whose other functions are for the sampling package.
 LEDGER = ("Ledger", "read", "merge")
 

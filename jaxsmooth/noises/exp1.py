@@ -1,17 +1,14 @@
 """Exponential noise of the l1 norm and its radii."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array
-from jaxsmooth.noises import float32_law, random, surfaces
-from jaxsmooth.noises.base import AbstractNoise
+from jaxsmooth.noises import surfaces
+from jaxsmooth.noises.radial import AbstractExponentialNoise
 from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail, sub_gaussian_radius, sub_gaussian_tail
@@ -19,8 +16,10 @@ from jaxsmooth.radii.score_laws import exponential_radial, sign_sum_product
 
 
 @frozen_pytree
-class Exp1(AbstractNoise):
+class Exp1(AbstractExponentialNoise):
     r"""Noise of density proportional to :math:`e^{-\|x / \lambda\|_1^k}`; ``Exp1(sigma, k=1)`` is ``Laplace(sigma)``.
+
+    The l1 norm to the power k, in units of lambda, is Gamma(dim / k).
 
     Args:
         sigma: root mean square of a coordinate, in the units of ``x``; positive.
@@ -38,37 +37,18 @@ class Exp1(AbstractNoise):
     sigma: Any
     k: float = static(default=1.0)
 
+    _surface = staticmethod(surfaces.cross_polytope)
+    _limits: ClassVar = {"k": "k = 1e15"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check.positive("k", self.k)
 
-    def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """See ``AbstractNoise.sample``."""
-        dim = math.prod(shape)
-        length, k = self._length(dim), float(self.k)
-        key_radius, key_direction = random.split(key)
-        if length.has_plain_factors:
-            radius = self.sigma / self._root(dim) * jnp.exp(random.log_gamma(key_radius, dim / k) / k)
-        else:
-            radius = self.sigma * random.gamma_radius(key_radius, dim, k, 1 / self._root(dim))
-        return (radius * surfaces.cross_polytope(key_direction, dim)).reshape(shape)
-
-    def scale(self, dim: int) -> Any:
-        """Lambda; the l1 norm to the power k, in its units, is Gamma(dim / k)."""
-        return float32_law.on_host(self.sigma) / self._root(dim)
-
-    def check_event(self, dim: int) -> None:
-        """See ``AbstractNoise.check_event``."""
-        self._length(dim)
-
     def _root(self, dim: int) -> float:
-        """Sigma in units of lambda."""
         return math.sqrt(2 * gamma_ratio(dim / self.k, 2 / self.k) / (dim * (dim + 1)))
 
-    def _length(self, dim: int) -> float32_law.LengthLaw:
-        float32_law.check_parameter("k", self.k, "k = 1e15")
-        law = lambda noise: float32_law.gamma_length(dim, float(noise.k), -math.log(noise._root(dim)))
-        return float32_law.check_length(self, dim, "k", law)
+    def _order(self, dim: int) -> float:
+        return dim
 
 
 @radius_rule(

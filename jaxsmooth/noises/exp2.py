@@ -2,28 +2,27 @@
 
 import functools
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array
-from jaxsmooth.noises import float32_law, random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, check_order
+from jaxsmooth.noises import surfaces
+from jaxsmooth.noises.base import check_order
+from jaxsmooth.noises.radial import AbstractExponentialNoise
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.checked_inverse import inward
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_gamma_density
 
 
 @frozen_pytree
-class Exp2(AbstractNoise):
+class Exp2(AbstractExponentialNoise):
     r"""Spherical noise, density proportional to :math:`\|x / \lambda\|_2^{-j} e^{-\|x / \lambda\|_2^k}`.
 
-    ``Exp2(sigma, k=2)`` is ``Gaussian(sigma)``; as k grows it becomes ``UniformBall``.
+    ``Exp2(sigma, k=2)`` is ``Gaussian(sigma)``; as k grows it becomes ``UniformBall``. The length to the power k, in
+    units of lambda, is Gamma((dim - j) / k).
 
     Args:
         sigma: root mean square of a coordinate, in the units of ``x``; positive.
@@ -43,39 +42,20 @@ class Exp2(AbstractNoise):
     k: float = static(default=1.0)
     j: float = static(default=0)
 
+    _surface = staticmethod(surfaces.sphere)
+    _limits: ClassVar = {"k": "UniformBall"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check.positive("k", self.k)
         check_order(self.j)
 
-    def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """See ``AbstractNoise.sample``."""
-        dim = math.prod(shape)
-        length, k = self._length(dim), float(self.k)
-        key_radius, key_direction = random.split(key)
-        if length.has_plain_factors:
-            radius = self.sigma / self._root(dim) * jnp.exp(random.log_gamma(key_radius, (dim - self.j) / k) / k)
-        else:
-            radius = self.sigma * random.gamma_radius(key_radius, dim - self.j, k, 1 / self._root(dim))
-        return (radius * surfaces.sphere(key_direction, dim)).reshape(shape)
-
-    def scale(self, dim: int) -> Any:
-        """Lambda; the length to the power k, in its units, is Gamma((dim - j) / k)."""
-        return float32_law.on_host(self.sigma) / self._root(dim)
-
-    def check_event(self, dim: int) -> None:
-        """See ``AbstractNoise.check_event``."""
-        self._length(dim)
-
     def _root(self, dim: int) -> float:
-        """Sigma in units of lambda."""
         check_order(self.j, dim)
         return math.sqrt(gamma_ratio((dim - self.j) / self.k, 2 / self.k) / dim)
 
-    def _length(self, dim: int) -> float32_law.LengthLaw:
-        float32_law.check_parameter("k", self.k, "UniformBall")
-        law = lambda noise: float32_law.gamma_length(dim - noise.j, float(noise.k), -math.log(noise._root(dim)))
-        return float32_law.check_length(self, dim, "k", law)
+    def _order(self, dim: int) -> float:
+        return dim - self.j
 
 
 @functools.lru_cache(maxsize=32)

@@ -1,17 +1,15 @@
 """Exponential noise of the linf norm and its radii."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array
-from jaxsmooth.noises import float32_law, random, surfaces
-from jaxsmooth.noises.base import AbstractNoise, check_order
+from jaxsmooth.noises import surfaces
+from jaxsmooth.noises.base import check_order
+from jaxsmooth.noises.radial import AbstractExponentialNoise
 from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
@@ -19,10 +17,11 @@ from jaxsmooth.radii.score_laws import exponential_radial, one_coordinate
 
 
 @frozen_pytree
-class ExpInf(AbstractNoise):
+class ExpInf(AbstractExponentialNoise):
     r"""Cubical noise, density proportional to :math:`\|x / \lambda\|_\infty^{-j} e^{-\|x / \lambda\|_\infty^k}`.
 
-    Uniform on the surface of a cube whose half-width is random; as k grows it becomes ``Uniform``.
+    Uniform on the surface of a cube whose half-width is random: to the power k, in units of lambda, it is
+    Gamma((dim - j) / k). As k grows the noise becomes ``Uniform``.
 
     Args:
         sigma: root mean square of a coordinate, in the units of ``x``; positive.
@@ -42,40 +41,21 @@ class ExpInf(AbstractNoise):
     k: float = static(default=1.0)
     j: float = static(default=0)
 
+    _surface = staticmethod(surfaces.cube)
+    _limits: ClassVar = {"k": "Uniform"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check.positive("k", self.k)
         check_order(self.j)
 
-    def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """See ``AbstractNoise.sample``."""
-        dim = math.prod(shape)
-        length, k = self._length(dim), float(self.k)
-        key_radius, key_direction = random.split(key)
-        if length.has_plain_factors:
-            radius = self.sigma / self._root(dim) * jnp.exp(random.log_gamma(key_radius, (dim - self.j) / k) / k)
-        else:
-            radius = self.sigma * random.gamma_radius(key_radius, dim - self.j, k, 1 / self._root(dim))
-        return (radius * surfaces.cube(key_direction, dim)).reshape(shape)
-
-    def scale(self, dim: int) -> Any:
-        """Lambda; the half-width of the cube to the power k, in its units, is Gamma((dim - j) / k)."""
-        return float32_law.on_host(self.sigma) / self._root(dim)
-
-    def check_event(self, dim: int) -> None:
-        """See ``AbstractNoise.check_event``."""
-        self._length(dim)
-
     def _root(self, dim: int) -> float:
-        """Sigma in units of lambda."""
         check_order(self.j, dim)
         second_moment = ((dim - 1) / 3 + 1) / dim * gamma_ratio((dim - self.j) / self.k, 2 / self.k)
         return math.sqrt(second_moment)
 
-    def _length(self, dim: int) -> float32_law.LengthLaw:
-        float32_law.check_parameter("k", self.k, "Uniform")
-        law = lambda noise: float32_law.gamma_length(dim - noise.j, float(noise.k), -math.log(noise._root(dim)))
-        return float32_law.check_length(self, dim, "k", law)
+    def _order(self, dim: int) -> float:
+        return dim - self.j
 
 
 def _moment(noise: ExpInf, dim: int, power: float) -> float:

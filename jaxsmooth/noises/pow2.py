@@ -2,8 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,14 +12,16 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
-from jaxsmooth.noises.base import AbstractNoise
+from jaxsmooth.noises.radial import AbstractRadialNoise
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_beta_prime_density
 
 
 @frozen_pytree
-class Pow2(AbstractNoise):
+class Pow2(AbstractRadialNoise):
     r"""Spherical noise with polynomial tails, density proportional to :math:`(1 + \|x / \lambda\|_2^k)^{-a}`.
+
+    The length to the power k, in units of lambda, is Beta prime(dim / k, a - dim / k).
 
     Args:
         sigma: root mean square of a coordinate, in the units of ``x``; positive.
@@ -40,45 +41,34 @@ class Pow2(AbstractNoise):
     k: float = static(default=1.0)
     a: float | None = static(default=None)
 
+    _surface = staticmethod(surfaces.sphere)
+    _limits: ClassVar = {"k": "a smaller k", "a": "Exp2"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check.positive("k", self.k)
         if self.a is not None:
             _check.positive("a", self.a)
 
-    def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """See ``AbstractNoise.sample``."""
-        dim = math.prod(shape)
-        length, k = self._length(dim), float(self.k)
-        key_above, key_below, key_direction = random.split(key, 3)
-        above, below = dim / k, self.power(dim) - dim / k
-        if length.has_plain_factors:
-            log_radius = (random.log_gamma(key_above, above) - random.log_gamma(key_below, below)) / k
-            radius = self.sigma / self._root(dim) * jnp.exp(log_radius)
-        else:
-            unit = 1 / self._root(dim)
-            radius = self.sigma * random.beta_prime_radius((key_above, key_below), above, below, k, unit)
-        return (radius * surfaces.sphere(key_direction, dim)).reshape(shape)
-
-    def scale(self, dim: int) -> Any:
-        """Lambda; the length to the power k, in its units, is Beta prime(dim / k, a - dim / k)."""
-        return float32_law.on_host(self.sigma) / self._root(dim)
-
-    def check_event(self, dim: int) -> None:
-        """See ``AbstractNoise.check_event``."""
-        self._length(dim)
-
     def _root(self, dim: int) -> float:
-        """Sigma in units of lambda."""
         return _rms(dim, self.k, self.power(dim))
 
-    def _length(self, dim: int) -> float32_law.LengthLaw:
-        float32_law.check_parameter("k", self.k, "a smaller k")
-        float32_law.check_parameter("a", self.a, "Exp2")
-        law = lambda noise: float32_law.beta_prime_length(
-            dim / noise.k, noise.power(dim) - dim / noise.k, float(noise.k), -math.log(noise._root(dim))
-        )
-        return float32_law.check_length(self, dim, "k", law)
+    def _law(self, dim: int) -> float32_law.LengthLaw:
+        above, below = self._shapes(dim)
+        return float32_law.beta_prime_length(above, below, float(self.k), -math.log(self._root(dim)))
+
+    def _length(self, key: Array, dim: int, *, plain: bool) -> tuple[Array, Array]:
+        (above, below), k, root = self._shapes(dim), float(self.k), self._root(dim)
+        key_above, key_below, key_direction = random.split(key, 3)
+        if plain:
+            log_length = (random.log_gamma(key_above, above) - random.log_gamma(key_below, below)) / k
+            return self.sigma / root * jnp.exp(log_length), key_direction
+        length = random.beta_prime_radius((key_above, key_below), above, below, k, 1 / root)
+        return self.sigma * length, key_direction
+
+    def _shapes(self, dim: int) -> tuple[float, float]:
+        """Of the Gamma numbers whose ratio is the length to the power k."""
+        return dim / self.k, self.power(dim) - dim / self.k
 
     def power(self, dim: int) -> float:
         """The power a for ``dim`` coordinates: the one given, or the family's default."""

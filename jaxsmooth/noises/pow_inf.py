@@ -1,8 +1,7 @@
 """Power-law noise of the linf norm and its radii."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,15 +10,17 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
-from jaxsmooth.noises.base import AbstractNoise
+from jaxsmooth.noises.radial import AbstractRadialNoise
 from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
 from jaxsmooth.radii.score_laws import one_coordinate, power_radial
 
 
 @frozen_pytree
-class PowInf(AbstractNoise):
+class PowInf(AbstractRadialNoise):
     r"""Cubical noise with polynomial tails, density proportional to :math:`(1 + \|x / \lambda\|_\infty)^{-a}`.
+
+    The half-width of the cube, in units of lambda, is Beta prime(dim, a - dim).
 
     Args:
         sigma: root mean square of a coordinate, in the units of ``x``; positive.
@@ -38,42 +39,29 @@ class PowInf(AbstractNoise):
     sigma: Any
     a: float | None = static(default=None)
 
+    _surface = staticmethod(surfaces.cube)
+    _limits: ClassVar = {"a": "ExpInf"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.a is not None:
             _check.positive("a", self.a)
 
-    def sample(self, key: Array, shape: Sequence[int]) -> Array:
-        """See ``AbstractNoise.sample``."""
-        dim = math.prod(shape)
-        length = self._length(dim)
-        key_above, key_below, key_direction = random.split(key, 3)
-        above, below = dim, self.power(dim) - dim
-        if length.has_plain_factors:
-            log_radius = random.log_gamma(key_above, above) - random.log_gamma(key_below, below)
-            radius = self.sigma / self._root(dim) * jnp.exp(log_radius)
-        else:
-            unit = 1 / self._root(dim)
-            radius = self.sigma * random.beta_prime_radius((key_above, key_below), above, below, 1.0, unit)
-        return (radius * surfaces.cube(key_direction, dim)).reshape(shape)
-
-    def scale(self, dim: int) -> Any:
-        """Lambda; the half-width of the cube, in its units, is Beta prime(dim, a - dim)."""
-        return float32_law.on_host(self.sigma) / self._root(dim)
-
-    def check_event(self, dim: int) -> None:
-        """See ``AbstractNoise.check_event``."""
-        self._length(dim)
-
     def _root(self, dim: int) -> float:
-        """Sigma in units of lambda."""
         a = self.power(dim)
         return math.sqrt(((dim - 1) / 3 + 1) * (dim + 1) / ((a - dim - 1) * (a - dim - 2)))
 
-    def _length(self, dim: int) -> float32_law.LengthLaw:
-        float32_law.check_parameter("a", self.a, "ExpInf")
-        law = lambda noise: float32_law.beta_prime_length(dim, noise.power(dim) - dim, 1.0, -math.log(noise._root(dim)))
-        return float32_law.check_length(self, dim, "a", law)
+    def _law(self, dim: int) -> float32_law.LengthLaw:
+        return float32_law.beta_prime_length(dim, self.power(dim) - dim, 1.0, -math.log(self._root(dim)))
+
+    def _length(self, key: Array, dim: int, *, plain: bool) -> tuple[Array, Array]:
+        above, below, root = dim, self.power(dim) - dim, self._root(dim)
+        key_above, key_below, key_direction = random.split(key, 3)
+        if plain:
+            log_length = random.log_gamma(key_above, above) - random.log_gamma(key_below, below)
+            return self.sigma / root * jnp.exp(log_length), key_direction
+        length = random.beta_prime_radius((key_above, key_below), above, below, 1.0, 1 / root)
+        return self.sigma * length, key_direction
 
     def power(self, dim: int) -> float:
         """The power a for ``dim`` coordinates: the one given, or the family's default."""
