@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -242,8 +243,10 @@ class Labels(AbstractBallot):
         """See ``AbstractBallot.count``."""
         won = winner(scores).reshape(len(slot), -1)
         marks = jnp.where(won == scores.shape[-1], 0, won + 1)
-        table = votes[:, :-1].reshape(len(votes), self.n0, -1).at[slot, draw].add(marks, mode="drop")
-        return jnp.concatenate([table.reshape(len(votes), -1), votes[:, -1:]], -1)
+        # In place, a window for each draw: the table is the largest thing there is.
+        at = jnp.stack([slot, draw * won.shape[1]], -1)
+        windows = jax.lax.ScatterDimensionNumbers((1,), (0,), (0, 1))
+        return jax.lax.scatter_add(votes, at, marks, windows, mode="drop")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -198,12 +198,12 @@ class _Pack:
     def _fill(self, slots: np.ndarray, new: list[Arrival]) -> None:
         """Put images into slots on the device, a few a call: one shape, hence one program."""
         number, sampler = len(self.schedule.image), self.sampler
-        for start in range(0, len(new), _IMAGES_PER_FILL):
-            x = np.zeros((_IMAGES_PER_FILL, *sampler.event), np.float32)
-            ids = np.zeros(_IMAGES_PER_FILL, np.int32)
+        rows = min(number, _IMAGES_PER_FILL)
+        for start in range(0, len(new), rows):
+            x, ids = np.zeros((rows, *sampler.event), np.float32), np.zeros(rows, np.int32)
             # Absent images go to a slot that does not exist, which is dropped.
-            target = np.full(_IMAGES_PER_FILL, number, np.int32)
-            for i, arrival in enumerate(new[start : start + _IMAGES_PER_FILL]):
+            target = np.full(rows, number, np.int32)
+            for i, arrival in enumerate(new[start : start + rows]):
                 x[i], ids[i], target[i] = arrival.x, arrival.image_id, slots[start + i]
             arguments = (sampler.key_data, sampler.noise_on_mesh, x, ids)
             if self.slots is None:
