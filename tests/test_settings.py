@@ -144,7 +144,8 @@ def written(tmp_path_factory):
 
 
 # Nothing is refused, or what a stricter setting refuses, too.
-LIKE_ANOTHER = ("unsafe_rbg", "legacy keys refused", "checks", "x64")
+LIKE_ANOTHER = ("unsafe_rbg", "legacy keys refused", "checks", "x64", "optimizations")
+LATER = (*LIKE_ANOTHER, "no jit")  # which takes ten times as long as any other
 # By default a verb of each kind: one look, many looks, and a sigma of each image.
 USUAL = ("certify", "certify_curve", "certify, KNNScale")
 
@@ -154,7 +155,7 @@ USUAL = ("certify", "certify_curve", "certify, KNNScale")
     ids=["usual", "others"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LIKE_ANOTHER else ()) for name in SETTINGS]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LATER else ()) for name in SETTINGS]
 )
 def test_every_verb(name, verbs, written, tmp_path):
     """Under the setting: the same numbers, and a ledger that goes on, or says which setting is another one."""
@@ -346,8 +347,8 @@ def usual_losses():
 
 
 LITTLE_TO_SEE = ("legacy keys refused", "checks", "unsafe_rbg", "precision", "x64")
-# By default those that refuse most, and the one that changes types.
-STRICTEST = ("keys checked for reuse", "x64, strict promotion")
+# By default the one that changes types and refuses most.
+STRICTEST = ("x64, strict promotion",)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_log_e_value_agrees_with_high_precision(s, n, tau):
 
 
 @pytest.mark.parametrize("tau", [0.02, 0.5, 0.8413, 0.9987])
-@pytest.mark.parametrize("alpha", [0.1, 1e-3])
+@pytest.mark.parametrize("alpha", [pytest.param(0.1, marks=pytest.mark.slow), 1e-3])
 def test_peeking_at_every_draw_stays_below_alpha(tau, alpha):
     draws = np.arange(1, 10_001)
     crossing = crossing_probability(tau, draws, anytime_threshold(draws, tau, alpha))

@@ -23,12 +23,12 @@ def benchmark(monkeypatch):
     ("name", "any_class", "speedup"),
     [
         ("cifar10-0.5", False, 14.5),
-        ("cifar10-0.5", True, 12),
-        ("imagenet-0.5", False, 18.5),
+        pytest.param("cifar10-0.5", True, 12, marks=pytest.mark.slow),
+        pytest.param("imagenet-0.5", False, 18.5, marks=pytest.mark.slow),
         ("imagenet-0.5", True, 15),
-        ("digits", False, 14),
-        ("easy", False, 11),
-        ("hopeless", False, 40),
+        pytest.param("digits", False, 14, marks=pytest.mark.slow),
+        pytest.param("easy", False, 11, marks=pytest.mark.slow),
+        pytest.param("hopeless", False, 40, marks=pytest.mark.slow),
     ],
 )
 def test_shipped_settings_save_draws_at_little_loss(benchmark, name, any_class, speedup):

@@ -95,6 +95,7 @@ def test_source_gives_the_same_images(data_dir):
     assert records[3]["label"] == labels[13]
 
 
+@pytest.mark.slow
 def test_preparing_is_silent_and_atomic(tmp_path):
     """Several processes ask for the digits at once: all get the same, and no scrap is left behind."""
     script = (

@@ -184,6 +184,7 @@ def test_on_a_mesh_the_exception_arrives_and_the_ledger_is_whole(tmp_path):
     assert "went away" not in in_a_process(_RAISES, tmp_path).stderr  # raised, so not logged
 
 
+@pytest.mark.slow  # it sleeps
 def test_on_a_mesh_a_device_may_take_its_time():
     in_a_process(_SLOW)
 

@@ -9,7 +9,7 @@ from flax import linen as nn
 CLASSES = 3
 X = jax.random.uniform(jax.random.key(0), (8, 2, 3))
 LABELS = jnp.array([0, 1, 2, 0, 1, 2, 0, 1])
-TARGETS = jax.nn.softmax(3 * jax.nn.one_hot(LABELS, CLASSES))
+TARGETS = jax.jit(lambda labels: jax.nn.softmax(3 * jax.nn.one_hot(labels, CLASSES)))(LABELS)
 
 
 def mlp(weights, batch):
@@ -34,7 +34,7 @@ class Normed(nn.Module):
         return nn.Dense(CLASSES)(nn.relu(x))
 
 
-VARIABLES = Normed().init(jax.random.key(3), X)
+VARIABLES = jax.jit(Normed().init)(jax.random.key(3), X)
 
 
 def normed_train(params, stats, batch, axis_name=None):

@@ -45,7 +45,7 @@ class NNXNet(nnx.Module):
 
 
 NET = Net()
-VARIABLES = NET.init(KEY, X)
+VARIABLES = jax.jit(NET.init)(KEY, X)
 
 
 def in_training(variables, batch, rngs=None):
