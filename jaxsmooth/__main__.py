@@ -191,7 +191,7 @@ def _write(path: pathlib.Path, found: Certificates, labels: Any, image_ids: np.n
     print(f"wrote {path}")
 
 
-def _all_devices() -> Any:
+def _all_devices() -> jax.sharding.Mesh | None:
     return jax.make_mesh((jax.device_count(),), ("draws",)) if jax.device_count() > 1 else None
 
 
@@ -207,7 +207,7 @@ def _imported(name: str) -> Any:
     return found[attribute]
 
 
-def _small_network(shape: Sequence[int]) -> Any:
+def _small_network(shape: Sequence[int]) -> jax.tree_util.Partial:
     """Dense layers of 1024 units."""
     keys = jax.random.split(jax.random.key(1), 3)
     sizes = (math.prod(shape), 1024, 1024, 10)

@@ -62,7 +62,7 @@ def _described(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     return {"class": name, "fields": {field: _described(getattr(value, field), arrays) for field in names}}
 
 
-def _described_array(array: np.ndarray, kind: type, arrays: dict[str, np.ndarray]) -> Any:
+def _described_array(array: np.ndarray, kind: type, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     on_device = {"jax": True} if issubclass(kind, jax.Array) else {}
     if array.dtype == object:  # texts: kept once each
         texts, code = np.unique(array.astype(str), return_inverse=True)

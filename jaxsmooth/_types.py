@@ -165,7 +165,7 @@ def depends_on_input(noise: object) -> bool:
     return getattr(noise, "depends_on_input", False)
 
 
-def frozen(noise: Noise, x: ArrayLike) -> Any:
+def frozen(noise: Noise, x: ArrayLike) -> Noise:
     """The noise at these images as radius rules see it: itself, unless it depends on them."""
     return noise.frozen_at(x) if depends_on_input(noise) else noise
 
@@ -199,7 +199,7 @@ def is_shared(value: object) -> bool:
     return isinstance(value, Shared)
 
 
-def noise_of(noise_at: Any, rows: Array) -> Any:
+def noise_of(noise_at: Noise, rows: Array) -> Noise:
     """The noise of some of the images, of what ``noise.at(x)`` gave."""
     return jax.tree.map(lambda leaf: leaf if is_shared(leaf) else leaf[rows], noise_at, is_leaf=is_shared)
 

@@ -1,11 +1,9 @@
 """What a ledger holds against what is asked of it: noise, what was counted, images."""
 
-from typing import Any
-
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import ArrayLike, Noise
+from jaxsmooth._types import Array, ArrayLike, Noise
 from jaxsmooth.designs.base import AbstractDesign
 from jaxsmooth.ledger import Ledger
 from jaxsmooth.ledger.fingerprint import image_digest, noise_header
@@ -47,7 +45,7 @@ def _check_views(recorded: Ledger, design: AbstractDesign) -> None:
         raise ValueError(f"design must be strict, designs.Exact(strict=True), for a run with a margin; got {design!r}")
 
 
-def recorded_images(recorded: Ledger, x: ArrayLike | None) -> Any:
+def recorded_images(recorded: Ledger, x: ArrayLike | None) -> Array | np.ndarray:
     """The images, checked to be those of the ledger."""
     if x is None:
         raise ValueError("x must hold the images, in the order of their ids, for noise that depends on the image")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Noise, frozen
+from jaxsmooth._types import Array, Noise, frozen
 from jaxsmooth._verbs.memory import Memory
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.packing import Arrival
@@ -33,7 +33,7 @@ class Stream:
         """Whether batches come with labels that the design takes."""
         return self._like[0] and self._takes_labels
 
-    def peek(self) -> Any:
+    def peek(self) -> Array | np.ndarray:
         """The checked images of the first batch."""
         batches = map(_check.split_batch, self._batches)
         first = next(batches, None)

@@ -97,7 +97,7 @@ def plot_certified_accuracy(
     return ax
 
 
-def _labels_of(labels: ArrayLike | Mapping[str, ArrayLike], name: str) -> Any:
+def _labels_of(labels: ArrayLike | Mapping[str, ArrayLike], name: str) -> ArrayLike:
     if not isinstance(labels, Mapping):
         return labels
     if name not in labels:

@@ -94,7 +94,7 @@ class AbstractDesign(abc.ABC):
         return self.setting
 
     @property
-    def noise_at_images(self) -> Any:
+    def noise_at_images(self) -> Noise:
         """The noise of the run as radius rules see it at all images; refused where nobody has seen them all."""
         if self.run.at_images is None:
             raise TypeError(

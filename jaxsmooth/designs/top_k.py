@@ -1,7 +1,7 @@
 """TopK: classes that stay among the k most probable."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -165,7 +165,7 @@ class TopK(AbstractDesign):
             reason=reason_of(complete),
         )
 
-    def _radius(self, counts: np.ndarray, label: np.ndarray, n: int) -> tuple[Any, ...]:
+    def _radius(self, counts: np.ndarray, label: np.ndarray, n: int) -> tuple[np.ndarray, ...]:
         """``(p_lower, sums_upper, radius, rule)`` of one class an image."""
         alpha = self.alpha / self.k if self.joint and not self.run.labelled else self.alpha
         p_lower, sums = top_k_bounds(counts, label, n, alpha, k=self.k, share=self.share, subsets=self.subsets)

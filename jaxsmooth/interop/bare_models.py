@@ -1,7 +1,6 @@
 """Models passed as they are: wrapped in evaluation mode, or refused with the function that does it."""
 
 import sys
-from typing import Any
 
 from jaxsmooth._types import Classify
 from jaxsmooth.interop.keras_model import from_keras
@@ -9,7 +8,7 @@ from jaxsmooth.interop.nnx import from_nnx
 from jaxsmooth.interop.pytree_callable import holds_functions
 
 
-def in_evaluation_mode(classify: Classify) -> Any:
+def in_evaluation_mode(classify: Classify) -> Classify:
     """The classifier; of a bare model what can be called with a batch alone.
 
     Args:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,8 @@ from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.losses import soft_smoothed_nll
 from jaxsmooth.objectives import balls
 from jaxsmooth.objectives.network import check_labels, stacked_logits
+
+_State = TypeVar("_State")
 
 Box = tuple[float, float] | None
 
@@ -200,7 +202,7 @@ def with_slope(around: Callable[[Array], Array], x: Array) -> Callable[[Array], 
     return lambda points: around(points) + (points - jax.lax.stop_gradient(points))[:, None]
 
 
-def repeat(steps: int, step: Callable[[Any, Any], Any], start: Any) -> Any:
+def repeat(steps: int, step: Callable[[Any, _State], _State], start: _State) -> _State:
     """``step(i, value)`` repeated; unrolled on CPUs, where the gradient of a convolution in a loop is slow."""
     if jax.default_backend() == "cpu":
         for i in range(steps):

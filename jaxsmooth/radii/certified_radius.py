@@ -244,7 +244,7 @@ def _spread(noise: Noise, values: np.ndarray) -> np.ndarray:
     return values if sigma.ndim == 0 else np.broadcast_arrays(values, sigma)[0]
 
 
-def _only(noise: Noise, chosen: np.ndarray) -> Any:
+def _only(noise: Noise, chosen: np.ndarray) -> Noise:
     """The noise at some of the values, where it has one sigma per image; the noise itself otherwise."""
     if np.ndim(getattr(noise, "sigma", 0.0)) == 0:
         return noise

@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsmooth import _check
+
+_Tree = TypeVar("_Tree")
 
 MORE_DEVICES = (
     "JAX has one device for {cores} CPU cores; with XLA_FLAGS=--xla_force_host_platform_device_count={cores}, set "
@@ -52,7 +54,7 @@ def axes_size(mesh: Mesh, axes: tuple[str, ...]) -> int:
     return math.prod(mesh.shape[name] for name in axes)
 
 
-def on_mesh(tree: Any, mesh: Mesh | None) -> Any:
+def on_mesh(tree: _Tree, mesh: Mesh | None) -> _Tree:
     """The values on all devices of the mesh: as the user has sharded them over it, else one copy on each.
 
     With several processes every process passes the same values. Without a mesh, and inside a trace, the
@@ -87,7 +89,7 @@ def _spec_on(leaf: Any, mesh: Mesh) -> PartitionSpec | None:
     return sharding.spec if same else None
 
 
-def uncommitted(tree: Any, mesh: Mesh) -> Any:
+def uncommitted(tree: _Tree, mesh: Mesh) -> _Tree:
     """The values free to move: those that the user, or a checkpoint, has put on devices, unless it is this mesh."""
 
     def free(leaf: Any) -> Any:

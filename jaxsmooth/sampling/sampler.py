@@ -82,7 +82,7 @@ class Sampler:
         return 1 if self.mesh is None else placement.axes_size(self.mesh, self.axes)
 
     @functools.cached_property
-    def noise_on_mesh(self) -> Any:
+    def noise_on_mesh(self) -> Noise:
         """The noise on all devices of the mesh."""
         return placement.on_mesh(self.noise, self.mesh)
 

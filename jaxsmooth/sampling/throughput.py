@@ -15,7 +15,7 @@ from jaxsmooth import _check
 from jaxsmooth._printed import Printed
 from jaxsmooth._processes import from_first_process
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, perturbed_each
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, Votes, perturbed_each
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import call, fold_in
 from jaxsmooth.sampling.placement import MORE_DEVICES, idle_cores, spans_processes, within
@@ -130,7 +130,7 @@ def measure_throughput(
         )
 
 
-def _votes(sampling: Sampler, x: np.ndarray, batches: int) -> Any:
+def _votes(sampling: Sampler, x: np.ndarray, batches: int) -> Votes:
     return sampling.fetch(sampling.count(x, np.zeros(1, np.int32), batches * sampling.batch_size * sampling.devices))
 
 

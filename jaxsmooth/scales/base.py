@@ -147,7 +147,7 @@ def one_by_one(function: Callable[..., Any], *arrays: Array) -> Any:
     return jax.tree.map(lambda leaf: leaf[:number], jax.lax.map(lambda image: function(*image), arrays))
 
 
-def _free_to_move(scale: Any) -> Any:
+def _free_to_move(scale: AbstractScale) -> AbstractScale:
     """The scale with what is held whole by certain devices on the host: one leaf may be on one, another elsewhere."""
     held = lambda leaf: getattr(leaf, "committed", False) and leaf.sharding.is_fully_replicated
     return jax.tree.map(lambda leaf: np.asarray(leaf) if held(leaf) else leaf, scale)

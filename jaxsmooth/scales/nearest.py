@@ -158,7 +158,7 @@ class KNNScale(AbstractScale):
     def _sigma_at(self, distance: Array) -> Array:
         return _exponential(distance, *(jnp.asarray(v, jnp.float32) for v in (self.sigma, self.rate, self.offset)))
 
-    def _typical_distance(self) -> Any:
+    def _typical_distance(self) -> float | Array:
         references = self.reference.shape[0]
         if references == 1:
             return 0.0

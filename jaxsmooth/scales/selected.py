@@ -1,7 +1,6 @@
 """The dual form: a scale chosen by a smoothed selector, constant as far as the selector is certified."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -117,7 +116,7 @@ def _merged(
     )
 
 
-def _merged_votes(count: int, parts: list[tuple[np.ndarray, Certificates]]) -> Any:
+def _merged_votes(count: int, parts: list[tuple[np.ndarray, Certificates]]) -> Votes | None:
     """The classifier's votes; none for images that were not sampled."""
     if not parts or any(part.votes is None for _, part in parts):
         return None
