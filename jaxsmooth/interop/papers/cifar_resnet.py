@@ -8,107 +8,10 @@ import jax.numpy as jnp
 
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import Params, batch_norm, conv, linear
-from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork, stored_statistics
+from jaxsmooth.interop.papers.network import Architecture
 from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _STAGES = ((1, 16, 1), (2, 32, 2), (3, 64, 2))
-
-
-def cifar_resnet20(
-    state: Mapping[str, Any], normalize: Normalize = None, *, center_only: bool = False, dtype: Any = jnp.float32
-) -> PaperNetwork:
-    """ResNet-20 for 32x32 images, shortcuts by 1x1 convolutions.
-
-    Args:
-        state: see ``cifar_resnet110``.
-        normalize: see ``cifar_resnet110``.
-        center_only: see ``cifar_resnet110``.
-        dtype: see ``cifar_resnet110``.
-
-    Returns:
-        A ``PaperNetwork`` of 272,474 parameters.
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.cifar_resnet import shapes
-        >>> state = {
-        ...     "1." + name: np.zeros(shape, np.float32)
-        ...     for name, shape in shapes(3, 10).items()
-        ... }
-        >>> network = js.interop.papers.cifar_resnet20(state, normalize="cifar10")
-        >>> network(np.zeros((2, 32, 32, 3), np.float32)).shape
-        (2, 10)
-    """
-    return RESNET20.network(state, normalize, center_only, dtype)
-
-
-def cifar_resnet110(
-    state: Mapping[str, Any], normalize: Normalize = None, *, center_only: bool = False, dtype: Any = jnp.float32
-) -> PaperNetwork:
-    """ResNet-110 for 32x32 images, shortcuts by 1x1 convolutions: of Cohen, Salman, Jeong and MACER.
-
-    Args:
-        state: names to arrays, as PyTorch saved them: what ``torch_state(path)`` or ``torch.load(path,
-            weights_only=True)`` gives, from safetensors, or NumPy. Prefixes of ``Sequential`` and ``DataParallel`` are
-            found.
-        normalize: what images are normalised by inside the network: ``"cifar10"``, ``"imagenet"``, ``"none"``, or
-            ``(mean, std)``. The file does not say.
-        center_only: take off the mean alone, as some networks of Salman et al. do.
-        dtype: what to compute in; anything but float32 is another classifier.
-
-    Returns:
-        A ``PaperNetwork`` of 1,730,714 parameters: a classifier of images in [0, 1].
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.cifar_resnet import shapes
-        >>> state = {
-        ...     "1.module." + name: np.zeros(shape, np.float32)
-        ...     for name, shape in shapes(18, 10).items()
-        ... }
-        >>> js.interop.papers.cifar_resnet110(state, normalize="cifar10")
-        PaperNetwork(cifar_resnet110, 557 arrays, 1,739,002 numbers, float32)
-    """
-    return RESNET110.network(state, normalize, center_only, dtype)
-
-
-def resnet110_a(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperNetwork:
-    """ResNet-110 of Yang et al. (rs4a): shortcuts without weights, channels padded with zeros on both sides.
-
-    Args:
-        state: see ``cifar_resnet110``; mean and standard deviation are in it.
-        dtype: see ``cifar_resnet110``.
-
-    Returns:
-        A ``PaperNetwork`` of 1,727,962 parameters.
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.cifar_resnet import shapes_a
-        >>> state = {
-        ...     "model." + name: np.zeros(shape, np.float32)
-        ...     for name, shape in shapes_a(18, 10).items()
-        ... }
-        >>> state |= {
-        ...     "norm.mu": np.zeros(3, np.float32),
-        ...     "norm.log_sig": np.zeros(3, np.float32),
-        ... }
-        >>> js.interop.papers.resnet110_a(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
-        (2, 10)
-    """
-    return OPTION_A.network(state, stored_statistics(state), False, dtype)
 
 
 def shapes(blocks: int, classes: int) -> Shapes:

@@ -1,49 +1,14 @@
 """DenseNet-40 for 32x32 images: of Jeong and Shin."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import Params, average_pool, batch_norm, conv, linear
-from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
+from jaxsmooth.interop.papers.network import Architecture
 from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _BLOCKS, _LAYERS, _GROWTH = 3, 6, 12
-
-
-def densenet40(
-    state: Mapping[str, Any], normalize: Normalize = None, *, center_only: bool = False, dtype: Any = jnp.float32
-) -> PaperNetwork:
-    """DenseNet-40 with bottlenecks, growth 12, blocks joined by pooling alone.
-
-    Args:
-        state: names to arrays; see ``cifar_resnet110``.
-        normalize: ``"cifar10"``, another name, or ``(mean, std)``; the file does not say.
-        center_only: take off the mean alone.
-        dtype: what to compute in; anything but float32 is another classifier.
-
-    Returns:
-        A ``PaperNetwork`` of 211,978 parameters: a classifier of images in [0, 1].
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.densenet import shapes
-        >>> state = {
-        ...     "1." + name: np.zeros(shape, np.float32) for name, shape in shapes(10).items()
-        ... }
-        >>> js.interop.papers.densenet40(state, normalize="cifar10")(
-        ...     np.zeros((2, 32, 32, 3), np.float32)
-        ... ).shape
-        (2, 10)
-    """
-    return DENSENET40.network(state, normalize, center_only, dtype)
 
 
 def shapes(classes: int) -> Shapes:

@@ -7,20 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxsmooth.interop.checkpoint_files import torch_state
-from jaxsmooth.interop.papers.cifar_resnet import OPTION_A, RESNET20, RESNET110
-from jaxsmooth.interop.papers.denoising_cnn import DNCNN
-from jaxsmooth.interop.papers.densenet import DENSENET40
-from jaxsmooth.interop.papers.imagenet_resnet import RESNET50
-from jaxsmooth.interop.papers.mnist_lenet import LENET
-from jaxsmooth.interop.papers.network import PUBLISHED, Architecture, Normalize, PaperNetwork, stored_statistics
+from jaxsmooth.interop.papers.network import Normalize, PaperNetwork, stored_statistics
+from jaxsmooth.interop.papers.published import NOT_NORMALISED, PUBLISHED, STORED, network
 from jaxsmooth.interop.papers.state import check, misfit, tensors
-from jaxsmooth.interop.papers.unet import UNETS
-from jaxsmooth.interop.papers.wide import WIDE_RESNET
 
-_STORED = (OPTION_A, WIDE_RESNET)  # whose files hold mean and standard deviation
-_NEVER = (LENET, DNCNN, *UNETS)  # whose authors do not normalise
-_ALL: tuple[Architecture, ...] = (RESNET110, RESNET20, RESNET50, DENSENET40, *_STORED, *_NEVER)
-PUBLISHED.extend(_ALL)
 _REMEDY = "Of another network pass the PyTorch module to jaxsmooth.interop.from_torch, or write it as a JAX function"
 
 
@@ -63,14 +53,14 @@ def from_paper(
         state = torch_state(state)
     named = tensors(state)
     wrong = {}
-    for architecture in _ALL:
+    for architecture in PUBLISHED:
         found = architecture.found(named)
         wrong[architecture] = misfit(found, architecture.wanted(found))
-    best = min(_ALL, key=lambda architecture: wrong[architecture])
+    best = min(PUBLISHED, key=lambda architecture: wrong[architecture])
     found = best.found(named)
     check(found, best.wanted(found), f"{best.name}, which fits best", lambda: _REMEDY)
-    if best in _STORED:
+    if best in STORED:
         normalize = stored_statistics(named)
-    elif best in _NEVER and normalize is None:
+    elif best in NOT_NORMALISED and normalize is None:
         normalize = "none"
-    return best.network(named, normalize, center_only, dtype)
+    return network(best, named, normalize, center_only, dtype)

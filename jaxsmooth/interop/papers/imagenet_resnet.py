@@ -1,45 +1,13 @@
 """ResNet-50 for ImageNet, as torchvision has it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
-import jax.numpy as jnp
 
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import Params, batch_norm, conv, linear, max_pool
-from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
+from jaxsmooth.interop.papers.network import Architecture
 from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _STAGES = ((1, 3, 64, 1), (2, 4, 128, 2), (3, 6, 256, 2), (4, 3, 512, 2))
-
-
-def resnet50(
-    state: Mapping[str, Any], normalize: Normalize = None, *, center_only: bool = False, dtype: Any = jnp.float32
-) -> PaperNetwork:
-    """ResNet-50 (v1.5, stride in the 3x3 convolutions) for 224x224 images: of Cohen, Salman and Jeong.
-
-    Args:
-        state: names to arrays; see ``cifar_resnet110``.
-        normalize: ``"imagenet"``, another name, or ``(mean, std)``; the file does not say.
-        center_only: take off the mean alone, as the ImageNet networks of Salman et al. do.
-        dtype: what to compute in; anything but float32 is another classifier.
-
-    Returns:
-        A ``PaperNetwork`` of 25,557,032 parameters: a classifier of images in [0, 1].
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.imagenet_resnet import shapes
-        >>> state = {name: np.zeros(shape, np.float32) for name, shape in shapes(1000).items()}
-        >>> len(js.interop.papers.resnet50(state, normalize="imagenet").params)
-        267
-    """
-    return RESNET50.network(state, normalize, center_only, dtype)
 
 
 def shapes(classes: int) -> Shapes:

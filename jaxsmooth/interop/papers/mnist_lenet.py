@@ -1,44 +1,14 @@
 """LeNet for MNIST: of Jeong and Shin."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import Params, conv, linear, max_pool, transposed
-from jaxsmooth.interop.papers.network import Architecture, Normalize, PaperNetwork
+from jaxsmooth.interop.papers.network import Architecture
 from jaxsmooth.interop.papers.state import Shapes, classes_of
-
-
-def lenet(
-    state: Mapping[str, Any], normalize: Normalize = "none", *, center_only: bool = False, dtype: Any = jnp.float32
-) -> PaperNetwork:
-    """LeNet for 28x28 images of one channel; not normalised by its authors.
-
-    Args:
-        state: names to arrays; see ``cifar_resnet110``.
-        normalize: ``"none"``, ``"mnist"``, or ``(mean, std)``.
-        center_only: take off the mean alone.
-        dtype: what to compute in; anything but float32 is another classifier.
-
-    Returns:
-        A ``PaperNetwork`` of 431,080 parameters: a classifier of images in [0, 1].
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.mnist_lenet import shapes
-        >>> state = {name: np.zeros(shape, np.float32) for name, shape in shapes(10).items()}
-        >>> js.interop.papers.lenet(state)(np.zeros((2, 28, 28, 1), np.float32)).shape
-        (2, 10)
-    """
-    return LENET.network(state, normalize, center_only, dtype)
 
 
 def shapes(classes: int) -> Shapes:

@@ -12,7 +12,7 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import transposed
-from jaxsmooth.interop.papers.state import Shapes, below, check, misfit, tensors, without_counters
+from jaxsmooth.interop.papers.state import Shapes, below, misfit, tensors, without_counters
 
 # Mean and standard deviation per channel that the papers' programs normalise by.
 STATISTICS = {
@@ -118,26 +118,6 @@ class Architecture:
         """Whether the tensors are exactly those of this network."""
         found = self.found(named)
         return not misfit(found, self.wanted(found))
-
-    def network(self, state: Any, normalize: Normalize, center_only: bool, dtype: Any) -> PaperNetwork:
-        """The network of a checkpoint."""
-        named = tensors(state)
-        found = self.found(named)
-        check(found, self.wanted(found), self.name, lambda: _remedy(named))
-        mean, std = statistics(normalize, self.channels, center_only)
-        params = {name: jnp.asarray(value) for name, value in self.convert(found).items()}
-        return PaperNetwork(params, mean, std, self.forward, self.sides, self.channels, self.name, checked_dtype(dtype))
-
-
-# All that ``from_paper`` knows, which fills it.
-PUBLISHED: list[Architecture] = []
-
-
-def _remedy(named: Mapping[str, np.ndarray]) -> str:
-    fitting = [other.name for other in PUBLISHED if other.fits(named)]
-    if fitting:
-        return f"They are those of {fitting[0]}: use jaxsmooth.interop.papers.{fitting[0]}"
-    return "jaxsmooth.interop.from_paper(state) finds the network that fits best"
 
 
 def checked_dtype(dtype: Any) -> Any:

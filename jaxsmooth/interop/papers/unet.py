@@ -2,8 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +9,7 @@ import numpy as np
 
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import Params, average_pool, conv, group_norm, linear
-from jaxsmooth.interop.papers.network import Architecture, PaperNetwork
+from jaxsmooth.interop.papers.network import Architecture
 from jaxsmooth.interop.papers.state import Shapes
 
 _PERIOD = 10_000
@@ -44,77 +42,8 @@ CIFAR10 = UNetSizes(128, 3, (1, 2, 2, 2), (2, 4), heads=4)
 IMAGENET256 = UNetSizes(256, 2, (1, 1, 2, 2, 4, 4), (8, 16, 32), head_channels=64, block_resampling=True)
 
 
-def unet_cifar(state: Mapping[str, Any], sizes: UNetSizes = CIFAR10, *, dtype: Any = jnp.float32) -> PaperNetwork:
-    """The UNet of improved diffusion for CIFAR-10 (``cifar10_uncond_50M_500K.pt``).
-
-    It takes images in [-1, 1] and timesteps of 4000 scaled to 1000, and returns the noise and, in three more channels,
-    what ``denoisers.one_shot`` leaves out: use ``schedule("cosine", 4000)`` and ``time_scale=1000 / 4000``.
-
-    Args:
-        state: names to arrays; see ``cifar_resnet110``.
-        sizes: of another model of the same kind.
-        dtype: what to compute in; anything but float32 is another denoiser.
-
-    Returns:
-        A ``PaperNetwork`` of 52,546,438 parameters: ``(x, t)`` to ``(batch, height, width, 6)``.
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    References:
-        Nichol and Dhariwal, "Improved denoising diffusion probabilistic models", 2021.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.unet import UNetSizes, shapes
-        >>> sizes = UNetSizes(32, 1, (1, 2), (2,), heads=4)
-        >>> state = {name: np.zeros(shape, np.float32) for name, shape in shapes(sizes).items()}
-        >>> network = js.interop.papers.unet_cifar(state, sizes)
-        >>> js.denoisers.one_shot(
-        ...     network, js.denoisers.schedule("cosine", 4000), 0.25, time_scale=0.25
-        ... ).timestep
-        289.5
-    """
-    return _architecture("unet_cifar", sizes).network(state, "none", False, dtype)
-
-
-def unet_imagenet(
-    state: Mapping[str, Any], sizes: UNetSizes = IMAGENET256, *, dtype: Any = jnp.float32
-) -> PaperNetwork:
-    """The UNet of guided diffusion for ImageNet, unconditional (``256x256_diffusion_uncond.pt``).
-
-    It takes images in [-1, 1] and timesteps of 1000, and returns the noise and, in three more channels, what
-    ``denoisers.one_shot`` leaves out: use ``schedule("linear", 1000)``.
-
-    Args:
-        state: names to arrays; see ``cifar_resnet110``.
-        sizes: of another model of the same kind.
-        dtype: what to compute in; anything but float32 is another denoiser.
-
-    Returns:
-        A ``PaperNetwork`` of 552,814,086 parameters: ``(x, t)`` to ``(batch, height, width, 6)``.
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    References:
-        Dhariwal and Nichol, "Diffusion models beat GANs on image synthesis", 2021.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.unet import UNetSizes, shapes
-        >>> sizes = UNetSizes(32, 1, (1, 2), (2,), head_channels=32, block_resampling=True)
-        >>> state = {name: np.zeros(shape, np.float32) for name, shape in shapes(sizes).items()}
-        >>> network = js.interop.papers.unet_imagenet(state, sizes)
-        >>> network(np.zeros((1, 8, 8, 3), np.float32), np.array([145])).shape
-        (1, 8, 8, 6)
-    """
-    return _architecture("unet_imagenet", sizes).network(state, "none", False, dtype)
-
-
-def _architecture(name: str, sizes: UNetSizes) -> Architecture:
+def architecture(name: str, sizes: UNetSizes) -> Architecture:
+    """A UNet of these sizes."""
     if not isinstance(sizes, UNetSizes):
         raise TypeError(f"sizes must be UNetSizes of jaxsmooth.interop.papers.unet; got {sizes!r}")
     return Architecture(name, "time_embed.0.weight", lambda found: shapes(sizes), _UNet(sizes), sides=None)
@@ -276,4 +205,4 @@ def _repeated(x: Array) -> Array:
     return jnp.repeat(jnp.repeat(x, 2, 1), 2, 2)
 
 
-UNETS = (_architecture("unet_cifar", CIFAR10), _architecture("unet_imagenet", IMAGENET256))
+UNETS = (architecture("unet_cifar", CIFAR10), architecture("unet_imagenet", IMAGENET256))

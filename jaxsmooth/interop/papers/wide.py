@@ -1,49 +1,14 @@
 """Wide ResNet 40-2 for 32x32 images: of Yang et al."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
-import jax.numpy as jnp
 
 from jaxsmooth._types import Array
 from jaxsmooth.interop.papers.layers import Params, batch_norm, conv, linear
-from jaxsmooth.interop.papers.network import Architecture, PaperNetwork, stored_statistics
+from jaxsmooth.interop.papers.network import Architecture
 from jaxsmooth.interop.papers.state import Shapes, batch_norm_shapes, classes_of
 
 _STAGES = ((1, 32, 1), (2, 64, 2), (3, 128, 2))
 _BLOCKS = 6
-
-
-def wide_resnet(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperNetwork:
-    """Wide ResNet 40-2 of Yang et al. (rs4a), without dropout.
-
-    Args:
-        state: names to arrays; see ``cifar_resnet110``. Mean and standard deviation are in it.
-        dtype: what to compute in; anything but float32 is another classifier.
-
-    Returns:
-        A ``PaperNetwork`` of 2,243,546 parameters: a classifier of images in [0, 1].
-
-    Raises:
-        ValueError: if the tensors are not those of the network; the message names five of them.
-        TypeError: for arguments of the wrong kind.
-
-    Example:
-        >>> import numpy as np, jaxsmooth as js
-        >>> from jaxsmooth.interop.papers.wide import shapes
-        >>> state = {
-        ...     "model." + name: np.zeros(shape, np.float32)
-        ...     for name, shape in shapes(10).items()
-        ... }
-        >>> state |= {
-        ...     "norm.mu": np.zeros(3, np.float32),
-        ...     "norm.log_sig": np.zeros(3, np.float32),
-        ... }
-        >>> js.interop.papers.wide_resnet(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
-        (2, 10)
-    """
-    return WIDE_RESNET.network(state, stored_statistics(state), False, dtype)
 
 
 def shapes(classes: int) -> Shapes:
