@@ -63,16 +63,7 @@ class Denoised:
         return getattr(self.denoiser, "expects_sigma", None)
 
     def check(self, noise: Noise, x: Any = None) -> None:
-        """Refuse another noise than the denoiser's; the verbs call it before any sampling.
-
-        Args:
-            noise: the noise that is to be denoised.
-            x: images without noise, or None.
-
-        Raises:
-            ValueError: for another sigma, or images outside the denoiser's range of values.
-            TypeError: for a noise that is not Gaussian with one sigma.
-        """
+        """See ``AbstractDenoiser.check``; anything will do for a denoiser that is a function."""
         if hasattr(self.denoiser, "check"):
             self.denoiser.check(noise, x)  # pyright: ignore[reportFunctionMemberAccess]
 
