@@ -221,11 +221,16 @@ def test_plurality():
     assert Labels(4).width((5, 3)) == 20 and Agreement(4).width((5, 3)) == 5
 
 
+# Only its shape is asked for. Its 300,000,000 outputs can be numbered, and ten draws of them cannot.
+HUGE = lambda batch: jnp.zeros((len(batch), 20_000, 15_000, 2))
+
+
 @pytest.mark.parametrize(
     ("classify", "options", "message"),
     [
         (CLASSIFY, {}, r"to \(batch, outputs, classes\).* For one output use certify"),
         (lambda batch: MAPS(batch)[..., :1], {}, "at least 2 classes"),
+        (HUGE, {}, r"3,000,000,000 votes to count for outputs of shape \(20000, 15000, 2\).* a smaller n0"),
         (MAPS, {"tau": None}, "tau or radius must be given, one of them; got none"),
         (MAPS, {"radius": 0.1}, "one of them; got both"),
         (MAPS, {"tau": 0.4}, "tau must be at least 1/2"),

@@ -14,6 +14,8 @@ from jaxsmooth.interop.python_callable import with_numbers
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.kernel import call
 
+_MOST_COUNTED = 2**31 - 1  # places of votes are int32
+
 
 def as_pytree(classify: Any, *, numbers: bool = False) -> Any:
     """The classifier as a pytree; a plain function becomes one without leaves, compared by identity.
@@ -79,4 +81,10 @@ def output_shape(classify: Classify, x: Array | np.ndarray, ballot: AbstractBall
     ballot.check(shape, x.shape[1:])
     if jnp.issubdtype(dtype, jnp.complexfloating):
         raise TypeError(f"classify must return real scores; got dtype {dtype}")
+    counted = ballot.width(shape[1:]) * max(ballot.selecting, 1)
+    if counted >= _MOST_COUNTED:
+        raise ValueError(
+            f"an image has {counted:,} votes to count for outputs of shape {shape[1:]}, and int32 numbers "
+            f"{_MOST_COUNTED:,}. Certify parts of the outputs, or use a smaller n0 or fewer edges"
+        )
     return shape[1:]
