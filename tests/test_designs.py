@@ -215,6 +215,25 @@ def test_bad_designs_are_refused_at_once(make, error, message):
 
 
 @pytest.mark.parametrize(
+    ("make", "other"),
+    [
+        (lambda: Fixed(n=10), lambda: Fixed(n=20)),
+        (lambda: Curve(RADII), lambda: Curve([0.5])),
+        (lambda: Adaptive(n_max=1000), lambda: Adaptive(n_max=2000)),
+        (lambda: Predict(n=100), lambda: Predict(n=200)),
+        (lambda: js.designs.TopK(3), lambda: js.designs.TopK(4)),
+        (lambda: js.designs.Outputs(tau=0.6), lambda: js.designs.Outputs(tau=0.9)),
+    ],
+)
+def test_designs_are_equal_where_nothing_differs(make, other):
+    design = make()
+    assert design == design and hash(design) == hash(design)
+    assert design != other()
+    # A mask is an array, and no two arrays are compared.
+    assert (design == make()) is not isinstance(design, js.designs.Outputs)
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ([], "at least one batch"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
+import jaxsmooth.diagnostics as measure
 from jaxsmooth.interop import from_callable
 from tests.bad_input.sampling import HALVES
 from tests.bad_input.values import (
@@ -55,6 +56,18 @@ RUNS = {
     "attack": lambda path: js.diagnostics.attack(
         **SAMPLING, certificates=CERTIFICATES, steps=1, draws=2, tries=1, n=200
     ),
+    "what measures": lambda path: [
+        measure.votes_over_sigma(KEY, classify, X, [0.2, 0.4], 8),
+        measure.radius_over_sigma(KEY, classify, X, [0.2, 0.4], 20, alpha=0.01),
+        measure.classwise_over_sigma(KEY, classify, X, LABELS, [0.2], 8),
+        measure.sigma_grid(lambda key, alpha: classify, (X, LABELS), [0.1], [0.2], [0], 8),
+        measure.region_shrinkage(KEY, classify, X[:1], LABELS[:1], X[1:3], 0.2, t_max=1.0, steps=2, n=8),
+        measure.interference_distance(ON_DEVICE, CLASSES),
+        measure.component_gap(ON_DEVICE),
+        measure.cone_rate_mc(KEY, 0.8, 6, 200),
+        measure.grid_risk(measure.ball_field(KEY, 3, 1, 40, trials=100), 0.0, 2.0),
+        measure.kde_augmented_classifier(X, LABELS, 0.1),
+    ],
     "check_classifier": lambda path: js.check_classifier(**SAMPLING),
     "Consistency": lambda path: js.objectives.Consistency(1.0, 0.5)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),
     "MACER": lambda path: js.objectives.MACER(num_samples=2)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),
@@ -69,7 +82,7 @@ def disallowed():
     return False
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", [pytest.param(r, marks=[pytest.mark.slow] * (r == "what measures")) for r in RUNS])
 def test_runs_inside_a_transfer_guard(run, tmp_path):
     with jax.transfer_guard("disallow"):
         RUNS[run](tmp_path / "votes.jsonl")

@@ -59,7 +59,7 @@ class Finished(NamedTuple):
     chosen: np.ndarray | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class AbstractDesign(abc.ABC):
     """A sampling design: frozen and pure. The driver owns loops, devices, ledger, progress and order.
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxsmooth.designs.base import AbstractDesign, Rows
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class AbstractOneLookDesign(AbstractDesign):
     """A design that looks once, after all draws: nothing is remembered of images, and their votes decide everything.
 

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check, _keys
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike
 
 
+@deliberate
 def ball_field(key: Array, r: float, zeta: float, side: int, *, trials: int = 10_000) -> np.ndarray:
     """A random union of discs that keep a distance: a class region with a given gap between its components.
 
@@ -51,6 +53,7 @@ def ball_field(key: Array, r: float, zeta: float, side: int, *, trials: int = 10
     return field
 
 
+@deliberate
 def grid_risk(h: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Any:
     r"""The share of pixels that are wrong after training with alpha and smoothing with beta.
 

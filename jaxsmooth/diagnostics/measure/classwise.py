@@ -7,6 +7,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._printed import short_repr
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.analysis.class_wise import ClassWiseAccuracy, accuracy_by_class
 from jaxsmooth.diagnostics import arguments
@@ -109,6 +110,7 @@ class ClasswiseOverSigma(NamedTuple):
     acc: np.ndarray
 
 
+@deliberate
 def classwise_over_sigma(
     key: Array,
     classify: Classify,

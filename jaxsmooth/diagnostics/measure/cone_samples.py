@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._printed import short_repr
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import random
@@ -28,6 +29,7 @@ class ConeRate(NamedTuple):
     interval: np.ndarray
 
 
+@deliberate
 def cone_rate_mc(
     key: Array, theta: float, d: int, n: int, *, threshold: float = 0.5, confidence: float = 0.95
 ) -> ConeRate:

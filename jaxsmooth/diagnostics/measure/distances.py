@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._printed import short_repr
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.scales.neighbours import nearest_neighbours, true_squares
@@ -39,6 +40,7 @@ class InterferenceDistance(NamedTuple):
     nn_same: np.ndarray
 
 
+@deliberate
 def interference_distance(x: ArrayLike, labels: ArrayLike, *, chunk: int = 4096) -> InterferenceDistance:
     """The distance of every point to the nearest point of another class, exactly.
 
@@ -108,6 +110,7 @@ def _nearest_member(points: Array, members: np.ndarray, chunk: int) -> tuple[np.
     return distance, place
 
 
+@deliberate
 def component_gap(x: ArrayLike) -> np.ndarray:
     """The gaps within one class: edge lengths of its minimum spanning tree, in increasing order.
 

@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 
 
+@deliberate
 def kde_augmented_classifier(x: ArrayLike, labels: ArrayLike, alpha: ArrayLike) -> Classify:
     r"""The classifier that training on infinitely many noisy copies of a data set tends to.
 

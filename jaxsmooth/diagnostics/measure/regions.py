@@ -10,6 +10,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._printed import short_repr
 from jaxsmooth._program import jit
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.noises import Gaussian
@@ -48,6 +49,7 @@ class RegionShrinkage(NamedTuple):
         return float(self.censored.mean())
 
 
+@deliberate
 def region_shrinkage(
     key: Array,
     classify: Classify,

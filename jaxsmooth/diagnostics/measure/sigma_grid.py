@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._printed import short_repr
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
@@ -38,6 +39,7 @@ class SigmaGrid(NamedTuple):
     labels: np.ndarray
 
 
+@deliberate
 def sigma_grid(
     train: Callable[[Array, float], Classify],
     data: tuple[Any, Any],

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth._printed import short_repr
 from jaxsmooth._program import jit
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
@@ -19,6 +20,7 @@ from jaxsmooth.radii.limits import sampling_cap
 from jaxsmooth.sampling import count_votes, inputs
 
 
+@deliberate
 def votes_over_sigma(
     key: Array,
     classify: Classify,
@@ -112,6 +114,7 @@ class RadiusOverSigma(NamedTuple):
         return total / right.shape[1], np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
+@deliberate
 def radius_over_sigma(
     key: Array,
     classify: Classify,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.analysis.class_wise import ClassWiseAccuracy
 from jaxsmooth.analysis.plot import COLORS, TEXT, new_axes
@@ -111,6 +112,7 @@ def plot_extreme_classes(sigmas: ArrayLike, accuracy: Mapping[str, Any], *, ax: 
     return dress(ax, "sigma of the smoothing noise", "accuracy of a class", legend="lower left")
 
 
+@deliberate
 def plot_decision_regions(
     key: Array,
     classify: Classify,
