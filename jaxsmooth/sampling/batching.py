@@ -18,8 +18,10 @@ from jaxsmooth.sampling.kernel import call
 # nearly empty. Operations of a batch, of all devices of a CPU together and of one accelerator.
 _CPU_OPERATIONS, _ACCELERATOR_OPERATIONS = 2**31, 2**37
 # Bytes that a batch of inputs may take; those of the layers in between are some ten times as many. And bytes of its
-# scores, where they are many: batches are then small, for a few draws more or less would cost as much as all others.
-_BYTES, _SCORE_BYTES = 2**25, 2**27
+# scores, where they are many: batches are then small, for a few draws more or less would cost as much as all others,
+# and on a CPU what does not stay in its cache takes longer, and more memory.
+_BYTES = 2**25
+_SCORE_BYTES, _ACCELERATOR_SCORE_BYTES = {"cpu": 2**25}, 2**27
 _SMALLEST, _LARGEST = {"cpu": 64}, {"cpu": 1024}
 _ACCELERATOR_SMALLEST, _ACCELERATOR_LARGEST = 256, 4096
 # Python functions are timed instead: what they cost is not in the program.
@@ -65,7 +67,7 @@ def pick_batch_size(
         else:
             wanted = _CPU_OPERATIONS if device.platform == "cpu" else _ACCELERATOR_OPERATIONS
             size = _power_of_two(wanted / devices / max(_operations(classify, event), 1.0))
-            few = _power_of_two(_SCORE_BYTES / (4 * scores))
+            few = _power_of_two(_SCORE_BYTES.get(device.platform, _ACCELERATOR_SCORE_BYTES) / (4 * scores))
             _known[known_by] = min(max(size, min(smallest, few)), most, max(few, 1))
     share = math.inf if pairs is None else pairs / (1 if mesh is None else mesh.size)
     return min(_known[known_by], 2 * _power_of_two(share)) if share < _known[known_by] else _known[known_by]
