@@ -230,7 +230,7 @@ HUGE = lambda batch: jnp.zeros((len(batch), 20_000, 15_000, 2))
     [
         (CLASSIFY, {}, r"to \(batch, outputs, classes\).* For one output use certify"),
         (lambda batch: MAPS(batch)[..., :1], {}, "at least 2 classes"),
-        (HUGE, {}, r"3,000,000,000 votes to count for outputs of shape \(20000, 15000, 2\).* a smaller n0"),
+        (HUGE, {}, r"those of shape \(20000, 15000, 2\) have 3,000,000,000 votes to count, .* a smaller n0"),
         (MAPS, {"tau": None}, "tau or radius must be given, one of them; got none"),
         (MAPS, {"radius": 0.1}, "one of them; got both"),
         (MAPS, {"tau": 0.4}, "tau must be at least 1/2"),

@@ -46,6 +46,7 @@ EXAMPLE_ELSEWHERE = {
     "diagnostics.RegionShrinkage": "diagnostics.region_shrinkage",
     "diagnostics.SeedInterval": "diagnostics.seed_interval",
     "diagnostics.SigmaGrid": "diagnostics.sigma_grid",
+    "denoisers.AbstractDenoiser": "denoisers.one_shot",
     "denoisers.ContinuousSchedule": "denoisers.continuous",
     "denoisers.Denoised": "denoised",
     "denoisers.OneShotDenoiser": "denoisers.one_shot",

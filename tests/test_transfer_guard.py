@@ -56,21 +56,31 @@ RUNS = {
     "attack": lambda path: js.diagnostics.attack(
         **SAMPLING, certificates=CERTIFICATES, steps=1, draws=2, tries=1, n=200
     ),
-    "what measures": lambda path: [
-        measure.votes_over_sigma(KEY, classify, X, [0.2, 0.4], 8),
-        measure.radius_over_sigma(KEY, classify, X, [0.2, 0.4], 20, alpha=0.01),
-        measure.classwise_over_sigma(KEY, classify, X, LABELS, [0.2], 8),
-        measure.sigma_grid(lambda key, alpha: classify, (X, LABELS), [0.1], [0.2], [0], 8),
-        measure.region_shrinkage(KEY, classify, X[:1], LABELS[:1], X[1:3], 0.2, t_max=1.0, steps=2, n=8),
-        measure.interference_distance(ON_DEVICE, CLASSES),
-        measure.component_gap(ON_DEVICE),
-        measure.cone_rate_mc(KEY, 0.8, 6, 200),
-        measure.grid_risk(measure.ball_field(KEY, 3, 1, 40, trials=100), 0.0, 2.0),
-        measure.kde_augmented_classifier(X, LABELS, 0.1),
-    ],
     "check_classifier": lambda path: js.check_classifier(**SAMPLING),
     "Consistency": lambda path: js.objectives.Consistency(1.0, 0.5)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),
     "MACER": lambda path: js.objectives.MACER(num_samples=2)(KEY, classify, GAUSSIAN, ON_DEVICE, CLASSES),
+}
+
+
+# By default those that run nothing else of this table.
+SLOW = {
+    "votes_over_sigma": lambda path: measure.votes_over_sigma(KEY, classify, X, [0.2, 0.4], 8),
+    "radius_over_sigma": lambda path: measure.radius_over_sigma(KEY, classify, X, [0.2, 0.4], 20, alpha=0.01),
+    "classwise_over_sigma": lambda path: measure.classwise_over_sigma(KEY, classify, X, LABELS, [0.2], 8),
+    "sigma_grid": lambda path: measure.sigma_grid(lambda key, alpha: classify, (X, LABELS), [0.1], [0.2], [0], 8),
+    "region_shrinkage": lambda path: measure.region_shrinkage(
+        KEY, classify, X[:1], LABELS[:1], X[1:3], 0.2, t_max=1.0, steps=2, n=8
+    ),
+    "plot_decision_regions": lambda path: measure.plot_decision_regions(
+        KEY, jax.tree_util.Partial(jnp.sin), 0.2, extent=(-1, 1, -1, 1), n=8, resolution=4
+    ),
+}
+RUNS |= SLOW | {
+    "interference_distance": lambda path: measure.interference_distance(ON_DEVICE, CLASSES),
+    "component_gap": lambda path: measure.component_gap(ON_DEVICE),
+    "cone_rate_mc": lambda path: measure.cone_rate_mc(KEY, 0.8, 6, 200),
+    "grid_risk": lambda path: measure.grid_risk(measure.ball_field(KEY, 3, 1, 40, trials=100), 0.0, 2.0),
+    "kde_augmented_classifier": lambda path: measure.kde_augmented_classifier(X, LABELS, 0.1),
 }
 
 
@@ -82,11 +92,17 @@ def disallowed():
     return False
 
 
-@pytest.mark.parametrize("run", [pytest.param(r, marks=[pytest.mark.slow] * (r == "what measures")) for r in RUNS])
+@pytest.mark.parametrize("run", [pytest.param(run, marks=[pytest.mark.slow] * (run in SLOW)) for run in RUNS])
 def test_runs_inside_a_transfer_guard(run, tmp_path):
     with jax.transfer_guard("disallow"):
         RUNS[run](tmp_path / "votes.jsonl")
         assert disallowed()
+
+
+def test_a_training_of_the_users_is_not_let_off():
+    train = lambda key, alpha: [jnp.zeros(3) + 1.5, classify][1]
+    with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+        measure.sigma_grid(train, (X, LABELS), [0.1], [0.2], [0], 8)
 
 
 def test_a_stream_leaves_the_guard_to_the_user_between_its_batches():

@@ -1,5 +1,6 @@
 """Denoisers: what turns a noisy image into a clean one, in front of a classifier that has never seen noise."""
 
+from jaxsmooth.denoisers.base import AbstractDenoiser as AbstractDenoiser
 from jaxsmooth.denoisers.denoised import Denoised as Denoised
 from jaxsmooth.denoisers.one_shot import OneShotDenoiser as OneShotDenoiser
 from jaxsmooth.denoisers.one_shot import one_shot as one_shot

@@ -68,7 +68,8 @@ class Pow2(AbstractRadialNoise):
 
     def _shapes(self, dim: int) -> tuple[float, float]:
         """Of the Gamma numbers whose ratio is the length to the power k."""
-        return dim / self.k, self.power(dim) - dim / self.k
+        above = dim / float(self.k)  # a k of float32 would round the difference
+        return above, self.power(dim) - above
 
     def power(self, dim: int) -> float:
         """The power a for ``dim`` coordinates: the one given, or the family's default."""

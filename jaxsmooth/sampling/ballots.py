@@ -223,7 +223,7 @@ class Agreement(AbstractBallot):
 
 @dataclasses.dataclass(frozen=True)
 class Labels(AbstractBallot):
-    """The class of every output in each of the first draws, plus one; 0 where there is none."""
+    """The class of every output in each of the first draws, which must be below n0, plus one; 0 where there is none."""
 
     n0: int
 

@@ -15,6 +15,7 @@ from jaxsmooth.noises import random, surfaces
 from tests.noises.families import FAMILIES, NAMES, Family
 
 FALSE_ALARM = 1e-6
+KEY = jax.random.key(0)
 DIM = 8
 
 
@@ -141,6 +142,14 @@ def test_quantile_function_of_the_generalised_normal(p: float) -> None:
     middle = exponential > 1e-3  # nearer to 0 the reference cancels, and the law is flat
     np.testing.assert_allclose(x[middle], exact[middle], rtol=1e-5)
     assert np.all(np.diff(x) > -1e-6 * x[1:])
+
+
+def test_a_parameter_of_float32_is_the_number_that_it_is() -> None:
+    one, other = (js.noises.Pow2(1.0, k=k, a=501_800.0) for k in (np.float32(0.3), float(np.float32(0.3))))
+    programs = [
+        str(jax.make_jaxpr(lambda key, noise=noise: noise.sample(key, (150_528,)))(KEY)) for noise in (one, other)
+    ]
+    assert programs[0] == programs[1]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,6 @@ class SigmaGrid(NamedTuple):
     labels: np.ndarray
 
 
-@deliberate
 def sigma_grid(
     train: Callable[[Array, float], Classify],
     data: tuple[Any, Any],
@@ -91,15 +90,14 @@ def sigma_grid(
     if not isinstance(data, tuple | list) or len(data) != 2:
         held = f" of {len(data)}" if isinstance(data, tuple | list) else ""
         raise TypeError(f"data must be a pair (x, labels), images and their classes; got {type(data).__name__}{held}")
-    x = arguments.events("data[0]", data[0])
-    labels = arguments.labelled(data[1], "data[1]", len(x))
-    alphas, betas = arguments.sigmas("alphas", alphas), arguments.sigmas("betas", betas)
+    x, labels = _on_host(data)
+    alphas, betas = deliberate(arguments.sigmas)("alphas", alphas), deliberate(arguments.sigmas)("betas", betas)
     seeds, n = _seeds(seeds), _check.draws("n", n)
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     correct = np.zeros((len(alphas), len(betas), len(seeds), len(x)), bool)
     for s, seed in enumerate(seeds):
-        train_key, smooth_key = (jax.random.fold_in(jax.random.key(seed), i) for i in (_TRAINING, _SMOOTHING))
+        train_key, smooth_key = _keys_of(seed)
         for a, alpha in enumerate(alphas):
             classify = train(train_key, float(alpha))
             votes = votes_over_sigma(smooth_key, classify, x, betas, n, batch_size=batch_size, mesh=mesh)
@@ -109,6 +107,19 @@ def sigma_grid(
     for k in np.unique(labels):
         classwise[..., k] = correct[..., labels == k].mean(-1)
     return SigmaGrid(1 - correct.mean(-1), classwise, correct, alphas, betas, labels)
+
+
+@deliberate  # and not the whole: what transfers in training the user's guard is to find
+def _on_host(data: Any) -> tuple[Any, Any]:
+    x = arguments.events("data[0]", data[0])
+    return x, arguments.labelled(data[1], "data[1]", len(x))
+
+
+@deliberate
+def _keys_of(seed: int) -> tuple[Array, Array]:
+    """To train with and to smooth with."""
+    key = jax.random.key(seed)
+    return jax.random.fold_in(key, _TRAINING), jax.random.fold_in(key, _SMOOTHING)
 
 
 def _seeds(seeds: Any) -> list[int]:
