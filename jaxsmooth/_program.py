@@ -6,11 +6,13 @@ it closes over may be others by now. ``program_of`` tells both apart, as a stati
 """
 
 import dataclasses
+import dis
 import functools
 import hashlib
 import os
 import sysconfig
 import types
+import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
@@ -67,8 +69,8 @@ def program_of(tree: Any) -> Hashable:
         tree: any pytree, such as a classifier or a noise.
 
     Returns:
-        The class of every node; the kinds of its static fields; and, of functions among them, the arrays and numbers
-        that they close over or find among their globals: JAX arrays by identity, NumPy arrays by content.
+        The class of every node; the kinds of its static fields; and, of functions among them, the arrays, numbers
+        and words that they close over or find among their globals: JAX arrays by identity, NumPy arrays by content.
     """
     visited: set[int] = set()
     return _of_structure(jax.tree.structure(tree), visited)
@@ -88,28 +90,34 @@ def _of_structure(structure: Any, visited: set[int]) -> Hashable:
     if node is None:
         return None
     kind, static = node
-    referred = () if getattr(kind, "runs_on_host", False) else tuple(_referred(static, visited))
+    referred = () if getattr(kind, "runs_on_host", False) is True else tuple(_referred(static, visited))
     children = tuple(_of_structure(child, visited) for child in structure.children())
     if kind in (tuple, list, dict, None):
         return (kind, children)
     return (kind, kind_of(static), referred, children)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class _Same:
-    """A value that is equal to itself alone."""
+    """An array that is equal to itself alone, and is not kept: programs are remembered longer than weights."""
 
-    value: Any
+    def __init__(self, value: jax.Array) -> None:
+        self._reference, self._hash = weakref.ref(value), id(value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
+        if not isinstance(other, _Same):
+            return False
+        value = self._reference()
+        return self is other or (value is not None and value is other._reference())
 
     def __hash__(self) -> int:
-        return id(self.value)
+        return self._hash
 
 
 def _referred(value: Any, visited: set[int]) -> Iterator[Hashable]:
-    """The arrays and numbers that a static value leads to. Integers are left out: functions count their own calls."""
+    """The arrays and numbers that a static value leads to.
+
+    Of integers and words those alone that a function has by name: lists, dictionaries and objects count its calls.
+    """
     if isinstance(value, Tracer):
         return
     if isinstance(value, jax.Array):
@@ -120,6 +128,8 @@ def _referred(value: Any, visited: set[int]) -> Iterator[Hashable]:
             yield value.shape, value.dtype.str, content
     elif isinstance(value, float | np.floating | bool):
         yield kind_of(value), value
+    elif isinstance(value, _Named):
+        yield kind_of(value.value), value.value
     elif not isinstance(value, int | str | bytes | type | types.ModuleType | None) and id(value) not in visited:
         visited.add(id(value))
         for part in _parts(value):
@@ -136,8 +146,7 @@ def _parts(value: Any) -> Iterator[Any]:
         yield getattr(value, "__func__", None)
     elif isinstance(value, functools.partial):
         yield value.func
-        yield value.args
-        yield value.keywords
+        yield from map(_named, (*value.args, *value.keywords.values()))
     elif isinstance(value, Mapping):
         yield from value.values()
     elif isinstance(value, tuple | list | set | frozenset):
@@ -149,16 +158,37 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
-    yield function.__defaults__
-    yield function.__kwdefaults__
-    for cell in function.__closure__ or ():
+    yield from map(_named, (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()))
+    counted = _assigned(function.__code__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
-            yield cell.cell_contents
+            value = cell.cell_contents
         except ValueError:  # not yet assigned
             continue
+        yield value if name in counted else _named(value)
     for name in _names(function.__code__):
         if name in function.__globals__:
-            yield function.__globals__[name]
+            value = function.__globals__[name]
+            yield value if name in counted else _named(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Named:
+    """An integer or a word that a function has by name."""
+
+    value: int | str | bytes
+
+
+def _named(value: Any) -> Any:
+    return _Named(value) if isinstance(value, int | str | bytes) and not isinstance(value, bool) else value
+
+
+@functools.lru_cache(maxsize=4096)
+def _assigned(code: types.CodeType) -> frozenset[str]:
+    """The names outside of a function that it, or a function inside it, assigns: its own counters."""
+    inside = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    own = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_GLOBAL", "STORE_DEREF")}
+    return frozenset(own).union(*map(_assigned, inside))
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Values in a NumPy archive, without pickle: arrays, numbers, texts, containers and frozen pytrees."""
 
 import dataclasses
+import io
 import json
 import os
-import tempfile
 import zipfile
 from typing import Any
 
@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxsmooth._pytree import name_of_class, named_class
+from jaxsmooth._replace_files import regular_file, replace_files
 
 _INDEX = "index"
 
@@ -19,15 +20,9 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     """Write a value; the file is replaced in one step."""
     arrays: dict[str, np.ndarray] = {}
     index = json.dumps(_described(value, arrays))
-    target = os.path.realpath(path)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), suffix=".npz")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **{_INDEX: np.array(index)}, **arrays)  # pyright: ignore[reportArgumentType]
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    target, content = regular_file(path), io.BytesIO()
+    np.savez_compressed(content, **{_INDEX: np.array(index)}, **arrays)  # pyright: ignore[reportArgumentType]
+    replace_files({target: content.getvalue()}, like=target)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -36,7 +31,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         index = json.loads(str(arrays[_INDEX]))
-    except (KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:  # one array is no context
         raise ValueError(f"path must be a file of save; {os.fspath(path)!r} is damaged or something else") from error
     return _restored(index, arrays)
 

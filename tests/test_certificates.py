@@ -133,6 +133,9 @@ def test_files_lose_nothing(noise, tmp_path):
         assert getattr(loaded, name).dtype == getattr(MADE, name).dtype
     assert loaded.rule[0].name == "cohen_2019"
     assert [entry.name for entry in tmp_path.iterdir()] == ["certificates.npz"]
+    path.chmod(0o604)
+    loaded.save(path)
+    assert path.stat().st_mode & 0o777 == 0o604
 
 
 def test_what_no_file_can_hold(tmp_path):
@@ -145,7 +148,8 @@ def test_what_no_file_can_hold(tmp_path):
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "other.npz").write_bytes(b"something else")
     np.savez(tmp_path / "arrays.npz", a=np.ones(3))
-    for name in ("other.npz", "arrays.npz"):
+    np.save(tmp_path / "labels.npy", np.ones(3))
+    for name in ("other.npz", "arrays.npz", "labels.npy"):
         with pytest.raises(ValueError, match="path must be a file"):
             js.Certificates.load(tmp_path / name)
     with pytest.raises(FileNotFoundError):

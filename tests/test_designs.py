@@ -214,6 +214,27 @@ def test_bad_designs_are_refused_at_once(make, error, message):
         make()
 
 
+def test_a_design_of_one_run_is_planned_anew_for_another():
+    setting = lambda sigma: Setting(
+        js.noises.Gaussian(sigma), js.noises.Gaussian(sigma), dim=4, classes=3, labelled=False
+    )
+    bound = Curve([0.5]).bind(setting(1.0))
+    again, fresh = bound.bind(setting(0.5)), Curve([0.5]).bind(setting(0.5))
+    np.testing.assert_array_equal(again._plans[1][0].thresholds, fresh._plans[1][0].thresholds)
+    assert (fresh._plans[1][0].thresholds > bound._plans[1][0].thresholds).any()
+
+
+@pytest.mark.parametrize(("labelled", "needed"), [(True, 10), (False, 11)])
+def test_unanimous_votes_of_any_class_have_to_be_more(labelled, needed):
+    setting = Setting(NOISE, NOISE, dim=4, classes=3, labelled=labelled)
+    Curve([0], n_max=needed, alpha=1e-3).bind(setting)
+    with pytest.raises(
+        ValueError,
+        match=f"n_max >= {needed}" if labelled else "n_max = 10 votes at alpha = 0.001 cannot certify p = 0.5",
+    ):
+        Curve([0], n_max=needed - 1, alpha=1e-3).bind(setting)
+
+
 @pytest.mark.parametrize(
     ("make", "other"),
     [

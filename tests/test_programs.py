@@ -3,6 +3,8 @@
 import ast
 import dataclasses
 import functools
+import gc
+import weakref
 from pathlib import Path
 
 import jax
@@ -238,6 +240,47 @@ class Refers:
 
         return classify, change
 
+    @staticmethod
+    def of_integer():
+        sign = 1
+
+        def classify(x):
+            return jnp.broadcast_to(jnp.array([1.0 * sign, -sign]), (len(x), 2))
+
+        def change():
+            nonlocal sign
+            sign = -sign
+
+        return classify, change
+
+    @staticmethod
+    def of_word():
+        way = "up"
+
+        def classify(x):
+            return jnp.broadcast_to(jnp.array([1.0, 0.0] if way == "up" else [0.0, 1.0]), (len(x), 2))
+
+        def change():
+            nonlocal way
+            way = "down"
+
+        return classify, change
+
+
+def test_what_a_program_is_found_by_does_not_keep_weights():
+    def two_and_a_witness():
+        weights = jnp.ones((4, 2))
+        classify = jax.tree_util.Partial(lambda x: x @ weights)
+        return program_of(classify), program_of(classify), weakref.ref(weights)
+
+    program, same, weights = two_and_a_witness()
+    gc.collect()
+    assert weights() is None and program == program and program != same
+
+    kept = jnp.ones((4, 2))
+    classify = jax.tree_util.Partial(lambda x: x @ kept)
+    assert program_of(classify) == program_of(classify) and hash(program_of(classify)) == hash(program_of(classify))
+
 
 @pytest.mark.parametrize("way", [name for name in vars(Refers) if name.startswith("of_")])
 def test_a_function_is_run_with_the_weights_it_has_now(way):
@@ -250,18 +293,20 @@ def test_a_function_is_run_with_the_weights_it_has_now(way):
 
 
 def test_a_function_that_counts_its_calls_is_traced_once():
-    calls, number = [], {"traces": 0}
+    calls, number, named = [], {"traces": 0}, 0
 
     def classify(x):
+        nonlocal named
         calls.append(1)
         number["traces"] += 1
+        named += 1
         return jnp.stack([x.sum(-1), -x.sum(-1)], -1)
 
     count = lambda sigma: js.count_votes(KEY, classify, js.noises.Gaussian(sigma), X, 4, batch_size=4)
     count(1.0)
     traced = len(calls)
     count(2.0), count(3.0)
-    assert len(calls) == traced == number["traces"]
+    assert len(calls) == traced == number["traces"] == named
 
 
 def test_python_functions_are_called_back_as_they_are():

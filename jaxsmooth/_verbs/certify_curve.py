@@ -91,7 +91,8 @@ def certify_curve(
         >>> certificates.radius.tolist(), bool(certificates.samples.max() < 20_000)
         ([0.5, 0.25], True)
     """
-    alpha = _check.probability("alpha", alpha) / math.prod(np.shape(x)[:1] if simultaneous else ())
+    together = _check.boolean("simultaneous", simultaneous)
+    alpha = _check.probability("alpha", alpha) / max(1, math.prod(np.shape(x)[:1] if together else ()))
     return run_array(
         Curve(radii, n_max=n_max, alpha=alpha, norm=norm), key, classify, noise, x, labels=labels,
         image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_curve",

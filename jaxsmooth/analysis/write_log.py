@@ -9,10 +9,10 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._replace_files import regular_file, replace_files
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import COLUMNS, radius_text
 from jaxsmooth.analysis.log_meaning import is_ours, sidecar_path, sidecar_paths, to_json
-from jaxsmooth.analysis.replace_files import regular_file, replace_files
 from jaxsmooth.analysis.scores import checked_labels, scored
 
 _HEADER = "\t".join(COLUMNS)

@@ -26,7 +26,7 @@ def calibrated_thresholds(tests: GroupSequential, p: Any, *, any_class: bool = F
     P(\exists k: S_k \ge c_k(\tau))` be the probability itself (``crossing_probability``). All shares of alpha are
     multiplied by one factor for each null tau: the largest that was found with :math:`C_\tau(\tau) \le \alpha`, and
     at least 1. A null that no look can reject so is rejected by :math:`n_\max` unanimous votes if :math:`\tau^{n_\max}
-    \le \alpha`, as by one look.
+    \le \alpha`, as by one look; of any class if they and those of another one together are as improbable.
 
     *Proof.* C increases in p, so for a true proportion below tau the error is smaller still. Thresholds are made
     nondecreasing in tau by raising some, which lowers C. The argument of ``GroupSequential`` for many radii needs no
@@ -124,7 +124,8 @@ def _scaled(
             aim = factor * _AIM * most / max(error, most / 4)
             factor = aim if low < aim < high else math.sqrt(low * min(high, 4 * low))
         factor = low  # about right for the next null
-    unanimous = np.all(rows > tests.looks, axis=1) & (p ** float(tests.n_max) * _OUTWARD <= allowed)
+    chance = p ** float(tests.n_max) + (1 - p) ** float(tests.n_max) * others
+    unanimous = np.all(rows > tests.looks, axis=1) & (chance * _OUTWARD <= allowed)
     rows[unanimous, -1] = tests.n_max
     return rows
 

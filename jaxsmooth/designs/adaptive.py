@@ -10,6 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
 from jaxsmooth._types import ABSTAIN, sigma_per_image
 from jaxsmooth.bounds import AdaptivePlan, adaptive_tests
+from jaxsmooth.bounds.binomial_tail import one_minus
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, votes_since
 from jaxsmooth.noises.gaussian import Gaussian
 from jaxsmooth.radii import certified_radius, explain_radius, required_probability, rules_for
@@ -117,7 +118,7 @@ class Adaptive(AbstractDesign):
             label=np.where(radius > 0, rows["tested"], ABSTAIN).astype(np.int32),
             radius=radius,
             p_lower=bound,
-            p_upper=1 - bound,
+            p_upper=one_minus(bound, up=True),
             samples=finished.samples,
             votes=votes_since(finished._replace(complete=started), rows["selection"], self._selecting),
             noise=self.run.noise,

@@ -1,7 +1,6 @@
 """What every design is: when to look at the votes of an image, when to stop, and what they prove then."""
 
 import abc
-import copy
 import dataclasses
 from typing import Any, NamedTuple, Self
 
@@ -82,7 +81,7 @@ class AbstractDesign(abc.ABC):
         Returns:
             The design, its ``setting`` known.
         """
-        bound = copy.copy(self)
+        bound = dataclasses.replace(self)  # and not a copy, which would have what was planned for another run
         object.__setattr__(bound, "setting", setting)
         return bound
 

@@ -10,6 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
 from jaxsmooth._types import ABSTAIN, sigma_per_image
 from jaxsmooth.bounds import CurvePlan, GroupSequential, curve_tests
+from jaxsmooth.bounds.binomial_tail import one_minus
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.radii import explain_radius, required_probability, rules_for
 
@@ -104,9 +105,11 @@ class Curve(AbstractDesign):
         plan = self._plan_of(required)
         out_of_reach = plan.thresholds[:, -1] > self.n_max
         if out_of_reach.any():
-            # One look with all of alpha but for what another class may need.
-            tests = GroupSequential(self.n_max, self.alpha * (1 - 1e-9), first_look=2**40)
-            needed = tests.required_n_max(required[out_of_reach].max())
+            # One look with all of alpha but for a rounding, and for what another class may need.
+            largest, alpha = required[out_of_reach].max(), self.alpha * (1 - 1e-9)
+            needed = int(GroupSequential(self.n_max, alpha, first_look=2**40).required_n_max(largest))
+            while not self.run.labelled and largest**needed + (1 - largest) ** needed > alpha:
+                needed += 1
             raise ValueError(
                 f"radii must be certifiable by n_max = {self.n_max} votes at alpha = {self.alpha:g}; "
                 f"{radii[out_of_reach][0]:g} is not, even if all agree. Use smaller radii, or n_max >= {needed} for "
@@ -162,7 +165,7 @@ class Curve(AbstractDesign):
             label=np.where(nothing, ABSTAIN, rows["label"]).astype(np.int32),
             radius=np.where(nothing, 0.0, np.array(self.radii)[levels]),
             p_lower=p_lower,
-            p_upper=1 - p_lower,
+            p_upper=one_minus(p_lower, up=True),
             samples=finished.samples,
             votes=finished.votes,
             noise=self.run.noise,

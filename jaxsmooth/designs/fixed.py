@@ -9,6 +9,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
 from jaxsmooth._types import ABSTAIN, ArrayLike, Noise, Votes
 from jaxsmooth.bounds import clopper_pearson_lower, runner_up_bounds
+from jaxsmooth.bounds.binomial_tail import one_minus
 from jaxsmooth.bounds.clopper_pearson import check_can_certify
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, reason_of, votes_since
 from jaxsmooth.radii import explain_radius, rules_for
@@ -174,10 +175,10 @@ def _certificates(
     top = selection.argmax(-1)
     if runner_up == "bounded":
         p_lower, p_upper = runner_up_bounds(votes.counts, top, n, alpha)
-        p_upper = np.minimum(p_upper, 1 - p_lower)
+        p_upper = np.minimum(p_upper, one_minus(p_lower, up=True))
     else:
         p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)
-        p_upper = 1 - p_lower
+        p_upper = one_minus(p_lower, up=True)
     bounded = p_upper if runner_up == "bounded" else None
     radius, rule = explain_radius(noise, p_lower, norm=norm, dim=dim, p_upper=bounded)
     return Certificates(

@@ -8,6 +8,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._certificates import TopKCertificates
 from jaxsmooth._types import ABSTAIN
+from jaxsmooth.bounds.binomial_tail import one_minus
 from jaxsmooth.bounds.top_k import Subsets, check_fewer_than_classes, top_k_bounds
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting, reason_of, votes_since
 from jaxsmooth.designs.fixed import draws_to_record
@@ -172,7 +173,7 @@ class TopK(AbstractDesign):
         noise, dim = self.run.noise, self.run.dim
         # For t = 1 the rule of a runner-up.
         radius, rule = explain_radius(
-            noise, p_lower, norm=self.norm, dim=dim, p_upper=np.minimum(sums[:, 0], 1 - p_lower)
+            noise, p_lower, norm=self.norm, dim=dim, p_upper=np.minimum(sums[:, 0], one_minus(p_lower, up=True))
         )
         law = gaussian_law(noise, dim, _KNOWN)
         together = top_k_radius(p_lower, sums, law.sigma, total_variation=law.variation)

@@ -28,7 +28,7 @@ class Stability(AbstractObjective):
     Args:
         lam: weight of the agreement, a number or a schedule. Published: 2 for ``"clean_noisy"``, 6 for
             ``"noisy_noisy"``.
-        num_samples: noisy copies of every image; static.
+        num_samples: noisy copies of every image; the fewest there can be by default, 1 or 2; static.
         kind: which predictions agree; static.
 
     References:
@@ -47,18 +47,15 @@ class Stability(AbstractObjective):
     """
 
     lam: Any = 2.0
-    num_samples: int = static(default=1)
+    num_samples: int | None = static(default=None)
     kind: Kind = static(default="clean_noisy")
 
     def __post_init__(self) -> None:
         check_scalar("lam", self.lam)
         _check.one_of("kind", self.kind, Kind)
-        _check.keep(
-            self,
-            num_samples=_check.integer(
-                "num_samples", self.num_samples, at_least=1 if self.kind == "clean_noisy" else 2
-            ),
-        )
+        least = 1 if self.kind == "clean_noisy" else 2
+        copies = least if self.num_samples is None else self.num_samples
+        _check.keep(self, num_samples=_check.integer("num_samples", copies, at_least=least))
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

@@ -109,6 +109,7 @@ def published_radius(noise: Noise, p_lower: ArrayLike, *, norm: float = 2, dim: 
         >>> round(float(js.radii.published_radius(js.noises.Gaussian(1.0), 0.9)), 4)
         1.2816
     """
+    norm = _check.norm(norm)
     rules = [rule for rule in rules_for(noise, norm) if rule.published]
     if not rules:
         raise ValueError(
@@ -156,6 +157,7 @@ def required_probability(noise: Noise, radius: ArrayLike, *, norm: float = 2, di
 def _radii_by_rule(
     noise: Noise, p_lower: ArrayLike, norm: float, dim: int | None, p_upper: ArrayLike | None
 ) -> tuple[np.ndarray, list[RadiusRule]]:
+    norm = _check.norm(norm)
     rules = [rule for rule in rules_for(noise, norm) if rule.proved]
     if not rules:
         raise ValueError(f"no proved radius rule for noise {type(noise).__name__} and norm {norm:g}")

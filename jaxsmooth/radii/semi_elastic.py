@@ -123,9 +123,7 @@ def semi_elastic_required_probability(
     radius = _check.nonnegative("radius", radius)
     sigma, rate, dim = checked_scale(sigma, rate, dim)
     tail = tail_of_radius(radius, sigma, rate, dim, _check.nonnegative("margin", margin))
-    # The radius is moved inward as well, by a part of itself; its tail moves by at most (z^2 + 2) times that.
-    slack = 4 * (1 - _INWARD) * (special.ndtri(np.clip(tail, 1e-300, 0.5)) ** 2 + 2)
-    required = np.nextafter(1 - tail * (1 - slack), 1)
+    required = np.nextafter(1 - tail * (1 - 2.0**-50), 1)
     return np.where(tail <= 0, np.inf, np.where(radius == 0, 0.5, np.minimum(required, 1.0)))[()]
 
 
@@ -189,6 +187,8 @@ def tail_of_radius(
     radius: np.ndarray, sigma: np.ndarray, rate: np.ndarray, dim: int, margin: ArrayLike = 0.0
 ) -> np.ndarray:
     """The largest ``1 - p_lower`` that certifies the radius; 0 if there is none."""
+    # ``radius_of_tail`` moves what it finds inward.
+    radius = np.asarray(radius, np.float64) * (1 + 4 * (1 - _INWARD))
     radius, sigma, rate, margin = np.broadcast_arrays(radius, sigma, rate, np.asarray(margin, np.float64))
     tail = np.asarray(special.ndtr(-radius / sigma))
     moves = (radius > 0) & ((rate > 0) | (margin > 0))

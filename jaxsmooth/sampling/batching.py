@@ -39,8 +39,8 @@ def pick_batch_size(
     The power of two at which a batch of the classifier takes about two billion operations on a CPU, a hundred
     billion on an accelerator, between 64 and 1024 (256 and 4096): long beside the cost of starting a batch, short
     beside a run. The operations of one sample are those of its lowered program, which is not compiled. A Python
-    function that is called back is timed at four sizes instead, once. The number of images and of draws do not
-    enter, so that all runs of a classifier share a program.
+    function that is called back is timed at four sizes instead, once. Many scores make the batch smaller, and so do
+    few ``pairs``; nothing else enters, so that all runs of a classifier share a program.
 
     Args:
         classify: the classifier, a pytree.

@@ -84,7 +84,7 @@ def output_shape(classify: Classify, x: Array | np.ndarray, ballot: AbstractBall
     counted = ballot.width(shape[1:]) * max(ballot.selecting, 1)
     if counted >= _MOST_COUNTED:
         raise ValueError(
-            f"classify must return fewer outputs: those of shape {shape[1:]} have {counted:,} votes to count, and int32 "
-            f"numbers {_MOST_COUNTED:,}. Certify parts of the outputs, or use a smaller n0 or fewer edges"
+            f"classify must return fewer outputs: those of shape {shape[1:]} have {counted:,} votes to count, and "
+            f"int32 numbers {_MOST_COUNTED:,}. Certify parts of the outputs, or use a smaller n0 or fewer edges"
         )
     return shape[1:]

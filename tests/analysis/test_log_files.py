@@ -17,7 +17,7 @@ import pytest
 
 import jaxsmooth as js
 import jaxsmooth.analysis as analysis
-from jaxsmooth.analysis import replace_files as files
+from jaxsmooth import _replace_files as files
 
 LABELS = np.array([3, 2, 1])
 VOTES = js.Votes(

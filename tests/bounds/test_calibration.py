@@ -124,6 +124,20 @@ def test_unanimous_votes_reject_what_one_look_at_all_of_alpha_does(levels, any_c
     assert crossing_probability(nulls[-2], tests.looks, thresholds[-2]) <= 1e-3
 
 
+@pytest.mark.parametrize("alpha", [1e-4, 1e-3, 0.01])
+@pytest.mark.parametrize("n_max", range(7, 17))
+def test_unanimous_votes_of_any_class_may_be_those_of_either(n_max, alpha):
+    """Of an even pair both are as likely: 2 ** (1 - n) is what n unanimous votes have to be below."""
+    if 2.0**-n_max > alpha:
+        return
+    tests = GroupSequential(n_max, alpha)
+    for p in (0.5, 0.5001, 0.6):
+        row = calibrated_thresholds(tests, [p], any_class=True)[0]
+        error = crossing_probability(p, tests.looks, row) + crossing_probability(1 - p, tests.looks, row)
+        assert error <= alpha
+    assert calibrated_thresholds(tests, [0.5], any_class=True)[0, -1] <= n_max + (2.0 ** (1 - n_max) > alpha)
+
+
 @pytest.mark.parametrize("any_class", [False, True])
 def test_planning_takes_less_than_a_second_and_is_remembered(any_class):
     module._calibrated.cache_clear()

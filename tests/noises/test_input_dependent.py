@@ -117,6 +117,7 @@ def test_radii_and_probabilities_align_with_the_images():
     assert grid.shape == (2, 9)
     back = js.certified_radius(frozen, grid, dim=16)
     np.testing.assert_allclose(back, np.broadcast_to([[0.1], [0.3]], (2, 9)), rtol=1e-8)
+    assert (back >= [[0.1], [0.3]]).all()  # what is required suffices
     assert js.certified_radius(frozen, 0.9, dim=16).shape == (9,)
     # the runner-up's bound is not used: no larger radius, and nothing below 1/2
     assert (js.certified_radius(frozen, p, dim=16, p_upper=0.0 * p) == radius).all()

@@ -33,7 +33,7 @@ OBJECTIVES = {
     "gaussian": objectives.GaussianAugmentation(),
     "soft": objectives.GaussianAugmentation(num_samples=4, soft=True),
     "stability": objectives.Stability(2.0),
-    "noisy stability": objectives.Stability(6.0, num_samples=2, kind="noisy_noisy"),
+    "noisy stability": objectives.Stability(6.0, kind="noisy_noisy"),
     "consistency": objectives.Consistency(10.0, 0.5, 2),
     "smoothadv pgd": objectives.SmoothAdv(0.5, 2),
     "smoothadv ddn": objectives.SmoothAdv(0.5, 2, attack="ddn"),

@@ -65,6 +65,13 @@ def test_mesh_changes_nothing(reference, shape, batch_size):
     np.testing.assert_array_equal(votes.counts, reference)
 
 
+def test_keys_among_the_leaves_of_a_classifier_on_a_mesh():
+    """As in the models of NNX that have dropout."""
+    classify = jax.tree_util.Partial(lambda weights, key, x: CLASSIFY(x), jnp.ones(2), jax.random.key(3))
+    votes = js.count_votes(KEY, classify, NOISE, X[:2], 20, mesh=jax.make_mesh((2,), ("mc",)))
+    np.testing.assert_array_equal(votes.counts, js.count_votes(KEY, CLASSIFY, NOISE, X[:2], 20).counts)
+
+
 def test_more_devices_than_draws(reference):
     mesh = jax.make_mesh((8,), ("mc",))
     few = js.count_votes(KEY, CLASSIFY, NOISE, X[:1], 3, mesh=mesh)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -177,7 +178,7 @@ def _checked_clip(clip: Any) -> tuple[float, float]:
 def _checked_levels(alpha: float, tries: int, n: int) -> tuple[float, float]:
     """The levels of one test of the search and of one at a shorter distance; refuse too few votes for them."""
     levels = alpha / (2 * tries), alpha / (2 * len(CONFIRMED_AT))
-    needed = max(_FEWEST, math.ceil(math.ceil(-math.log2(min(levels))) / 0.9) + 1)
+    needed = max(_FEWEST, math.ceil(math.ceil(-math.log2(max(min(levels), sys.float_info.min))) / 0.9) + 1)
     if n < needed:
         raise ValueError(f"n = {n} votes are too few for a test at alpha = {alpha:g}; use n >= {needed}")
     return levels

@@ -33,33 +33,33 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def replace_files(texts: Mapping[Path, str], *, like: Path) -> None:
+def replace_files(contents: Mapping[Path, str | bytes], *, like: Path) -> None:
     """Write the files, in their order; each is complete on the disk before it takes its place.
 
     Args:
-        texts: from file, as of ``regular_file``, to what it is to hold.
+        contents: from file, as of ``regular_file``, to what it is to hold.
         like: the file whose mode and owner new files get if it exists.
     """
     scratch: dict[Path, Path] = {}
     try:
-        for file, text in texts.items():
+        for file, content in contents.items():
             model = next((path for path in (file, like) if path.exists()), None)
             scratch[file] = file.with_name(f".{uuid.uuid4().hex}.part")
-            _write(scratch[file], text, None if model is None else model.stat())
+            _write(scratch[file], content, None if model is None else model.stat())
         for file, new in scratch.items():
             os.replace(new, file)
     finally:
         for new in scratch.values():
             new.unlink(missing_ok=True)
-    for folder in {file.parent for file in texts}:
+    for folder in {file.parent for file in contents}:
         _sync_folder(folder)
 
 
-def _write(path: Path, text: str, model: os.stat_result | None) -> None:
+def _write(path: Path, content: str | bytes, model: os.stat_result | None) -> None:
     """Write a new file down to the disk; it is never readable by more than ``model`` is."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if model is None else 0o600)
-    with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    with open(descriptor, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     if model is not None:
