@@ -39,7 +39,7 @@ def too_small(noise, key, shape):
 @pytest.mark.parametrize(
     ("check", "sample"),
     [
-        (lambda: module._float32_noise(None), bfloat16),
+        pytest.param(lambda: module._float32_noise(None), bfloat16, marks=pytest.mark.slow),
         pytest.param(lambda: module._law("all coordinates", None), bfloat16, marks=pytest.mark.slow),
         pytest.param(lambda: module._law("one coordinate", None), too_small, marks=pytest.mark.slow),
         (lambda: module._law("all coordinates", None), too_small),

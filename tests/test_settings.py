@@ -145,8 +145,8 @@ def written(tmp_path_factory):
 
 # Nothing is refused, or what a stricter setting refuses, too.
 LIKE_ANOTHER = ("unsafe_rbg", "legacy keys refused", "checks", "x64")
-# Compiled as CI compiles everything once more, and not compiled, which takes ten times as long.
-LATER = (*LIKE_ANOTHER, "optimizations", "no jit")
+# Compiled as CI compiles everything once more; not compiled, which takes ten times as long; what others ask for, too.
+LATER = (*LIKE_ANOTHER, "optimizations", "no jit", "strict promotion")
 # By default a verb of each kind: one look, many looks, and a sigma of each image.
 USUAL = ("certify", "certify_curve", "certify, KNNScale")
 

@@ -68,8 +68,7 @@ class Pow2(AbstractRadialNoise):
 
     def _shapes(self, dim: int) -> tuple[float, float]:
         """Of the Gamma numbers whose ratio is the length to the power k."""
-        above = dim / float(self.k)  # a k of float32 would round the difference
-        return above, self.power(dim) - above
+        return dim / self.k, self.power(dim) - dim / self.k
 
     def power(self, dim: int) -> float:
         """The power a for ``dim`` coordinates: the one given, or the family's default."""

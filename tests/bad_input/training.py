@@ -100,7 +100,11 @@ BAD_ATTACK = {
 }
 OBJECTIVES = {
     "GaussianAugmentation": Row(js.objectives.GaussianAugmentation, {}, {"num_samples": COPIES}),
-    "Stability": Row(js.objectives.Stability, {}, {"lam": LAM, "num_samples": COPIES, "kind": ("noisy", None)}),
+    "Stability": Row(
+        js.objectives.Stability,
+        {},
+        {"lam": LAM, "num_samples": tuple(c for c in COPIES if c is not None), "kind": ("noisy", None)},
+    ),
     "Consistency": Row(
         js.objectives.Consistency, {}, {"lam": LAM, "eta": LAM, "num_samples": (*COPIES, 1), "kind": ("js", None)}
     ),

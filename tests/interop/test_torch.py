@@ -35,7 +35,7 @@ def checkpoint(tmp_path_factory):
     return path, network
 
 
-@pytest.mark.parametrize("images", [pytest.param(10_000, marks=pytest.mark.slow), 500])
+@pytest.mark.parametrize("images", [pytest.param(10_000, marks=pytest.mark.slow), 200])
 def test_an_imported_network_gives_the_same_labels(checkpoint, images):
     """On noisy images labels differ where the two largest scores agree to rounding, if at all."""
     path, network = checkpoint

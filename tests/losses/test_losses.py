@@ -148,6 +148,7 @@ def test_extreme_logits_have_finite_values_and_gradients(loss):
         assert np.isfinite(value[i]) and np.isfinite(gradient[i]).all(), name
 
 
+@pytest.mark.slow
 @each_loss
 def test_masked_classes_do_not_count(loss):
     """Logits of -inf for a class that no label has: the values and gradients of the other classes alone."""

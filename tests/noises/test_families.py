@@ -144,12 +144,22 @@ def test_quantile_function_of_the_generalised_normal(p: float) -> None:
     assert np.all(np.diff(x) > -1e-6 * x[1:])
 
 
-def test_a_parameter_of_float32_is_the_number_that_it_is() -> None:
-    one, other = (js.noises.Pow2(1.0, k=k, a=501_800.0) for k in (np.float32(0.3), float(np.float32(0.3))))
-    programs = [
-        str(jax.make_jaxpr(lambda key, noise=noise: noise.sample(key, (150_528,)))(KEY)) for noise in (one, other)
-    ]
-    assert programs[0] == programs[1]
+@pytest.mark.parametrize(
+    ("family", "name", "others"),
+    [
+        (js.noises.Exp1, "k", {}),
+        (js.noises.Exp2, "k", {}),
+        (js.noises.ExpInf, "k", {}),
+        (js.noises.Pow2, "k", {"a": 1000.0}),
+        (js.noises.Expp, "p", {}),
+        (js.noises.Pareto, "a", {}),
+    ],
+)
+def test_a_parameter_of_float32_is_the_number_that_it_is(family, name, others) -> None:
+    value = np.float32(3.3)
+    one, other = (family(1.0, **{name: k}, **others) for k in (value, float(value)))
+    assert one == other and repr(one) == repr(other)
+    assert js.certified_radius(one, 0.9, norm=1, dim=3072) == js.certified_radius(other, 0.9, norm=1, dim=3072)
 
 
 @pytest.mark.parametrize(

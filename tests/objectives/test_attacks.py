@@ -30,7 +30,10 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize(("norm", "attack"), ATTACKS.values(), ids=ATTACKS)
+@pytest.mark.parametrize(
+    ("norm", "attack"),
+    [pytest.param(*a, id=n, marks=() if n in ("pgd 2", "ddn") else pytest.mark.slow) for n, a in ATTACKS.items()],
+)
 def test_ball_box_and_radius_zero(norm, attack):
     attack = jax.jit(attack)
     for epsilon in (0.05, 0.4, 3.0):

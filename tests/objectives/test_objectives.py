@@ -83,7 +83,11 @@ def test_seeds_can_be_mapped(name):
 
 @pytest.mark.parametrize(
     ("name", "noise"),
-    [("consistency", "Laplace"), ("smoothadv linf", "Uniform"), ("macer", "UniformBall"), ("catrs", "ExpInf")],
+    [
+        ("consistency", "Laplace"),
+        ("macer", "UniformBall"),
+        *(pytest.param(*c, marks=pytest.mark.slow) for c in (("smoothadv linf", "Uniform"), ("catrs", "ExpInf"))),
+    ],
 )
 def test_any_noise(name, noise):
     (loss, _), gradient = value_and_grad(WEIGHTS, OBJECTIVES[name], KEY, getattr(js.noises, noise)(0.25))
@@ -226,6 +230,7 @@ def test_no_attack_touches_the_statistics(name):
         assert any(all(np.allclose(a, b, rtol=1e-6) for a, b in zip(leaves, e, strict=True)) for e in expected)
 
 
+@pytest.mark.slow
 def test_the_attack_leaves_statistics_and_weights_alone():
     """The state is that of one training pass at the attacked point, the gradient that of the point held fixed."""
     params, stats = VARIABLES["params"], VARIABLES["batch_stats"]

@@ -346,7 +346,7 @@ def test_bad_input(change, error, message):
         pytest.param((8,), PartitionSpec(), marks=pytest.mark.slow),
         ((4, 2), PartitionSpec(None, "b")),  # draws over a, the network over b
         pytest.param((2, 4), PartitionSpec("b"), marks=pytest.mark.slow),
-        ((4, 2), PartitionSpec(("a", "b"))),  # every axis taken: gathered
+        pytest.param((4, 2), PartitionSpec(("a", "b")), marks=pytest.mark.slow),  # every axis taken: gathered
     ],
 )
 def test_weights_sharded_over_the_mesh_change_nothing(shape, spec):

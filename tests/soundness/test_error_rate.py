@@ -85,7 +85,7 @@ SOUND = [
 
 PLACES = [("one-hot", 0.0), ("one-hot", 0.8), ("all", 0.3)]
 # By default one of each kind at one place; CI runs all of them at every place.
-USUAL = (certify, certify_on_mesh, certify_bfloat16_network, certify_curve, certify_adaptive)
+USUAL = (certify_on_mesh, certify_curve, certify_adaptive)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,11 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("method, direction, dim, distance, images", FAULTS)
+# By default one of each kind: of alpha, of votes used twice, of the program that runs.
+@pytest.mark.parametrize(
+    "method, direction, dim, distance, images",
+    [pytest.param(*fault, marks=() if at in (1, 3, 6) else pytest.mark.slow) for at, fault in enumerate(FAULTS)],
+)
 def test_planted_faults_are_caught(method, direction, dim, distance, images):
     wrong = wrong_certificates(method, direction=direction, dim=dim, distance=distance, images=images)
     assert not is_sound(wrong, images, ALPHA), f"{wrong} of {images} went unnoticed"
@@ -297,7 +301,10 @@ def test_a_randomized_classifier_keeps_the_error_rate():
     assert is_sound(wrong, 1000, 0.001), wrong
 
 
-@pytest.mark.parametrize(("batch_size", "share"), [(500, 0.407), (100, 0.295), (10, 0.057)])
+@pytest.mark.parametrize(
+    ("batch_size", "share"),
+    [(500, 0.407), *(pytest.param(*row, marks=pytest.mark.slow) for row in ((100, 0.295), (10, 0.057)))],
+)
 def test_randomness_shared_between_draws_is_caught(monkeypatch, batch_size, share):
     """The verbs refuse it; without the refusal, so many certificates at alpha = 0.001 are wrong."""
     method = functools.partial(one_sided, shared_keys, batch_size)

@@ -154,7 +154,7 @@ GAUSSIAN, UNIFORM = js.noises.LatticeGaussian(0.5, step=STEP), js.noises.Lattice
     [
         pytest.param(GAUSSIAN, "one-hot", 0, 2, certify, marks=pytest.mark.slow),
         (GAUSSIAN, "one-hot", 26, 2, certify_on_mesh),
-        (GAUSSIAN, "all", 8, 2, certify),
+        pytest.param(GAUSSIAN, "all", 8, 2, certify, marks=pytest.mark.slow),
         (GAUSSIAN, "one-hot", 26, 1, certify_adaptive),
         pytest.param(GAUSSIAN, "one-hot", 26, 2, certify_curve, marks=pytest.mark.slow),
         (UNIFORM, "one-hot", 20, 1, certify),

@@ -44,7 +44,9 @@ def _scores(centre, ball, x):
 CASES = [(2, 0.4, 0.9), (2, 1.5, 0.99), (64, 0.2, 0.99), (784, 0.05, 0.9)]
 
 
-@pytest.mark.parametrize("dim, rate, p", CASES)
+@pytest.mark.parametrize(
+    "dim, rate, p", [CASES[1], *(pytest.param(*c, marks=pytest.mark.slow) for c in CASES if c != CASES[1])]
+)
 def test_the_majority_holds_just_inside_the_radius_and_is_lost_just_outside(dim, rate, p):
     noise, classify, radius, direction = worst_case(dim, rate, p)
     x = np.float32(np.array([0.0, 0.97 * radius, 1.03 * radius])[:, None] * direction)
@@ -66,7 +68,8 @@ SAME_SCALES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["lipschitz", "nearest", *(pytest.param(n, marks=pytest.mark.slow) for n in ("clip", "minimum", "maximum"))]
+    "name",
+    ["nearest", *(pytest.param(n, marks=pytest.mark.slow) for n in ("lipschitz", "clip", "minimum", "maximum"))],
 )
 def test_every_scale_is_sound_where_it_grows_as_fast_as_it_says(name):
     """Each of these is s e^{r |x|} around the origin, the worst that its semi-elasticity allows."""
