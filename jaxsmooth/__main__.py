@@ -164,12 +164,17 @@ def _noise_of(recorded: ledger.Ledger) -> Noise:
 
 
 def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) -> designs.AbstractDesign:
-    alpha, norm = options.alpha, _norm(options.norm)
-    if options.radii is not None:
-        return designs.Curve(options.radii, n_max=options.n or 100_000, alpha=alpha, norm=norm)
     if takes_views(noise):
+        _refuse(
+            options, ("radii", "n", "n0", "alpha", "norm", "runner_up"), "certificates without chance, which have none"
+        )
         return designs.Exact(strict=recorded.header.get("strict", False))
-    n = options.n
+    alpha, norm = 1e-3 if options.alpha is None else options.alpha, _norm(options.norm or "2")
+    if options.radii is not None:
+        _refuse(options, ("n0", "runner_up"), "certificates of given --radii")
+        n_max = 100_000 if options.n is None else options.n
+        return designs.Curve(options.radii, n_max=n_max, alpha=alpha, norm=norm)
+    n, n0 = options.n, 100 if options.n0 is None else options.n0
     if n is None:
         recorded_draws = {max(recorded.reach(image)) for image in recorded.image_ids.tolist()}
         if len(recorded_draws) > 1:
@@ -177,8 +182,15 @@ def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) 
                 "--n must be given: the ledger holds more draws of some images than of others, "
                 f"{min(recorded_draws)} to {max(recorded_draws)}"
             )
-        n = recorded_draws.pop() - options.n0
-    return designs.Fixed(options.n0, n, alpha=alpha, norm=norm, runner_up=options.runner_up)
+        n = recorded_draws.pop() - n0
+    return designs.Fixed(n0, n, alpha=alpha, norm=norm, runner_up=options.runner_up or "complement")
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], of: str) -> None:
+    """Refuse options that would change nothing."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
+    if given:
+        raise ValueError(f"{', '.join(given)} must be left out of {of}")
 
 
 def _write(path: pathlib.Path, found: Certificates, labels: Any, image_ids: np.ndarray) -> None:
@@ -269,11 +281,11 @@ def _parser() -> argparse.ArgumentParser:
     one = command("recertify", certify_again)
     one.add_argument("ledger", type=pathlib.Path, metavar="LEDGER")
     one.add_argument("--n", type=int, help="votes behind a bound; by default those of the run")
-    one.add_argument("--n0", type=int, default=100, help="votes that select the class")
+    one.add_argument("--n0", type=int, help="votes that select the class; by default 100")
     one.add_argument("--radii", type=float, nargs="+", help="certify these radii, as certify_curve does")
-    one.add_argument("--alpha", type=float, default=1e-3)
-    one.add_argument("--norm", default="2", help="1, 2 or inf")
-    one.add_argument("--runner-up", choices=get_args(RunnerUp), default="complement")
+    one.add_argument("--alpha", type=float, help="by default 0.001")
+    one.add_argument("--norm", help="1, 2 or inf; by default 2")
+    one.add_argument("--runner-up", choices=get_args(RunnerUp), help="by default complement")
     one.add_argument("--labels", metavar="FILE", help=".npy, or text with one label a line")
     one.add_argument("--output", type=pathlib.Path, metavar="FILE", help="a log, or an archive with the suffix .npz")
 
@@ -282,7 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     one = command("throughput", throughput)
     one.add_argument("classifier", nargs="?", metavar="MODULE:NAME", help="a callable; by default dense layers")
     one.add_argument("--shape", type=int, nargs="+", default=[32, 32, 3], help="of one image; by default 32 32 3")
-    one.add_argument("--noise", default="Gaussian", choices=_FAMILIES)
+    one.add_argument("--noise", default="Gaussian", choices=[n for n in _FAMILIES if n not in ("GaussianAt", "Splits")])
     one.add_argument("--sigma", type=float, default=0.25)
     one.add_argument("--batch-size", type=int)
     return parser

@@ -81,6 +81,8 @@ def test_recertify_at_another_alpha_norm_and_radii(ledgers, tmp_path, capsys):
 def test_recertify_certificates_without_chance(tmp_path, capsys):
     x = np.array([[200, 100], [0, 3]], np.uint8)
     made = js.certify_exact(classify, js.noises.Splits.from_levels(12), x, batch_size=64, ledger=tmp_path / "views")
+    assert run("recertify", tmp_path / "views", "--alpha", "0.01", "--n", "5") == 2
+    assert "--n, --alpha must be left out of certificates without chance" in capsys.readouterr().err
     assert run("recertify", tmp_path / "views") == 0
     assert str(made) in capsys.readouterr().out
 
@@ -132,6 +134,10 @@ def test_runs_are_named_by_what_tells_them_apart(tmp_path, capsys):
         (["recertify", LOGS[0]], "is not a ledger"),
         (["recertify", "PART", "--output", "log.tsv"], "--output log.tsv is a log, which needs --labels"),
         (["recertify", "PART", "--n", "5"], "n = 5"),
+        (
+            ["recertify", "PART", "--radii", "0.1", "--n0", "5"],
+            "--n0 must be left out of certificates of given --radii",
+        ),
         (["recertify", "PART", "--labels", "nowhere.npy"], "nowhere.npy"),
         (["recertify", "PART", "--norm", "3"], "--norm must be 1, 2 or np.inf"),
         (["merge", "PART", "--into", "PART"], "exists"),

@@ -29,7 +29,7 @@ class AbstractNoise(abc.ABC):
     def __post_init__(self) -> None:
         _check.positive_leaf("sigma", self.sigma)
         for name, field in getattr(self, "__dataclass_fields__", {}).items():
-            value = getattr(self, name)
+            value = getattr(self, name, None)  # what is made last is not there yet
             if field.metadata.get("static") and isinstance(value, np.generic):
                 # A law is computed in double precision: NumPy's types of fewer bits would stay what they are.
                 _check.keep(self, **{name: value.item()})
