@@ -78,7 +78,14 @@ def _adversarial(epoch: int, epsilon: int, steps: int, objective: AbstractObject
 
 def _mixed(epoch: int, step_size: float, steps: int, num_samples: int, one_step: bool) -> AbstractObjective:
     """The warm-up is smooth here too."""
-    return SmoothMix(5.0, steps, step_size, Ramp(1.0, 9 * epoch, first=0.1), num_samples, one_step)
+    return SmoothMix(
+        eta=5.0,
+        steps=steps,
+        step_size=step_size,
+        warmup=Ramp(1.0, 9 * epoch, first=0.1),
+        num_samples=num_samples,
+        one_step=one_step,
+    )
 
 
 def _macer(epoch: int, lam: float, deferred_epochs: int) -> AbstractObjective:

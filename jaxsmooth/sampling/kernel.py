@@ -118,7 +118,7 @@ def make_slots(key_data: Array, noise: Noise, x: Array, image_ids: Array) -> Slo
 
 
 # What is folded into the key of a draw for a classifier that takes keys. No noise reaches this counter.
-_OF_CLASSIFIER = 2**32 - 1
+OF_CLASSIFIER = 2**32 - 1
 
 
 @jit
@@ -232,7 +232,7 @@ def _count_batch(
     noisy = seen_each(noises, keys, draw, x)
     own: tuple[Array, ...] = ()
     if takes_keys(classify):
-        own = (fold_in(key_data, jnp.full(draw.shape, np.uint32(_OF_CLASSIFIER))),)
+        own = (fold_in(key_data, jnp.full(draw.shape, np.uint32(OF_CLASSIFIER))),)
     scores = call(classify, noisy, *own)
     return ballot.count(counts, scores, slot, draw, slots.reference)
 

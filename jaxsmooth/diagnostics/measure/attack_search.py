@@ -17,11 +17,10 @@ from jaxsmooth.designs.base import AbstractDesign, Finished, Rows
 from jaxsmooth.objectives import balls
 from jaxsmooth.objectives.attacks import with_slope
 from jaxsmooth.sampling import inputs
+from jaxsmooth.sampling.kernel import OF_CLASSIFIER
 
 # The keys of the gradients' noise: no stage of votes has this number.
 _OF_GRADIENTS = 2**20
-# What is folded into the key of a noisy copy for a classifier that takes keys, as in the voting loop.
-_OF_CLASSIFIER = 2**32 - 1
 # Noisy copies in a batch of the search.
 _COPIES = 1024
 _LARGEST = np.float32(1e30)
@@ -84,7 +83,7 @@ def _step(
     images = x.shape[0]
     flat = x.reshape(images, -1)
     split = jax.vmap(lambda key: _keys.split(key, draws))(keys)
-    of_copies = _keys.folded(split.reshape(-1), _OF_CLASSIFIER) if takes_keys(classify) else None
+    of_copies = _keys.folded(split.reshape(-1), OF_CLASSIFIER) if takes_keys(classify) else None
 
     def around(points: Array) -> Array:
         noises = noise.at(jax.lax.stop_gradient(points))
