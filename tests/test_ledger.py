@@ -505,6 +505,7 @@ recording.Recording._write = write
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "kills"), [("certify", 2)])
 def test_killed_runs(verb, kills, tmp_path):
     assert kill_and_go_on(verb, kills, tmp_path) >= 1

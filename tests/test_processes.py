@@ -33,7 +33,8 @@ def test_devices_of_one_process(one_device, devices, tmp_path):
     same_lines(tmp_path / "votes.jsonl", one_device[1])
 
 
-@pytest.mark.parametrize(("processes", "devices"), [(2, 2), pytest.param(4, 1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "devices"), [(2, 2), (4, 1)])
 def test_processes(one_device, processes, devices, tmp_path):
     # A file of the first process that was cut off: all must know what it knows, and nobody else may read it.
     lines = one_device[1].splitlines(keepends=True)

@@ -179,6 +179,7 @@ def test_the_table_of_fewer_votes(tmp_path):
     assert table_sequential.outcome(tmp_path).startswith("the published curves with 10.0 to 10.0 times fewer votes; ")
 
 
+@pytest.mark.slow
 def test_fewer_votes(tmp_path):
     folders = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     run("examples/reproduce/sequential.py", "--quick", *folders)

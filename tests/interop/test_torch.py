@@ -35,7 +35,7 @@ def checkpoint(tmp_path_factory):
     return path, network
 
 
-@pytest.mark.parametrize("images", [pytest.param(10_000, marks=pytest.mark.slow), 200])
+@pytest.mark.parametrize("images", [pytest.param(10_000, marks=pytest.mark.slow), 500])
 def test_an_imported_network_gives_the_same_labels(checkpoint, images):
     """On noisy images labels differ where the two largest scores agree to rounding, if at all."""
     path, network = checkpoint
@@ -85,7 +85,7 @@ def test_files_that_hold_objects_or_are_damaged(tmp_path):
     assert js.interop.torch_state(tmp_path / "low.pth")["1.fc2.bias"].dtype == np.float32
 
 
-@pytest.mark.parametrize("name", ["lenet", "resnet20"])
+@pytest.mark.parametrize("name", ["lenet", pytest.param("resnet20", marks=pytest.mark.slow)])
 def test_a_module_is_a_classifier(name):
     module = torch_networks.lenet() if name == "lenet" else torch_networks.cifar_resnet(20)
     shape = (1, 28, 28) if name == "lenet" else (3, 32, 32)

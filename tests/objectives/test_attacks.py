@@ -77,6 +77,7 @@ def test_pgd_finds_the_optimum_of_a_linear_classifier(norm):
     np.testing.assert_allclose(drop, 0.1 * np.linalg.norm(w, ord=dual), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_l1_goes_on_with_another_coordinate_at_the_wall():
     apply = lambda batch: jnp.stack([-3 * batch[:, 0] - batch[:, 1], jnp.zeros(len(batch))], -1)
     x = smooth_pgd(apply, jnp.array([[0.9, 0.5]]), jnp.array([0]), jnp.zeros((1, 1, 2)), epsilon=0.4, steps=16, norm=1)

@@ -60,7 +60,7 @@ def test_leaving_one_out_is_what_a_new_image_would_get():
 
 
 # Longer, and alike.
-LONG = ("stability", "smoothmix", "catrs")
+LONG = ("stability", "smoothmix", "catrs", "macer")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in OBJECTIVES])

@@ -309,6 +309,7 @@ def test_dropout_masks_can_be_shared_over_copies():
     assert divergence(True) < 1e-5 < 1e-3 < divergence(False)
 
 
+@pytest.mark.slow
 def test_shared_masks_and_batch_norm_go_together():
     params, stats = VARIABLES["params"], VARIABLES["batch_stats"]
     flat, flat_aux = with_statistics(OBJECTIVES["consistency"], params, stats)

@@ -206,6 +206,7 @@ def test_low_dimensions(noise: Any, dim: int) -> None:
         np.testing.assert_allclose(radius[1:], [radius[0]] * 2, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_gaussian_by_the_level_set_in_two_dimensions_is_never_above() -> None:
     tails = np.concatenate([np.geomspace(1e-12, 0.4, 300), np.linspace(0.4, 0.4999, 50)])
     for dim in (2, 3, 4):

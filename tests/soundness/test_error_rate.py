@@ -262,6 +262,7 @@ def test_planted_faults_are_caught(method, direction, dim, distance, images):
     assert not is_sound(wrong, images, ALPHA), f"{wrong} of {images} went unnoticed"
 
 
+@pytest.mark.slow
 def test_a_batch_coupled_classifier_is_caught(monkeypatch):
     """The verb refuses it. Without the refusal it certifies what is not so, and its counts depend on the batch size."""
     problem = {"direction": "all", "dim": 16, "distance": 0.0, "images": 200}
