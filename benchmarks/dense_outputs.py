@@ -60,7 +60,7 @@ def alone(classify, x, draws, batch_size):
     """The network on as many inputs, in one loop that keeps the scores of the last: a network writes its scores.
 
     Of a number that is read off them, XLA would make one program with the network, in which no layer is ever whole
-    (``total + classify(x).max()`` takes a third of the time); whoever asks for a class of each output has to write.
+    (as in ``total + classify(x).max()``); whoever asks for a class of each output has to write.
     """
 
     @jax.jit
