@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from convolution import small_convolution
 from flax import linen as nn
 
 from jaxsmooth.interop.papers.network import STATISTICS as PAPERS
@@ -55,9 +56,11 @@ class LeNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         dense = functools.partial(nn.Dense, kernel_init=_fan_in)
+        conv = functools.partial(nn.Conv, kernel_size=(5, 5), padding="VALID", kernel_init=_fan_in)
+        if jax.default_backend() == "cpu":
+            conv = functools.partial(conv, conv_general_dilated=small_convolution)
         for features in (20, 50):
-            bias_init = _bias(25 * x.shape[-1])
-            x = nn.Conv(features, (5, 5), padding="VALID", kernel_init=_fan_in, bias_init=bias_init)(x)
+            x = conv(features, bias_init=_bias(25 * x.shape[-1]))(x)
             x = halved(nn.relu(x))
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(dense(500, bias_init=_bias(x.shape[-1]))(x))

@@ -80,7 +80,10 @@ def test_the_training_tables(tmp_path):
     log(tmp_path, gaussian, radius)
     made = table_training.make(tmp_path)
     # Standard error 0.1 / 2 / sqrt(400), and of the published mean and one more seed 0.0016 sqrt(1.2).
-    assert "| Gaussian, sigma 0.5 | 1.5500 (0.0025) | 1.5581 (0.0016) | -0.0081 [-0.0141, -0.0021] | **no** |" in made
+    assert (
+        "| Gaussian, sigma 0.5 | 400 | 1.5500 (0.0025) | 1.5581 (0.0016) | -0.0081 [-0.0141, -0.0021] | **no** |"
+        in made
+    )
     assert "Of 1 runs of the whole protocol 0 have" in made and "Not run yet: Consistency, sigma 0.5;" in made
     assert "| 900 | 3 / 3 |" in made and "minus Gaussian" not in made
     # All are right up to 1.5 and none at 1.75; 100 is within two standard errors, 0.9, of the published 99.2 at 0.
@@ -235,7 +238,7 @@ needs_mnist = pytest.mark.skipif("JAXSMOOTH_DATA_DIR" not in os.environ, reason=
             "resnet20",
             "Consistency, cifar10_mirror, 1 epochs",
         ),
-        ("l1_noises.py --noises uniform --sigmas 0.5", "l1 noises", "Uniform, stability, best sigma"),
+        ("l1_noises.py --noises uniform --sigmas 1", "l1 noises", "Uniform, stability, best sigma"),
     ],
 )
 def test_a_script_runs_and_its_table_is_made(command, table, expected, tmp_path):

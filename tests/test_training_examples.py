@@ -26,6 +26,7 @@ import frameworks
 import input_pipeline
 import models
 import training_plan
+from convolution import small_convolution
 
 
 @pytest.mark.slow
@@ -99,6 +100,24 @@ def test_every_objective_has_a_name(name):
         step=3, has_state=True, attack_apply=lambda x: network.evaluate(weights, {}, x), targets=targets,
     )  # fmt: skip
     assert jax.eval_shape(call, network.weights)[0].shape == ()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_gradient_of_small_convolutions(channels):
+    """That of the same convolution by XLA, with respect to images and kernel; another stride is refused."""
+    k1, k2, k3 = jax.random.split(jax.random.key(0), 3)
+    x, kernel = jax.random.normal(k1, (4, 9, 8, channels)), jax.random.normal(k2, (3, 2, channels, 5))
+    weights = jax.random.normal(k3, (4, 7, 7, 5))
+    numbers = jax.lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
+    plain = lambda x, kernel: jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=numbers)
+    ours = lambda x, kernel: small_convolution(x, kernel, (1, 1), "VALID")
+    gradients = [
+        jax.jit(jax.value_and_grad(lambda x, kernel, f=f: (weights * f(x, kernel)).sum(), (0, 1)))(x, kernel)
+        for f in (ours, plain)
+    ]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), *gradients)
+    with pytest.raises(ValueError, match="this convolution has stride 1 and no padding"):
+        small_convolution(x, kernel, (2, 2), "VALID")
 
 
 def test_presets_set_the_recipe():

@@ -11,7 +11,7 @@ class Run:
         objective: by its name in ``train.py``.
         sigma: of the noise, pixels in [0, 1].
         seed: of the weights, the order of the images and the noise.
-        minutes: of two idle cores for the training.
+        minutes: of one core for the training.
         epochs: None is the whole protocol.
     """
 
@@ -28,15 +28,15 @@ class Run:
 
 
 RUNS = [
-    Run("gaussian", 0.5, 0, 15),
-    Run("consistency", 0.5, 0, 30),
-    Run("gaussian", 0.25, 0, 15),
-    Run("gaussian", 1.0, 0, 15),
-    Run("consistency", 0.25, 0, 30),
-    Run("consistency", 1.0, 0, 30),
-    Run("stability", 0.5, 0, 30),
-    Run("gaussian", 0.5, 1, 15),
-    Run("consistency", 0.5, 1, 30),
-    Run("macer", 0.5, 0, 60, epochs=25),
-    Run("smoothadv", 0.5, 0, 60, epochs=15),
+    Run("gaussian", 0.5, 0, 40),
+    Run("consistency", 0.5, 0, 80),
+    Run("gaussian", 0.25, 0, 40),
+    Run("gaussian", 1.0, 0, 40),
+    Run("consistency", 0.25, 0, 80),
+    Run("consistency", 1.0, 0, 80),
+    Run("stability", 0.5, 0, 80),
+    Run("gaussian", 0.5, 1, 40),
+    Run("consistency", 0.5, 1, 80),
+    Run("macer", 0.5, 0, 120, epochs=25),
+    Run("smoothadv", 0.5, 0, 120, epochs=15),
 ]

@@ -80,6 +80,7 @@ def _average(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
         rows.append(
             [
                 title(run),
+                f"{len(scores)}",
                 f"{scores.mean():.4f} ({scores.std(ddof=1) / math.sqrt(len(scores)):.4f})",
                 f"{published.acr:.4f} ({published.deviation:.4f})",
                 interval(gap, low, high),
@@ -91,6 +92,7 @@ def _average(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
     whole = sum(run.epochs is None for run in done)
     heads = [
         "network",
+        "images",
         "ours (s.e.)",
         "published (sd of runs)",
         "difference, 95 %",
@@ -122,7 +124,7 @@ def _accuracy(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
         rows.append([title(run), *cells, *blank])
         rows.append(["published", *(f"{value:.1f}" for value in published), *blank])
     heads = ["certified accuracy, %", *(f"{column / 4:g}" for column in range(columns))]
-    return table(heads, rows) + "\n\nBold: more than two standard errors of 500 images from the published value."
+    return table(heads, rows) + "\n\nBold: more than two standard errors of these images from the published value."
 
 
 def _differences(done: dict[Run, np.ndarray]) -> str:
@@ -132,7 +134,8 @@ def _differences(done: dict[Run, np.ndarray]) -> str:
         base = next((b for b in done if (b.objective, b.sigma, b.seed) == ("gaussian", run.sigma, run.seed)), None)
         if base is None or run == base:
             continue
-        gap = scores - done[base]
+        both = min(len(scores), len(done[base]))
+        gap = scores[:both] - done[base][:both]
         error = gap.std(ddof=1) / math.sqrt(len(gap))
         published = MNIST[run.objective, run.sigma].acr - MNIST["gaussian", run.sigma].acr
         cell = interval(gap.mean(), gap.mean() - 1.96 * error, gap.mean() + 1.96 * error)
@@ -145,7 +148,7 @@ def _paired(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
     run, log = next(run for run in RUNS if run.name == PAIRED), results / "published" / PUBLISHED_LOG
     if run not in done or not log.exists():
         return ""
-    theirs = _scores(log)
+    theirs = _scores(log)[: len(done[run])]
     gap = done[run] - theirs
     error = 1.96 * gap.std(ddof=1) / math.sqrt(len(gap))
     return (

@@ -5,15 +5,17 @@
     python examples/reproduce/training_objectives.py --list
 
 LeNet, 90 epochs, batches of 256, learning rate 0.01 divided by ten at 30 and 60, no augmentation (Jeong and Shin 2020
-and its baselines); then the first 500 test images with up to 100,000 votes each by ``certify_adaptive``. On two idle
-cores a run of Gaussian augmentation takes about 15 minutes, one of consistency or stability 30, and certification 10 to
-20 each: --list says which are done. Compares with the average over five published runs on all 10,000 test images.
-A killed command goes on where it was: training from its last epoch, certification from its ledger. Writes NAME.tsv (a
+and its baselines); then the first 500 test images with up to 100,000 votes each by ``certify_adaptive``. On one core a
+run of Gaussian augmentation takes about 40 minutes, one of consistency or stability 80, and certification 70: --list
+says which are done. Compares with the average over five published runs on all 10,000 test images. A killed command
+goes on where it was: training from its last epoch, certification from its ledger, which more images extend; two
+commands on a core each (taskset -c) get twice as much done as one on both. Writes NAME.tsv (a
 log of every image) and NAME.json (seeds, versions, machine, times) to docs/results/training; the tables of
 docs/results.md are made of them by ``python docs/results_tables.py``.
 """
 
 import dataclasses
+import json
 import pathlib
 import sys
 
@@ -65,6 +67,12 @@ def certify(run, options):
     print(f"published, {published.runs} runs on 10,000 images: {published.acr:.4f} +- {published.deviation}")
 
 
+def certified(run, options):
+    """How many images of a run are certified, all of its protocol done."""
+    record = options.results / "training" / f"{run.name}.json"
+    return json.loads(record.read_text())["certification"]["images"] if record.exists() else 0
+
+
 def main():
     made = records.parser(__doc__)
     made.add_argument("--runs", nargs="+", choices=[run.name for run in RUNS], help="by default all, in order")
@@ -75,10 +83,10 @@ def main():
     if options.quick:
         options.images, options.n = 10, 200
     wanted = [run for run in RUNS if options.runs is None or run.name in options.runs]
-    left = [run for run in wanted if not (options.results / "training" / f"{run.name}.json").exists()]
+    left = [run for run in wanted if certified(run, options) < options.images]
     for run in wanted:
         published = MNIST[run.objective, run.sigma]
-        state = f"to do, about {run.minutes} minutes and 15 to certify" if run in left else "done"
+        state = f"to do, about {run.minutes} minutes and 70 to certify" if run in left else "done"
         print(f"{run.name:20} published average radius {published.acr:.4f}   {state}")
     if not options.list:
         for run in left:
