@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxsmooth._check.arrays import as_array, numpy_or_jax
 from jaxsmooth._check.images import is_pair, parts_in_words
-from jaxsmooth._check.values import as_array, numpy_or_jax
 from jaxsmooth._types import ArrayLike
 
 # What data sets call the images and their classes.

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.experimental import multihost_utils
 
-from jaxsmooth._check.values import as_array, is_traced, numpy_or_jax
+from jaxsmooth._check.arrays import as_array, is_traced, numpy_or_jax
 from jaxsmooth._types import Array
 
 

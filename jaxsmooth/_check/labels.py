@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxsmooth._check.values import as_array
+from jaxsmooth._check.arrays import as_array
 
 
 def class_labels(

@@ -1,14 +1,17 @@
 """Noises, and the form in which programs take them."""
 
-from typing import cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsmooth._check.arrays import first_bad, is_traced, positives
 from jaxsmooth._check.images import image_batch
-from jaxsmooth._check.values import is_traced, sigma
 from jaxsmooth._types import Array, Noise, is_shared, sigma_per_image, takes_views
+
+# Far inside the range of float32, so that the draws of every noise that is not refused are normal numbers of it.
+SMALLEST_SIGMA, LARGEST_SIGMA = 2.0**-40, 2.0**40
 
 
 def noise(value: object, name: str = "noise") -> Noise:
@@ -33,12 +36,12 @@ def float32_noise(value: object) -> Noise:
         )
     of_noise = getattr(value, "sigma", 1.0)
     if not is_traced(of_noise):
-        sigma("noise.sigma", of_noise)
+        require_sigma("noise.sigma", of_noise)
     drawn = lambda leaf: jax.tree.map(jnp.asarray, leaf) if is_shared(leaf) else jnp.asarray(leaf, jnp.float32)
     return jax.tree.map(drawn, checked, is_leaf=is_shared)
 
 
-def random_noise(value: object) -> None:
+def refuse_views(value: object) -> None:
     """Refuse fixed views, of which nothing is drawn."""
     if hasattr(value, "sample") and not isinstance(value, type) and takes_views(value):
         name = type(value).__name__
@@ -51,7 +54,7 @@ def images_for(value: object, x: object) -> Array | np.ndarray:
     return image_batch(x) if take is None else take(x)
 
 
-def one_sigma(value: Noise) -> Noise:
+def noise_of_one_sigma(value: Noise) -> Noise:
     """The noise; refuse one with a sigma for each image, which is not the noise of any other image."""
     if sigma_per_image(value):
         raise ValueError(
@@ -59,3 +62,21 @@ def one_sigma(value: Noise) -> Noise:
             "jax.vmap or a loop, for a sigma that depends on the image jaxsmooth.noises.InputDependentGaussian"
         )
     return value
+
+
+def require_sigma(name: str, value: object) -> None:
+    """Refuse a sigma that is not positive, or so small or large that float32 draws would lose their law."""
+    array = positives(name, value)
+    good = (array >= SMALLEST_SIGMA) & (array <= LARGEST_SIGMA)
+    if not good.all():
+        raise ValueError(
+            f"{name} must lie between {SMALLEST_SIGMA:.2g} and {LARGEST_SIGMA:.2g}, for noise is drawn in float32; got "
+            f"{first_bad(array, good)!r}. Rescale the inputs"
+        )
+
+
+def sampled_sigma(name: str, value: object) -> Any:
+    """A checked sigma as sampling sees it, the nearest float32, in double precision: a float, or an array of them."""
+    require_sigma(name, value)
+    array = np.asarray(value, np.float64).astype(np.float32).astype(np.float64)
+    return array if array.ndim else float(array)

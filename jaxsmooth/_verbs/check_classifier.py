@@ -106,7 +106,7 @@ def check_classifier(key: Array, classify: Classify, noise: Noise, x: ArrayLike)
     if _check.is_traced(key, classify, noise, x):
         raise TypeError("check_classifier works on the host and cannot be traced; use it before jit")
     key, classify = _check.typed_key(key), inputs.as_pytree(classify)
-    noise, x = _check.one_sigma(_check.float32_noise(noise)), _check.images_for(noise, x)
+    noise, x = _check.noise_of_one_sigma(_check.float32_noise(noise)), _check.images_for(noise, x)
     inputs.num_classes(classify, x)
     inputs.check_fit(classify, noise, x)
     x = np.asarray(x[np.unique(np.linspace(0, len(x) - 1, min(len(x), _IMAGES)).astype(int))], np.float32)

@@ -208,7 +208,7 @@ def _check_traced(verb: str, *values: object) -> None:
 def check_kind(design: AbstractDesign, noise: object) -> None:
     """Refuse views where draws are asked for, and draws where views are."""
     if not design.deterministic:
-        _check.random_noise(noise)
+        _check.refuse_views(noise)
     elif isinstance(noise, type) or not takes_views(noise):
         drawn = "" if isinstance(noise, type) or not hasattr(noise, "sample") else ", which is drawn: use certify"
         raise ValueError(

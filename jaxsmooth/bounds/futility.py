@@ -122,7 +122,7 @@ class ConditionalPower(AbstractFutility):
     min_gain: float = 0.01
 
     def __post_init__(self) -> None:
-        _check.positive("min_gain", self.min_gain)
+        _check.require_positive("min_gain", self.min_gain)
 
     def minimal_counts(self, looks: np.ndarray, p: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         """See ``AbstractFutility.minimal_counts``."""

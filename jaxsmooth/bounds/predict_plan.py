@@ -88,7 +88,7 @@ class PredictPlan:
     def __post_init__(self) -> None:
         check_tests(self.tests)
         if self.min_gain is not None:
-            _check.positive("min_gain", self.min_gain)
+            _check.require_positive("min_gain", self.min_gain)
 
     @property
     def looks(self) -> np.ndarray:

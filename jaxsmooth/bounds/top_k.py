@@ -57,7 +57,7 @@ def top_k_bounds(
     """
     alpha, share = _check.probability("alpha", alpha), _check.probability("share", share)
     k = _check.integer("k", k, at_least=1)
-    _check.one_of("subsets", subsets, Subsets)
+    _check.require_one_of("subsets", subsets, Subsets)
     counts = _check.as_array("counts", counts)
     if counts.ndim != 2:
         raise ValueError(f"counts must have shape (images, classes); got {counts.shape}")

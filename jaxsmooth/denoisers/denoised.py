@@ -126,5 +126,5 @@ def denoised(
         if len(sides) != 2:
             raise ValueError(f"resize must be one number or (height, width); got {resize!r}")
         resize = (_check.integer("resize", sides[0], at_least=1), _check.integer("resize", sides[1], at_least=1))
-    _check.one_of("resize_method", resize_method, Method)
+    _check.require_one_of("resize_method", resize_method, Method)
     return Denoised(denoiser, classify, resize, resize_method)

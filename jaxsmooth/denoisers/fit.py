@@ -17,7 +17,7 @@ _TOLERANCE = 1e-6
 _BEYOND = 0.01
 
 
-def check_range(value: Any) -> tuple[float, float]:
+def checked_range(value: Any) -> tuple[float, float]:
     """``value`` as (least, largest)."""
     if not (isinstance(value, tuple | list) and len(value) == 2):
         raise TypeError(f"value_range must be (least, largest) value of a coordinate; got {value!r}")

@@ -10,7 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
-from jaxsmooth.denoisers.fit import check_range, check_takes
+from jaxsmooth.denoisers.fit import check_takes, checked_range
 from jaxsmooth.denoisers.schedules import ContinuousSchedule, Schedule
 
 Output = Literal["eps", "x0", "v", "score", "edm"]
@@ -154,11 +154,11 @@ def one_shot(
     if not callable(network):
         raise TypeError(f"network must be callable, (x, t) to its output; got {type(network).__name__}")
     check_takes("network", network, 2, "take noisy images and timesteps, (x, t); of images alone use denoisers.trained")
-    _check.one_of("output", output, Output)
-    _check.one_of("match", match, Match)
-    value_range = check_range(value_range)
+    _check.require_one_of("output", output, Output)
+    _check.require_one_of("match", match, Match)
+    value_range = checked_range(value_range)
     for name, value in (("sigma", sigma), ("time_scale", time_scale), ("sigma_data", sigma_data)):
-        _check.positive(name, value)
+        _check.require_positive(name, value)
     sigma, half = float(sigma), (value_range[1] - value_range[0]) / 2
     noise, data = sigma / half, float(sigma_data)
     if output == "edm":

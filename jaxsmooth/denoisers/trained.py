@@ -9,7 +9,7 @@ from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
-from jaxsmooth.denoisers.fit import check_range, check_takes
+from jaxsmooth.denoisers.fit import check_takes, checked_range
 
 
 @frozen_pytree
@@ -99,6 +99,6 @@ def trained(
         raise TypeError(f"network must be callable, noisy images to clean ones; got {type(network).__name__}")
     check_takes("network", network, 1, "take noisy images alone; with timesteps use denoisers.one_shot")
     if sigma is not None:
-        _check.positive("sigma", sigma)
+        _check.require_positive("sigma", sigma)
         sigma = float(sigma)
-    return TrainedDenoiser(network, sigma, bool(residual), check_range(value_range), bool(clip))
+    return TrainedDenoiser(network, sigma, bool(residual), checked_range(value_range), bool(clip))

@@ -53,7 +53,7 @@ class Fixed(AbstractDesign):
         n0 = _check.draws("n0", self.n0)
         n, alpha = _check.draws("n", self.n, first=n0), _check.probability("alpha", self.alpha)
         norm = _check.norm(self.norm)
-        _check.one_of("runner_up", self.runner_up, RunnerUp)
+        _check.require_one_of("runner_up", self.runner_up, RunnerUp)
         check_can_certify(n, alpha)
         _check.keep(self, n0=n0, n=n, alpha=alpha, norm=norm)
 
@@ -160,7 +160,7 @@ def certificates(
         )
     if selection.kind != votes.kind:
         raise ValueError(f"selection and votes must be of one kind; got {selection.kind} and {votes.kind} votes")
-    _check.one_of("runner_up", runner_up, RunnerUp)
+    _check.require_one_of("runner_up", runner_up, RunnerUp)
     made = _certificates(
         selection.counts, votes, noise, n=votes.total, dim=_check.integer("dim", dim, at_least=1),
         alpha=_check.probability("alpha", alpha), norm=_check.norm(norm), runner_up=runner_up,

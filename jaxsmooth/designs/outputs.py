@@ -90,11 +90,11 @@ class Outputs(AbstractOneLookDesign):
         if self.radius is not None and not 0 < _check.number("radius", self.radius) < math.inf:
             raise ValueError(f"radius must be positive and finite; got {self.radius}")
         n0, method = _check.draws("n0", self.n0), self.method
-        _check.one_of("method", method, Method)
+        _check.require_one_of("method", method, Method)
         k = _check.integer("k", self.k, at_least=1)
         if (method == "k_fwer") != (k > 1):
             raise ValueError(f'k must be at least 2 with method="k_fwer" and 1 otherwise; got k = {k} with {method!r}')
-        _check.one_of("family", self.family, Family)
+        _check.require_one_of("family", self.family, Family)
         n = _check.draws("n", self.n, first=n0)
         alpha, norm = _check.probability("alpha", self.alpha), _check.norm(self.norm)
         given = {name: float(value) for name in ("tau", "radius") if (value := getattr(self, name)) is not None}

@@ -71,7 +71,7 @@ class TopK(AbstractDesign):
             share=_check.probability("share", self.share),
             joint=_check.boolean("joint", self.joint),
         )
-        _check.one_of("subsets", self.subsets, Subsets)
+        _check.require_one_of("subsets", self.subsets, Subsets)
 
     def bind(self, setting: Setting) -> Self:
         """See ``AbstractDesign.bind``."""

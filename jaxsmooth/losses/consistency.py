@@ -108,7 +108,7 @@ def consistency(
         >>> round(float(loss[0]), 2)
         5.81
     """
-    _check.one_of("kind", kind, Kind)
+    _check.require_one_of("kind", kind, Kind)
     lam, eta = inputs.weights(lam=lam, eta=eta)
     logits = inputs.stacked(logits, at_least=2)
     natural = gaussian_cross_entropy(logits, labels)

@@ -27,7 +27,7 @@ class AbstractNoise(abc.ABC):
     sigma: Any
 
     def __post_init__(self) -> None:
-        _check.positive_leaf("sigma", self.sigma)
+        _check.require_positive_leaf("sigma", self.sigma)
         for name, field in getattr(self, "__dataclass_fields__", {}).items():
             value = getattr(self, name, None)  # what is made last is not there yet
             if field.metadata.get("static") and isinstance(value, np.generic):

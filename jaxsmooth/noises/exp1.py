@@ -42,7 +42,7 @@ class Exp1(AbstractExponentialNoise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.positive("k", self.k)
+        _check.require_positive("k", self.k)
 
     def _root(self, dim: int) -> float:
         return math.sqrt(2 * gamma_ratio(dim / self.k, 2 / self.k) / (dim * (dim + 1)))

@@ -46,7 +46,7 @@ class ExpInf(AbstractExponentialNoise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.positive("k", self.k)
+        _check.require_positive("k", self.k)
         check_order(self.j)
 
     def _root(self, dim: int) -> float:

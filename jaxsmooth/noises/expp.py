@@ -45,7 +45,7 @@ class Expp(AbstractNoise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.positive("p", self.p)
+        _check.require_positive("p", self.p)
 
     def sample(self, key: Array, shape: Sequence[int]) -> Array:
         """See ``AbstractNoise.sample``."""

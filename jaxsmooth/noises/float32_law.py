@@ -90,7 +90,7 @@ def check_parameter(name: str, value: float | None, limit: str) -> None:
         )
 
 
-def check_length(noise: Noise, dim: int, name: str, law: Callable[[Any], LengthLaw]) -> LengthLaw:
+def drawable_law(noise: Noise, dim: int, name: str, law: Callable[[Any], LengthLaw]) -> LengthLaw:
     """The law of the length for this noise; refuse one that leaves the range of float32, and say what would not.
 
     Args:

@@ -41,7 +41,7 @@ class Pareto(AbstractNoise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.positive("a", self.a)
+        _check.require_positive("a", self.a)
         if self.a <= 2:
             raise ValueError(f"a must exceed 2, else the noise has no variance; got {self.a!r}")
 

@@ -46,9 +46,9 @@ class Pow2(AbstractRadialNoise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.positive("k", self.k)
+        _check.require_positive("k", self.k)
         if self.a is not None:
-            _check.positive("a", self.a)
+            _check.require_positive("a", self.a)
 
     def _root(self, dim: int) -> float:
         return _rms(dim, self.k, self.power(dim))

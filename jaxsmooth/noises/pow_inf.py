@@ -45,7 +45,7 @@ class PowInf(AbstractRadialNoise):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.a is not None:
-            _check.positive("a", self.a)
+            _check.require_positive("a", self.a)
 
     def _root(self, dim: int) -> float:
         a = self.power(dim)

@@ -53,7 +53,7 @@ class AbstractRadialNoise(AbstractNoise):
     def _checked_law(self, dim: int) -> float32_law.LengthLaw:
         for name, limit in self._limits.items():
             float32_law.check_parameter(name, getattr(self, name), limit)
-        return float32_law.check_length(self, dim, next(iter(self._limits)), lambda noise: noise._law(dim))
+        return float32_law.drawable_law(self, dim, next(iter(self._limits)), lambda noise: noise._law(dim))
 
 
 class AbstractExponentialNoise(AbstractRadialNoise):

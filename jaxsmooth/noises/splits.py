@@ -238,6 +238,6 @@ def split_layer(u: Array, lam: ArrayLike) -> Array:
         >>> js.noises.split_layer(jnp.array([-0.25, 0.5, 1.25]), 0.25).tolist()
         [0.0, 0.5, 1.0]
     """
-    _check.positive("lam", lam)
+    _check.require_positive("lam", lam)
     half = jnp.asarray(lam)
     return (jnp.minimum(u + half, 1.0) + jnp.maximum(u - half, 0.0)) / 2

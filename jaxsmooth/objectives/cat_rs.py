@@ -70,7 +70,7 @@ class CatRS(AbstractObjective):
         check_scalar("epsilon", self.epsilon)
         _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
         _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=1))
-        _check.one_of("confidence", self.confidence, Confidence)
+        _check.require_one_of("confidence", self.confidence, Confidence)
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

@@ -55,7 +55,7 @@ class Consistency(AbstractObjective):
         check_scalar("lam", self.lam)
         check_scalar("eta", self.eta)
         _check.keep(self, num_samples=_check.integer("num_samples", self.num_samples, at_least=2))
-        _check.one_of("kind", self.kind, Kind)
+        _check.require_one_of("kind", self.kind, Kind)
 
     def per_image(self, key: Array, network: Network, batch: NoisyBatch) -> tuple[Array, Aux]:
         """See ``AbstractObjective.per_image``."""

@@ -50,7 +50,7 @@ class Denoise(AbstractObjective):
     num_samples: int = static(default=1)
 
     def __post_init__(self) -> None:
-        _check.one_of("kind", self.kind, Kind)
+        _check.require_one_of("kind", self.kind, Kind)
         if self.classify is not None and not callable(self.classify):
             raise TypeError(f"classify must be callable, images to scores, or None; got {type(self.classify).__name__}")
         if self.classify is None and self.kind == "stab":

@@ -61,7 +61,7 @@ class SmoothAdv(AbstractObjective):
         check_box(self.box)
         if not isinstance(self.objective, AbstractObjective):
             raise TypeError(f"objective must be one of jaxsmooth.objectives; got {self.objective!r}")
-        _check.one_of("attack", self.attack, Attack)
+        _check.require_one_of("attack", self.attack, Attack)
         if self.attack == "ddn" and (self.norm != 2 or self.box is None):
             raise ValueError(
                 f"attack='ddn' needs norm=2 and a box; got norm {self.norm!r} and box {self.box!r}. Use attack='pgd'"

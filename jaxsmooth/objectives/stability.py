@@ -52,7 +52,7 @@ class Stability(AbstractObjective):
 
     def __post_init__(self) -> None:
         check_scalar("lam", self.lam)
-        _check.one_of("kind", self.kind, Kind)
+        _check.require_one_of("kind", self.kind, Kind)
         least = 1 if self.kind == "clean_noisy" else 2
         copies = least if self.num_samples is None else self.num_samples
         _check.keep(self, num_samples=_check.integer("num_samples", copies, at_least=least))

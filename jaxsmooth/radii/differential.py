@@ -210,7 +210,7 @@ def _check_law(level: np.ndarray, probability: np.ndarray, growth: np.ndarray, v
         )
     if variation is not None:
         mean = 2 * float(np.min(growth + level * (0.5 - probability)))
-        _check.positive("variation", variation)
+        _check.require_positive("variation", variation)
         if variation > mean * (1 + 1e-6):
             raise ValueError(
                 f"the density jumps: its total variation {variation:.6g} exceeds the mean of the absolute score, "

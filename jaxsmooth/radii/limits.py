@@ -143,7 +143,7 @@ def limit_scale(norm: float, dim: int) -> float:
 def _arguments(p_lower: ArrayLike, sigma: float, norm: float, dim: int | None) -> tuple[np.ndarray, float]:
     """Checked probabilities, and sigma divided by the root of dim for norm inf."""
     p_lower, norm, dim = _check.probabilities("p_lower", p_lower), _check.norm(norm), _check.dimension(dim)
-    _check.positive("sigma", sigma)
+    _check.require_positive("sigma", sigma)
     if math.isinf(norm) and dim is None:
         raise ValueError("dim is needed for norm inf: pass the number of coordinates of one input")
     return p_lower, sigma / math.sqrt(dim) if dim is not None and math.isinf(norm) else float(sigma)

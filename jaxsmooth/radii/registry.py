@@ -268,7 +268,7 @@ def rules_for(noise: Noise, norm: float) -> tuple[RadiusRule, ...]:
     if not isinstance(noise, type):
         found = [rule for rule in found if rule.applies is None or rule.applies(noise)]
     if not found:
-        _check.random_noise(noise)
+        _check.refuse_views(noise)
         pairs = ", ".join(sorted(f"({cls.__name__}, {n:g})" for cls, n in _RULES))
         raise ValueError(
             f"no radius rule for noise {noise_type.__name__} and norm {norm:g}; pairs with one: {pairs}. "

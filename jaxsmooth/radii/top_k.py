@@ -65,7 +65,7 @@ def top_k_radius(
             f"sums_upper must have the shape of p_lower, {p_lower.shape}, and a last axis of length k; got "
             f"{sums_upper.shape}"
         )
-    _check.positive("sigma", sigma)
+    _check.require_positive("sigma", sigma)
     eta = _check.number("total_variation", total_variation)
     if not 0 <= eta <= 1:
         raise ValueError(f"total_variation must be between 0 and 1; got {total_variation}")

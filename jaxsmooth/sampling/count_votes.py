@@ -67,7 +67,7 @@ def count_votes(
         ((2, 2), [100, 100])
     """
     n = _check.draws("n", n)
-    _check.random_noise(noise)
+    _check.refuse_views(noise)
     images = _check.images_for(noise, x)
     ids = _check.image_ids(image_ids, images.shape[0])
     # A program of the caller's is for this n alone.

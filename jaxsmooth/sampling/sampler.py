@@ -169,7 +169,7 @@ def _checked(
     if batch_size is not None:
         batch_size = _check.integer("batch_size", batch_size, at_least=1)
     key, classify = _check.typed_key(key), inputs.as_pytree(classify, numbers=not ballot.compares_scores)
-    noise = _check.one_sigma(_check.float32_noise(noise))
+    noise = _check.noise_of_one_sigma(_check.float32_noise(noise))
     axes: tuple[str, ...] = ()
     if mesh is not None:
         axes = placement.draw_axes(mesh, classify)

@@ -125,7 +125,7 @@ def check_scale(name: str, scale: Any) -> None:
         )
 
 
-def check_images(x: Any) -> Array | np.ndarray:
+def checked_images(x: Any) -> Array | np.ndarray:
     """The images, at least two-dimensional; from shapes alone."""
     if not hasattr(x, "shape"):
         x = np.asarray(x)

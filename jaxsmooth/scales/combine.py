@@ -81,8 +81,8 @@ def clip(scale: AbstractScale, smallest: float, largest: float) -> ClippedScale:
         [0.5]
     """
     _check_semi_elastic("scale", scale)
-    _check.positive("smallest", smallest)
-    _check.positive("largest", largest)
+    _check.require_positive("smallest", smallest)
+    _check.require_positive("largest", largest)
     if largest < smallest:
         raise ValueError(f"largest must be at least smallest = {smallest!r}; got {largest!r}")
     return ClippedScale(scale, smallest, largest)

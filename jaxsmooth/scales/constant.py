@@ -8,7 +8,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array, ArrayLike
-from jaxsmooth.scales.base import AbstractScale, check_images
+from jaxsmooth.scales.base import AbstractScale, checked_images
 
 
 @frozen_pytree
@@ -33,11 +33,11 @@ class Constant(AbstractScale):
     sigma: Any
 
     def __post_init__(self) -> None:
-        _check.positive("sigma", self.sigma)
+        _check.require_positive("sigma", self.sigma)
 
     def __call__(self, x: ArrayLike) -> Array:
         """See ``AbstractScale.__call__``."""
-        return jnp.full(check_images(x).shape[:1], self.sigma, jnp.float32)
+        return jnp.full(checked_images(x).shape[:1], self.sigma, jnp.float32)
 
     @property
     def semi_elasticity(self) -> float:
@@ -50,4 +50,4 @@ class Constant(AbstractScale):
 
     def on_host(self, x: ArrayLike) -> np.ndarray:
         """The float32 number that is drawn, in double precision, as the radii of ``Gaussian`` have it."""
-        return np.full(check_images(x).shape[:1], _check.sampled_sigma("sigma", self.sigma))
+        return np.full(checked_images(x).shape[:1], _check.sampled_sigma("sigma", self.sigma))

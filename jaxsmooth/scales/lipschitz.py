@@ -10,7 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._program import jit
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array, ArrayLike
-from jaxsmooth.scales.base import EXPONENTIAL_ERROR, AbstractScale, check_images, one_by_one
+from jaxsmooth.scales.base import EXPONENTIAL_ERROR, AbstractScale, checked_images, one_by_one
 
 
 @frozen_pytree
@@ -57,7 +57,7 @@ class LipschitzScale(AbstractScale):
 
     def __call__(self, x: ArrayLike) -> Array:
         """See ``AbstractScale.__call__``."""
-        x = check_images(x)
+        x = checked_images(x)
         single = (1, *x.shape[1:])
         shape = getattr(jax.eval_shape(self.fn, jax.ShapeDtypeStruct(single, jnp.float32)), "shape", None)
         if shape != (1,):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, ArrayLike
-from jaxsmooth.scales.base import EXPONENTIAL_ERROR, AbstractScale, check_images, one_by_one
+from jaxsmooth.scales.base import EXPONENTIAL_ERROR, AbstractScale, checked_images, one_by_one
 from jaxsmooth.scales.neighbours import mean_distance
 
 # The default offset is the mean over this many references, spread evenly.
@@ -67,8 +67,8 @@ class KNNScale(AbstractScale):
         if self.k > references:
             raise ValueError(f"k must be at most the number of references, {references}; got {self.k}")
         if not _check.is_traced(self.sigma):
-            _check.positive("sigma", self.sigma)
-            _check.sigma("sigma", self.sigma)
+            _check.require_positive("sigma", self.sigma)
+            _check.require_sigma("sigma", self.sigma)
         if not _check.is_traced(self.rate):
             _check.nonnegative("rate", self.rate)
         if self.offset is None:
@@ -115,7 +115,7 @@ class KNNScale(AbstractScale):
         Returns:
             float32 ``(images,)``.
         """
-        x = check_images(x)
+        x = checked_images(x)
         if x.shape[1:] != self.reference.shape[1:]:
             raise ValueError(
                 f"x must hold images of the shape of the references, {self.reference.shape[1:]}; got {x.shape[1:]}"

@@ -65,7 +65,7 @@ def certify_selected(
     if _check.as_float64("sigmas", sigmas).ndim != 1:
         raise ValueError(f"sigmas must be a sequence of numbers, one for each class of the selector; got {sigmas!r}")
     for i, sigma in enumerate(sigmas):
-        _check.positive(f"sigmas[{i}]", sigma)
+        _check.require_positive(f"sigmas[{i}]", sigma)
     chosen = np.asarray(selector.label)
     if len(chosen) and chosen.max() >= len(sigmas):
         raise ValueError(

@@ -141,8 +141,8 @@ def attack(
     if np.isinf(np.asarray(getattr(certificates, "radius", 0.0), np.float64)).any():
         raise TypeError("certificates must have finite radii, which an attack can exceed; got a radius of inf")
     label, radius = checked_labels(certificates)
-    _check.random_noise(noise)
-    noise = _check.one_sigma(_check.noise(noise))
+    _check.refuse_views(noise)
+    noise = _check.noise_of_one_sigma(_check.noise(noise))
     x = np.asarray(inputs.on_host(_check.images_for(noise, x)))
     ids = inputs.on_host(_check.image_ids(image_ids, len(x)))
     if len(label) != len(x):
