@@ -96,8 +96,10 @@ def test_cut_anywhere_it_goes_on_to_the_same(case, tmp_path):
 def cut_and(use, path, between_lines):
     if between_lines:
         return use(path)
-    with pytest.warns(UserWarning, match="torn"):
-        return use(path)
+    with pytest.warns(UserWarning, match="torn") as caught:
+        value = use(path)
+    assert caught[0].filename == __file__
+    return value
 
 
 def read_or_none(path):
@@ -389,8 +391,9 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.warns(UserWarning, match="no locks on its file system"):
+    with pytest.warns(UserWarning, match="no locks on its file system") as caught:
         VERBS["certify"](tmp_path / "votes.jsonl")
+    assert caught[0].filename == __file__
     assert len(js.ledger.read(tmp_path / "votes.jsonl").segments) == 12
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from jaxsmooth import _check, noises
 from jaxsmooth._certificates import Certificates
 from jaxsmooth._types import Noise, Votes
 from jaxsmooth._version import __version__
+from jaxsmooth._warn import warn_user
 from jaxsmooth.analysis.log_format import LogWarning, noise_parameters, norm_in_words
 from jaxsmooth.analysis.summary import draws_behind_bounds, noise_in_words
 
@@ -90,11 +90,10 @@ def read_beside(path: Path, log: str, rows: int) -> dict[str, Any]:
                 f"{file} says that radii are in the norm {content['norm']!r}, but it {_misfit(content, rows)}; "
                 "restore the file of this log, or delete it if the radii are l2"
             )
-        warnings.warn(
+        warn_user(
             f"{file} {_misfit(content, rows)}; it is ignored: noise, n and alpha are unknown, radii are taken as "
             f"{norm_in_words(2)}",
             LogWarning,
-            stacklevel=3,
         )
     return {}
 

@@ -4,7 +4,6 @@ import dataclasses
 import math
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from jaxsmooth._certificates import Certificates
 from jaxsmooth._types import ABSTAIN
+from jaxsmooth._warn import warn_user
 from jaxsmooth.analysis.log_format import COLUMNS, LogWarning
 from jaxsmooth.analysis.log_meaning import read_beside
 
@@ -191,19 +191,17 @@ def _row(path: Path, number: int, line: str) -> _Row:
 def _warn_of_contradictions(path: Path, rows: list[_Row]) -> None:
     wrong = [row for row in rows if row.correct != int(row.predict == row.label)]
     if wrong:
-        warnings.warn(
+        warn_user(
             f"{path}, line {wrong[0].line}: correct is {wrong[0].correct} for label {wrong[0].label} and predict "
             f"{wrong[0].predict}; so in {len(wrong)} of {len(rows)} rows. It was decided anew from label and predict",
             LogWarning,
-            stacklevel=3,
         )
     first: dict[int, int] = {}
     repeated = [row for row in rows if first.setdefault(row.idx, row.line) != row.line]
     if repeated:
         row = repeated[0]
-        warnings.warn(
+        warn_user(
             f"{path}, line {row.line}: image {row.idx} was in line {first[row.idx]} already; "
             f"{len(repeated)} rows count twice. If the file holds two runs, split it",
             LogWarning,
-            stacklevel=3,
         )

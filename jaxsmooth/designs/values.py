@@ -11,6 +11,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import ValueCertificates
 from jaxsmooth._check import MOST_DRAWS
 from jaxsmooth._types import ArrayLike, Votes
+from jaxsmooth._warn import warn_user
 from jaxsmooth.bounds import quantile_indices
 from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.fixed import draws_to_record
@@ -18,7 +19,6 @@ from jaxsmooth.designs.gaussian_law import gaussian_law
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
 from jaxsmooth.radii.checked_inverse import normal_quantile_above, normal_quantile_below
 from jaxsmooth.sampling.ballots import Bins
-from jaxsmooth.sampling.suspicious import warn
 
 KNOWN = "the growth of every probability"
 # Outputs of an image from which on they may have been meant as scores.
@@ -92,7 +92,7 @@ class Values(AbstractOneLookDesign):
         bound = super().bind(setting)
         outputs = math.prod(setting.shape)
         if outputs > _MANY:
-            warn(
+            warn_user(
                 f"predict returns {outputs} numbers for every image, each counted in {len(self.edges) + 1} bins: "
                 f"{4 * outputs * (len(self.edges) + 2) / 2**20:.3g} MiB an image. If they are scores of classes use "
                 "certify, or certify_outputs"
@@ -106,7 +106,7 @@ class Values(AbstractOneLookDesign):
             sides = [log_level / math.log(q) for q in (*(1 - q_lower), *q_upper) if 0 < q < 1]
             every = len(sides) == len(q_lower) + len(q_upper) and max(sides) < MOST_DRAWS
             needed = f"n >= {math.ceil(max(sides))} for all of them" if every else "a smaller radius"
-            warn(f"n = {self.n} draws leave some intervals without a bound at this radius and alpha. Use {needed}")
+            warn_user(f"n = {self.n} draws leave some intervals without a bound at this radius and alpha. Use {needed}")
         return bound
 
     @property

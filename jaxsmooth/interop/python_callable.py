@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
-from jaxsmooth import _check
+from jaxsmooth import _check, _failures
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
-from jaxsmooth.interop import failures
 from jaxsmooth.interop.evaluation import check_static
 from jaxsmooth.interop.winners import as_float32
 
@@ -177,5 +176,5 @@ def _flat_scores(classifier: PythonClassifier, ndim: int, x: np.ndarray, keep: b
     """Scores of a batch that ``vmap`` may have given leading axes; the function sees one batch axis."""
     lead = x.shape[: x.ndim - ndim + 1]
     flat = x.reshape(-1, *x.shape[x.ndim - ndim + 1 :])
-    scores = failures.guarded(classifier._scores, flat, classifier.shape, keep=keep)
+    scores = _failures.guarded(classifier._scores, flat, classifier.shape, keep=keep)
     return scores.reshape(*lead, *classifier.shape)

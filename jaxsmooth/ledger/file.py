@@ -14,7 +14,6 @@ import dataclasses
 import heapq
 import os
 import pathlib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import Votes
+from jaxsmooth._warn import warn_user
 from jaxsmooth.ledger.lines import FORMAT, content_of, header_line, record_line, whole_lines
 from jaxsmooth.ledger.packed import AnyCounts, Packed, added, segments_of
 
@@ -301,10 +301,7 @@ def header(path: str | os.PathLike[str]) -> dict[str, Any]:
 def warn_of_torn_line(torn: int, path: object) -> None:
     """Say so if a last line of this many bytes was torn."""
     if torn:
-        warnings.warn(
-            f"ledger {path}: the last line is torn ({torn} bytes) and was dropped; its images are sampled again",
-            stacklevel=4,
-        )
+        warn_user(f"ledger {path}: the last line is torn ({torn} bytes) and was dropped; its images are sampled again")
 
 
 def parse(content: bytes, path: object) -> Ledger | None:

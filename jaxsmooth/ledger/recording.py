@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import pathlib
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxsmooth._processes import from_first_process, same_everywhere
+from jaxsmooth._warn import warn_user
 from jaxsmooth.ledger import file, lines
 from jaxsmooth.ledger.fingerprint import image_digest
 from jaxsmooth.ledger.packed import AnyCounts, Packed, sparse
@@ -152,10 +152,7 @@ class Recording:
                 "each run and jaxsmooth.ledger.merge"
             ) from None
         except OSError as error:
-            warnings.warn(
-                f"ledger {self.path}: no locks on its file system ({error}); let one run write it at a time",
-                stacklevel=2,
-            )
+            warn_user(f"ledger {self.path}: no locks on its file system ({error}); let one run write it at a time")
         return opened
 
     def _write(self, content: bytes) -> None:

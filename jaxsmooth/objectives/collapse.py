@@ -2,13 +2,13 @@
 
 import dataclasses
 import math
-import warnings
 
 import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike
+from jaxsmooth._warn import warn_user
 
 
 class ClassCollapseWarning(UserWarning):
@@ -75,11 +75,10 @@ def class_collapse(
     missing = np.flatnonzero((labelled > 0) & (predicted < fraction * labelled))
     report = ClassCollapse(tuple(int(c) for c in missing), _effective(predicted), _effective(labelled))
     if warn and report:
-        warnings.warn(
+        warn_user(
             f"class collapse: {report}. Lower the weight of the regularizer or raise it slowly, "
             "for example with jaxsmooth.objectives.Ramp",
             ClassCollapseWarning,
-            stacklevel=2,
         )
     return report
 

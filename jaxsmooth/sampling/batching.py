@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxsmooth._failures import add_note, out_of_memory
 from jaxsmooth._program import program_of
 from jaxsmooth._types import Array, Classify
-from jaxsmooth.interop.failures import add_note, out_of_memory
 from jaxsmooth.sampling.kernel import call
 
 # A batch is to take long beside what starting it costs, and not much longer: a step may end with a batch that is

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxsmooth._failures import Watch
 from jaxsmooth._processes import gathered
 from jaxsmooth._types import Votes
-from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling.placement import spans_processes
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._failures import Watch
 from jaxsmooth._program import program_of, referred_by
 from jaxsmooth._types import Array, Classify, Noise, Votes
-from jaxsmooth.interop.failures import Watch
 from jaxsmooth.sampling import batching, inputs, kernel, placement
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.fetch import fetch

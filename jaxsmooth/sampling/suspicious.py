@@ -1,8 +1,5 @@
 """What is wrong with a classifier before a vote is drawn: refused where it voids the theorem, warned of elsewhere."""
 
-import sys
-import warnings
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._failures import behind
 from jaxsmooth._program import jaxpr_of, program_of
 from jaxsmooth._types import Classify, takes_keys
-from jaxsmooth.interop.failures import behind
+from jaxsmooth._warn import warn_user
 from jaxsmooth.sampling.kernel import call
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
@@ -23,7 +21,6 @@ TOLERANCE, LOW_TOLERANCE = 1e-3, 3e-2
 _LOW_PRECISION = ("bf16[", "f16[", "f8_", "i8[")
 # Above this range of x in sigmas, and this largest value, nobody sees the noise.
 _INVISIBLE, _UNIT_RANGE = 200.0, 2.0
-_PACKAGE = str(Path(__file__).parent.parent)
 _MOST_REMEMBERED = 256
 # Of numbers that are no scores: the share of the values themselves that counts as spread.
 _OF_VALUES = 0.01
@@ -45,7 +42,7 @@ REMEDY_FOR_UNITS = "Pass pixels in [0, 1], x / 255, or the sigma of the noise in
 def warn_of_units(noise: Any, x: Any) -> None:
     """Warn of images whose range makes the noise invisible."""
     if found := invisible_noise(noise, x):
-        warn(f"{found}. {REMEDY_FOR_UNITS}")
+        warn_user(f"{found}. {REMEDY_FOR_UNITS}")
 
 
 def check_rows(classify: Classify, noise: Any, x: Any, *, compared: bool = True) -> None:
@@ -80,7 +77,7 @@ def warn_of_invalid(meaningful: Any, invalid: Any, total: Any) -> None:
     """Warn if no draw of any image had scores that are numbers, so that nothing can be certified."""
     invalid, total = np.asarray(invalid), np.asarray(total)
     if total.size and total.sum() and (invalid == total).all() and not np.any(meaningful):
-        warn(
+        warn_user(
             f"all {int(total.sum())} draws had scores that are NaN or infinite, which vote for nobody, so that every "
             "image abstains. Look for NaN among the weights; js.check_classifier says more"
         )
@@ -154,7 +151,7 @@ def _compare_batches(classify: Classify, noise: Any, x: Any, compared: bool) -> 
     again = scores_of(classify, rows)
     limit = tolerance(classify, x.shape[1:])
     if change_of_scores(first, again, compared=compared) > limit:
-        return warn(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
+        return warn_user(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
     # The rows of the first half, backwards and at the end.
     places = [*range(_ROWS, _ROWS + half), *reversed(range(half))]
     moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), places)[half:][::-1]
@@ -176,13 +173,3 @@ def _noisy_rows(noise: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
     sigma = float(sigma) if sigma is not None and np.ndim(sigma) == 0 else 0.25 * float(images.std()) or 1.0
     delta = np.random.default_rng(0).standard_normal((2, *images.shape)).astype(np.float32)
     return images + sigma * delta[0], images[::-1] + 3 * sigma * delta[1]
-
-
-def warn(message: str) -> None:
-    """Warn at the line of the user that called the library."""
-    frames, frame = [], sys._getframe(0)
-    while frame is not None:
-        frames.append(frame.f_code.co_filename.startswith(_PACKAGE))
-        frame = frame.f_back
-    outermost = max(level for level, inside in enumerate(frames) if inside)
-    warnings.warn(message, UserWarning, stacklevel=outermost + 2)

@@ -11,7 +11,7 @@ import pytest
 
 import jaxsmooth as js
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+ROOT = pathlib.Path(__file__).parent.parent
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 NOISE = js.noises.Gaussian(0.5)
 KEY = jax.random.key(0)
