@@ -1,4 +1,14 @@
-"""The lines of a ledger: JSON, each with a checksum of itself at its end."""
+"""The lines of a ledger: JSON, each with a checksum of itself at its end.
+
+A ledger is a text file of JSON lines. The first one fingerprints the run; each of the others holds votes of
+one image for consecutive draws, in segments. For example::
+
+    {"ledger":1,"jaxsmooth":"0.2.0",...,"noise":"Gaussian(sigma=0.25)","classifier":"9d...","check":"..."}
+    {"image":17,"pixels":"5f...","first":0,"segments":[[64,0,{"3":60,"7":4}],[32,0,{"3":32}]],"check":"..."}
+
+A segment is draws, invalid votes, and the votes of the classes that got any. Since the noise of a draw is a
+pure function of key, image and draw, votes may be added, repeated, merged and extended without harm.
+"""
 
 import hashlib
 import json
