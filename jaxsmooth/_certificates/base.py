@@ -1,52 +1,19 @@
 """What every kind of certificates is: a sequence of images, a table and a file."""
 
 import dataclasses
-import enum
 import html
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Self, TypeVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from jaxsmooth import _printed, _storage
-from jaxsmooth._types import Votes, checked_index
+from jaxsmooth._certificates.words import Rule
+from jaxsmooth._types import checked_index
 
 # Rows that a table at a prompt has.
 SHOWN = 3
-_Kind = TypeVar("_Kind", bound="AbstractCertificates")
-
-
-class Reason(enum.StrEnum):
-    """Why an image got no more votes, in words."""
-
-    ALL_DRAWN = "all votes drawn"
-    ALL_RADII = "all radii certified"
-    OUT_OF_REACH = "no further radius in reach"
-    LITTLE_TO_GAIN = "more votes would gain too little"
-    LAST_LOOK = "n_max reached"
-    NOT_RECORDED = "no more votes recorded"
-    NOT_ALL_RECORDED = "not all votes recorded"
-
-
-class Rule(str):
-    """A radius rule in words, ``"name: source"``: its name, and the theorem behind it.
-
-    Example:
-        >>> rule = Rule("cohen_2019: Cohen et al. 2019, Theorem 1; exact")
-        >>> rule.name, rule.source
-        ('cohen_2019', 'Cohen et al. 2019, Theorem 1; exact')
-    """
-
-    @property
-    def name(self) -> str:
-        """The name under which the rule is registered."""
-        return self.partition(": ")[0]
-
-    @property
-    def source(self) -> str:
-        """Where it is proved."""
-        return self.partition(": ")[2]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +60,7 @@ class AbstractCertificates:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self))
+        return all(same(getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self))
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
@@ -219,67 +186,17 @@ def rounded_down(value: Any) -> str:
     return _printed.rounded_down(float(value), 4)
 
 
-def concatenate(certificates: Sequence[_Kind]) -> _Kind:
-    """The certificates of several sets of images as one.
-
-    Args:
-        certificates: at least one, all of one kind, noise, norm and alpha.
-
-    Returns:
-        Certificates of that kind, of all images, in order.
-
-    Raises:
-        ValueError: if there is none, or they were made under different noises, norms or alphas.
-        TypeError: if one of them is something else.
-
-    Example:
-        >>> import jaxsmooth as js
-        >>> make = lambda votes: js.certificates(
-        ...     [[90, 10]], [votes], js.noises.Gaussian(0.25), dim=64
-        ... )
-        >>> len(js.concatenate([make([950, 50]), make([800, 200])]))
-        2
-    """
-    if not isinstance(certificates, Iterable) or isinstance(certificates, str):
-        raise TypeError(f"certificates must be a sequence of Certificates; got {type(certificates).__name__}")
-    parts = list(certificates)
-    if not parts:
-        raise ValueError("certificates must hold at least one Certificates; got none")
-    first = parts[0]
-    for i, part in enumerate(parts):
-        if not isinstance(part, AbstractCertificates) or type(part) is not type(first):
-            kind = type(first).__name__ if isinstance(first, AbstractCertificates) else "Certificates"
-            raise TypeError(f"certificates[{i}] must be {kind}; got {type(part).__name__}")
-        for name in first.shared:
-            if not _same(getattr(part, name), getattr(first, name)):
-                raise ValueError(
-                    f"certificates must be of one {name}; certificates[{i}] has {getattr(part, name)!r}, the first "
-                    f"{getattr(first, name)!r}. Keep them apart, or certify again"
-                )
-    votes = [getattr(part, "votes", None) for part in parts]
-    kinds = list(dict.fromkeys(each.kind for each in votes if each is not None))
-    if len(kinds) > 1:
-        raise ValueError(f"certificates must be of one kind of votes; got {' and '.join(kinds)}. Keep them apart")
-    together = {name: _joined([part._column(name, parts) for part in parts]) for name in first._per_image()}
-    return dataclasses.replace(first, **together)
-
-
-def _joined(columns: list[Any]) -> Any:
-    """One column of several; None where it is missing in one of them."""
-    if any(column is None for column in columns):
-        return None
-    if isinstance(columns[0], Votes):
-        host = lambda values: np.concatenate([np.asarray(value) for value in values])
-        counts, invalid = (host([getattr(votes, name) for votes in columns]) for name in ("counts", "invalid"))
-        return Votes(counts, invalid, columns[0].kind)
-    return np.concatenate(columns)
+def average_radius(radius: np.ndarray) -> str:
+    """What the first line says of the radii; nothing if there are none."""
+    return f", average radius {_printed.rounded_down(float(np.mean(radius)), 3)}" if len(radius) else ""
 
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether two fields are equal; NaN is equal to NaN."""
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f")
     return bool(a == b)

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth import _printed
-from jaxsmooth._certificates.base import SHOWN, AbstractCertificates, rounded_down
+from jaxsmooth._certificates.base import SHOWN, AbstractCertificates, average_radius, rounded_down
 from jaxsmooth._types import Votes
 
 
@@ -41,8 +40,7 @@ class Certificates(AbstractCertificates):
     reason: np.ndarray | None = None
 
     def _certified(self) -> str:
-        average = f", average radius {_printed.rounded_down(float(np.mean(self.radius)), 3)}" if len(self) else ""
-        return f": {(self.label >= 0).sum()} certified{average}"
+        return f": {(self.label >= 0).sum()} certified{average_radius(self.radius)}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         row = lambda i: (

@@ -5,8 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxsmooth import _printed
-from jaxsmooth._certificates.base import SHOWN, AbstractCertificates, rounded_down
+from jaxsmooth._certificates.base import SHOWN, AbstractCertificates, average_radius, rounded_down
 from jaxsmooth._types import Votes
 
 
@@ -76,8 +75,7 @@ class TopKCertificates(AbstractCertificates):
 
     def _certified(self) -> str:
         of = "" if self.label.ndim == 1 else f" of {self.label.size} classes"
-        average = f", average radius {_printed.rounded_down(float(np.mean(self.radius)), 3)}" if len(self) else ""
-        return f": {(self.label >= 0).sum()}{of} certified{average}"
+        return f": {(self.label >= 0).sum()}{of} certified{average_radius(self.radius)}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         first = lambda column, i: column[i] if self.label.ndim == 1 else column[i, 0]
