@@ -24,7 +24,8 @@ import numpy as np
 
 from jaxsmooth import _check, analysis, designs, ledger, noises
 from jaxsmooth._certificates import AbstractCertificates, Certificates, OutputCertificates, ValueCertificates
-from jaxsmooth._types import Noise, takes_views
+from jaxsmooth._noise import takes_views
+from jaxsmooth._types import Noise
 from jaxsmooth._verbs import recertify, self_check
 from jaxsmooth._version import __version__
 from jaxsmooth.designs.fixed import RunnerUp

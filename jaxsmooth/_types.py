@@ -4,11 +4,9 @@ import html
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-import jax
 import numpy as np
 from jax import Array as Array
 
-from jaxsmooth import _keys
 from jaxsmooth._pytree import frozen_pytree, static
 
 
@@ -158,93 +156,3 @@ class Noise(Protocol):
     def depends_on_input(self) -> bool:
         """Whether sigma is a function of the image."""
         ...
-
-
-def depends_on_input(noise: object) -> bool:
-    """Whether sigma is a function of the image; a noise that does not say so has one sigma."""
-    return getattr(noise, "depends_on_input", False)
-
-
-def frozen(noise: Noise, x: ArrayLike) -> Noise:
-    """The noise at these images as radius rules see it: itself, unless it depends on them."""
-    return noise.frozen_at(x) if depends_on_input(noise) else noise
-
-
-def sigma_per_image(noise: object) -> bool:
-    """Whether the noise is that of several images, each with a sigma of its own."""
-    return np.ndim(getattr(noise, "sigma", 0.0)) > 0
-
-
-def perturbed(noise: Noise, key: Array, x: Array) -> Array:
-    """What a draw makes of one event; a noise that does not say so adds a sample."""
-    if hasattr(noise, "perturb"):
-        return noise.perturb(key, x)
-    # In one dimension: loops over short trailing axes, such as colours, are not vectorised on CPUs.
-    return (x.reshape(-1) + noise.sample(key, x.shape).reshape(-1)).reshape(x.shape)
-
-
-@frozen_pytree
-class Shared:
-    """Arrays of a noise that are the same for every image: ``noise.at(x)`` gives them no axis of images.
-
-    Attributes:
-        arrays: a tree of arrays.
-    """
-
-    arrays: Any
-
-
-def is_shared(value: object) -> bool:
-    """Whether this part of a noise has no axis of images."""
-    return isinstance(value, Shared)
-
-
-def noise_of(noise_at: Noise, rows: Array) -> Noise:
-    """The noise of some of the images, of what ``noise.at(x)`` gave."""
-    return jax.tree.map(lambda leaf: leaf if is_shared(leaf) else leaf[rows], noise_at, is_leaf=is_shared)
-
-
-def axes_of(noise_at: Any) -> Any:
-    """What ``jax.vmap`` maps of a noise at images: its leaves, but for those that all images share."""
-    if not any(map(is_shared, jax.tree.leaves(noise_at, is_leaf=is_shared))):
-        return 0
-    return jax.tree.map(lambda leaf: None if is_shared(leaf) else 0, noise_at, is_leaf=is_shared)
-
-
-def takes_views(noise: object) -> bool:
-    """Whether a noise is a number of fixed views, which are numbered, and not drawn."""
-    # Arrays have a view, too.
-    return callable(getattr(noise, "view", None)) and not hasattr(noise, "dtype")
-
-
-def seen_each(noise_at: Any, keys: Array, draws: Array, x: Array) -> Array:
-    """What the classifier is fed: events ``(pairs, *event)`` under their draws, or in the views of these numbers."""
-    if takes_views(noise_at):
-        return jax.vmap(lambda noise, draw, x: noise.view(draw, x), (axes_of(noise_at), 0, 0))(noise_at, draws, x)
-    return perturbed_each(noise_at, keys, x)
-
-
-def perturbed_each(noise_at: Any, keys: Array, x: Array) -> Array:
-    """What draws make of events ``(images, *event)``, each with its key and its noise, of ``noise.at(x)``."""
-    return jax.vmap(perturbed, (axes_of(noise_at), 0, 0))(noise_at, keys, x)
-
-
-def classified(classify: Callable[..., Array], x: Array, keys: Array | None = None) -> Array:
-    """The scores of a batch; a classifier that takes keys gets one for every row."""
-    return classify(x, keys=keys) if takes_keys(classify) else classify(x)
-
-
-def takes_keys(classify: object) -> bool:
-    """Whether a classifier draws random numbers, from a key for every row of the batch."""
-    return bool(getattr(classify, "takes_keys", False))
-
-
-def subkeys(keys: Array | None, part: int) -> Array | None:
-    """The keys of one of several parts of a classifier."""
-    return None if keys is None else _keys.folded(keys, part)
-
-
-def parts_with(tree: Any, attribute: str) -> list[Any]:
-    """The outermost nodes of a tree that have an attribute, such as the denoiser of a classifier."""
-    has = lambda node: hasattr(node, attribute)
-    return [node for node in jax.tree.leaves(tree, is_leaf=has) if has(node)]

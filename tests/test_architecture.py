@@ -21,6 +21,7 @@ FLOORS = (
     {"_printed", "_replace_files", "_failures", "_warn"},
     {"_pytree", "_version", "_progress", "_processes", "_transfers", "_keys"},
     {"_program", "_types", "_storage"},
+    {"_noise", "_classifier"},
     {"_check", "_certificates"},
     {"ledger", "bounds", "losses", "scales", "datasets", "interop"},  # each alone on the ground
     {"sampling", "radii"},  # votes, and what they prove: the two sides of the narrow waist

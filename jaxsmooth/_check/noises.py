@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxsmooth._check.arrays import first_bad, is_traced, positives
 from jaxsmooth._check.images import image_batch
-from jaxsmooth._types import Array, Noise, is_shared, sigma_per_image, takes_views
+from jaxsmooth._noise import is_shared, sigma_per_image, takes_views
+from jaxsmooth._types import Array, Noise
 
 # Far inside the range of float32, so that the draws of every noise that is not refused are normal numbers of it.
 SMALLEST_SIGMA, LARGEST_SIGMA = 2.0**-40, 2.0**40

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._noise import depends_on_input
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, depends_on_input
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise
 from jaxsmooth.sampling import count_votes
 
 

@@ -8,9 +8,11 @@ import jax
 import numpy as np
 
 from jaxsmooth import _check, _keys
+from jaxsmooth._classifier import takes_keys
+from jaxsmooth._noise import axes_of, perturbed
 from jaxsmooth._printed import Printed
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, axes_of, perturbed, takes_keys
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth.sampling import inputs, suspicious
 from jaxsmooth.sampling.row_independence import rows_are_independent
 

@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsmooth._noise import sigma_per_image
 from jaxsmooth._progress import Done
-from jaxsmooth._types import Noise, Votes, sigma_per_image
+from jaxsmooth._types import Noise, Votes
 from jaxsmooth.designs.base import AbstractDesign, Finished
 from jaxsmooth.sampling.packing import Passed
 from jaxsmooth.sampling.suspicious import warn_of_invalid

@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from jaxsmooth._types import ArrayLike, Noise, takes_views
+from jaxsmooth._noise import takes_views
+from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth._verbs.run import run_ledger
 from jaxsmooth.designs.base import AbstractDesign
 from jaxsmooth.designs.exact import Exact

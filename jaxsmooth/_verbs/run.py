@@ -12,17 +12,10 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth import ledger as ledgers
+from jaxsmooth._noise import depends_on_input, frozen, takes_views
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._transfers import deliberate, deliberate_steps
-from jaxsmooth._types import (
-    Array,
-    ArrayLike,
-    Classify,
-    Noise,
-    depends_on_input,
-    frozen,
-    takes_views,
-)
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth._verbs.memory import Memory, certified
 from jaxsmooth._verbs.recorded import check_recorded, recorded_images
 from jaxsmooth._verbs.stream import Stream

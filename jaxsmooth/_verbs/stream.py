@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Array, Noise, frozen
+from jaxsmooth._noise import frozen
+from jaxsmooth._types import Array, Noise
 from jaxsmooth._verbs.memory import Memory
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.packing import Arrival

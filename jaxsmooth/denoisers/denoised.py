@@ -6,8 +6,9 @@ from typing import Any, Literal
 import jax
 
 from jaxsmooth import _check
+from jaxsmooth._classifier import classified, subkeys
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Classify, Noise, classified, subkeys
+from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth.denoisers.base import AbstractDenoiser
 from jaxsmooth.denoisers.fit import check_takes
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._types import Noise, depends_on_input, takes_keys
+from jaxsmooth._classifier import takes_keys
+from jaxsmooth._noise import depends_on_input
+from jaxsmooth._types import Noise
 from jaxsmooth.noises import Gaussian, LatticeGaussian
 
 # Differences of float32 sigmas are smaller.

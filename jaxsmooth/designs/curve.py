@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
-from jaxsmooth._types import ABSTAIN, sigma_per_image
+from jaxsmooth._noise import sigma_per_image
+from jaxsmooth._types import ABSTAIN
 from jaxsmooth.bounds import CurvePlan, GroupSequential, curve_tests
 from jaxsmooth.bounds.binomial_tail import one_minus
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting

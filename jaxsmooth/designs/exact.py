@@ -7,7 +7,8 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._types import ABSTAIN, takes_views
+from jaxsmooth._noise import takes_views
+from jaxsmooth._types import ABSTAIN
 from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates
-from jaxsmooth._types import ABSTAIN, sigma_per_image
+from jaxsmooth._noise import sigma_per_image
+from jaxsmooth._types import ABSTAIN
 from jaxsmooth.bounds import clopper_pearson_lower
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.bounds.multiplicity import Method, k_fwer, least_rejected

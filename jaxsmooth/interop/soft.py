@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check, _keys
+from jaxsmooth._classifier import classified, subkeys
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Classify, classified, subkeys
+from jaxsmooth._types import Array, Classify
 
 # So that scores divided by it stay numbers of float32.
 _LEAST, _LARGEST = 1e-30, 1e30

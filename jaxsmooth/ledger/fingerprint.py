@@ -12,8 +12,10 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh
 
+from jaxsmooth._classifier import classified, parts_with, takes_keys
+from jaxsmooth._noise import perturbed_each
 from jaxsmooth._program import jaxpr_of
-from jaxsmooth._types import Array, Classify, Noise, classified, parts_with, perturbed_each, takes_keys
+from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.lines import digest
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._noise import plus_sample
 from jaxsmooth._types import Array, ArrayLike
 
 
@@ -75,8 +76,7 @@ class AbstractNoise(abc.ABC):
         Returns:
             float32 of the shape of ``x``, unless the noise says otherwise.
         """
-        # In one dimension: loops over short trailing axes, such as colours, are not vectorised on CPUs.
-        return (x.reshape(-1) + self.sample(key, x.shape).reshape(-1)).reshape(x.shape)
+        return plus_sample(self, key, x)
 
     def checked_images(self, x: ArrayLike) -> Array | np.ndarray:
         """The images as this noise takes them, before anything is sampled.

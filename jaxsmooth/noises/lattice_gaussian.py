@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._noise import Shared
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Shared
+from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law
 from jaxsmooth.noises.lattice_noise import AbstractLatticeNoise, law_in_words, of_coordinates
 from jaxsmooth.noises.lattice_table import LatticeLaw, rounded_normal

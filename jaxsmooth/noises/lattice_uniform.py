@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._noise import Shared
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Shared
+from jaxsmooth._types import Array
 from jaxsmooth.noises import random
 from jaxsmooth.noises.lattice_noise import AbstractLatticeNoise, law_in_words, of_coordinates
 from jaxsmooth.noises.uniform import half_width, tail_of_half_width

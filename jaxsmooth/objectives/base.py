@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth import _check, _keys
+from jaxsmooth._noise import axes_of
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, axes_of
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth.noises.base import is_additive
 from jaxsmooth.objectives.network import Network, check_labels
 

@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._classifier import parts_with, takes_keys
+from jaxsmooth._noise import takes_views
 from jaxsmooth._program import shapes_of
-from jaxsmooth._types import Array, Classify, Noise, parts_with, takes_keys, takes_views
+from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.interop.python_callable import with_numbers
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot

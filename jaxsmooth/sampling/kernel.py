@@ -11,10 +11,12 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _keys
+from jaxsmooth._classifier import classified, takes_keys
 from jaxsmooth._failures import noted
+from jaxsmooth._noise import noise_of, seen_each
 from jaxsmooth._program import jit, shapes_of
 from jaxsmooth._pytree import frozen_pytree, static
-from jaxsmooth._types import Array, Classify, Noise, Votes, classified, noise_of, seen_each, takes_keys
+from jaxsmooth._types import Array, Classify, Noise, Votes
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 
 

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxsmooth import _check
+from jaxsmooth._classifier import classified, takes_keys
 from jaxsmooth._pytree import frozen_pytree
-from jaxsmooth._types import Array, Classify, classified, takes_keys
+from jaxsmooth._types import Array, Classify
 from jaxsmooth.sampling.inputs import as_pytree
 
 

@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._noise import is_shared
 from jaxsmooth._program import jit, shapes_of
-from jaxsmooth._types import Array, Noise, Votes, is_shared
+from jaxsmooth._types import Array, Noise, Votes
 from jaxsmooth.ledger.recording import Identity, Recording
 from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
 from jaxsmooth.sampling.placement import on_mesh, within

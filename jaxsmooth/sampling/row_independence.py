@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+from jaxsmooth._classifier import takes_keys
 from jaxsmooth._program import jaxpr_of
-from jaxsmooth._types import Classify, takes_keys
+from jaxsmooth._types import Classify
 from jaxsmooth.sampling.kernel import call
 
 

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._classifier import takes_keys
 from jaxsmooth._failures import behind
 from jaxsmooth._program import jaxpr_of, program_of
-from jaxsmooth._types import Classify, takes_keys
+from jaxsmooth._types import Classify
 from jaxsmooth._warn import warn_user
 from jaxsmooth.sampling.kernel import call
 from jaxsmooth.sampling.row_independence import rows_are_independent

@@ -12,10 +12,11 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsmooth import _check
+from jaxsmooth._noise import perturbed_each
 from jaxsmooth._printed import Printed
 from jaxsmooth._processes import from_first_process
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify, Noise, Votes, perturbed_each
+from jaxsmooth._types import Array, ArrayLike, Classify, Noise, Votes
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.kernel import call, fold_in
 from jaxsmooth.sampling.placement import MORE_DEVICES, idle_cores, spans_processes, within

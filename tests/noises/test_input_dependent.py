@@ -7,7 +7,7 @@ import pytest
 
 import jaxsmooth as js
 import jaxsmooth.scales
-from jaxsmooth._types import frozen
+from jaxsmooth._noise import frozen
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)

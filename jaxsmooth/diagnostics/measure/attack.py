@@ -11,8 +11,10 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import AbstractCertificates
+from jaxsmooth._classifier import parts_with
+from jaxsmooth._noise import sigma_per_image
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise, parts_with, sigma_per_image
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise
 from jaxsmooth.analysis.scores import checked_labels
 from jaxsmooth.diagnostics.measure.attack_points import CONFIRMED_AT, NearestPoints
 from jaxsmooth.diagnostics.measure.attack_search import Search

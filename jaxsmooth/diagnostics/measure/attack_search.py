@@ -10,8 +10,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _keys
+from jaxsmooth._classifier import classified, takes_keys
+from jaxsmooth._noise import axes_of, perturbed
 from jaxsmooth._program import jit
-from jaxsmooth._types import Array, Classify, Noise, axes_of, classified, perturbed, takes_keys
+from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth._verbs.run import run_array
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows
 from jaxsmooth.objectives import balls
