@@ -28,9 +28,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from jaxsmooth.bounds import stirling
+
 # Counts and their sums are exact in float64, with room to spare. Up to 2**32 trials errors are as small as they are
 # below; from there on N x is no longer split exactly, which costs digits, not safety.
 MOST_TRIALS = 2**48
+# Below this level nothing is tested: it may still be divided many times before it nears 2e-308, the smallest normal
+# number, from where on doubles have fewer digits and a tail is returned as that number.
+SMALLEST_LEVEL = 1e-300
 _U = 2.0**-53
 _BLOCK = 4096  # what is evaluated at once stays in the cache
 _TERMS = 20_000  # a fraction cut off here is still enclosed; needed for medians of more than 1e11 trials
@@ -185,41 +190,9 @@ def _log_weight(
     total = a + b
     first, second = a * np.log1p(difference / mean), b * np.log1p(-difference / rest)
     root = 0.5 * np.log(a / total * b / (2 * math.pi))
-    value = root - (first + second) + (stirling_remainder(total) - stirling_remainder(a) - stirling_remainder(b))
+    value = root - (first + second) + (stirling.remainder(total) - stirling.remainder(a) - stirling.remainder(b))
     error = 16 * _U * (np.abs(first) + np.abs(second) + np.abs(difference) + np.abs(root) + 8) + 4 * slip
     return value, error
-
-
-# Of 1 to 15; the series is for larger numbers.
-_REMAINDERS = np.array(
-    [
-        0.0,
-        0.08106146679532726,
-        0.0413406959554093,
-        0.02767792568499834,
-        0.020790672103765093,
-        0.016644691189821193,
-        0.013876128823070748,
-        0.01189670994589177,
-        0.010411265261972096,
-        0.009255462182712733,
-        0.00833056343336287,
-        0.007573675487951841,
-        0.00694284010720953,
-        0.006408994188004207,
-        0.0059513701127588475,
-        0.005554733551962801,
-    ]
-)
-
-
-def stirling_remainder(z: np.ndarray) -> np.ndarray:
-    """log Gamma(z) - ((z - 1/2) log z - z + log(2 pi) / 2) for integers z >= 1, to 2 u."""
-    large = np.maximum(z, 16.0)
-    v = 1 / large**2
-    # The next term, 691 / 360360 v**5 / z, bounds what is left out: 1.1e-16.
-    series = (1 / 12 - v * (1 / 360 - v * (1 / 1260 - v * (1 / 1680 - v / 1188)))) / large
-    return np.where(z < 16, _REMAINDERS[np.minimum(z, 15.0).astype(np.int64)], series)
 
 
 def _fraction(

@@ -7,7 +7,8 @@ import numpy as np
 from scipy import special
 
 from jaxsmooth import _check
-from jaxsmooth.bounds.binomial_tail import stirling_remainder, tail_at_least
+from jaxsmooth.bounds import stirling
+from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.bounds.clopper_pearson import checked_counts
 
 _U = 2.0**-53
@@ -176,7 +177,7 @@ def _log_e_value(
     whole = n
     s, f, n = s.astype(np.float64), (n - s).astype(np.float64), n.astype(np.float64)
     divergence = _relative_entropy(s, n * tau) + _relative_entropy(f, n * (1 - tau))
-    stirling = _half_remainder(s) + _half_remainder(f) - stirling_remainder(n)
+    remainders = stirling.remainder_at_half(s) + stirling.remainder_at_half(f) - stirling.remainder(n)
     with np.errstate(divide="ignore"):
         if certain:
             tail = np.log1p(-tail_at_least(s.astype(np.int64), whole, tau))
@@ -184,7 +185,7 @@ def _log_e_value(
             tail = np.log(special.betaincc(s + 0.5, f + 0.5, tau))
     prior = np.log(2 * np.arcsin(np.sqrt(1 - tau)))  # B(1/2, 1/2) times its upper tail
     spread = 0.5 * np.log(2 * np.pi / n)
-    value = divergence + spread + stirling + tail - prior
+    value = divergence + spread + remainders + tail - prior
     # As in binomial_tail: n tau errs by 2 u of itself, to which the divergence is as sensitive as s is far from it.
     far = np.abs(s - n * tau)
     error = 32 * _U * (far + divergence + np.abs(spread) + np.abs(prior) + np.where(tail > -1, np.abs(tail), 0) + 8)
@@ -197,36 +198,3 @@ def _relative_entropy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     u = (y - safe) / safe
     log_ratio = np.where(u < -0.5, np.log(y / safe), np.log1p(np.maximum(u, -0.5)))
     return np.where(x == 0, y, safe * (u - log_ratio))
-
-
-_HALF_REMAINDERS = np.array(
-    [
-        -0.34657359027997264,
-        -0.039720770839917964,
-        -0.0205500238516442,
-        -0.013801796861927592,
-        -0.010379406841792997,
-        -0.00831412775645832,
-        -0.0069332887158612185,
-        -0.005945339833132922,
-        -0.005203609342362456,
-        -0.004626308433378704,
-        -0.004164243741365948,
-        -0.003786057419507406,
-        -0.003470818724230763,
-        -0.003204023959949169,
-        -0.0029753061292084387,
-        -0.002777058622210108,
-        -0.002603574000357984,
-        -0.0024504862129966195,
-        -0.0023143984588193446,
-        -0.00219262840594449,
-    ]
-)
-
-
-def _half_remainder(x: np.ndarray) -> np.ndarray:
-    """log Gamma(x + 1/2) - (x log x - x + log(2 pi) / 2) for integers x >= 0: a table, then the series."""
-    z = np.maximum(x, 20.0)
-    series = (-1 / 24 + (7 / 2880 + (-31 / 40320 + 127 / 215040 / z**2) / z**2) / z**2) / z
-    return np.where(x < 20, _HALF_REMAINDERS[np.minimum(x, 19.0).astype(np.int64)], series)

@@ -6,13 +6,11 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth.bounds.binomial_tail import SMALLEST_LEVEL
 from jaxsmooth.bounds.clopper_pearson import checked_counts, clopper_pearson_lower, clopper_pearson_upper
 from jaxsmooth.bounds.runner_up import divided
 
 Subsets = Literal["ends", "all"]
-
-# Below this level nothing is bounded: C(k, t) is astronomical.
-_SMALLEST_LEVEL = 1e-300
 
 
 def top_k_bounds(
@@ -79,7 +77,7 @@ def top_k_bounds(
     used = sorted({1, k}) if subsets == "ends" else range(1, k + 1)
     for t in used:
         level = rest if k == 1 else _level(rest, len(used), math.comb(k, t))
-        if level > _SMALLEST_LEVEL:
+        if level > SMALLEST_LEVEL:  # else C(k, t) is astronomical, and nothing is bounded
             upper[:, t - 1] = clopper_pearson_upper(sums[:, t - 1], trials, level)
     return lower, upper
 

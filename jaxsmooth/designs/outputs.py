@@ -13,7 +13,7 @@ from jaxsmooth._certificates import OutputCertificates
 from jaxsmooth._noise import sigma_per_image
 from jaxsmooth._types import ABSTAIN
 from jaxsmooth.bounds import clopper_pearson_lower
-from jaxsmooth.bounds.binomial_tail import tail_at_least
+from jaxsmooth.bounds.binomial_tail import SMALLEST_LEVEL, tail_at_least
 from jaxsmooth.bounds.multiplicity import Method, k_fwer, least_rejected
 from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.fixed import draws_to_record
@@ -23,9 +23,6 @@ from jaxsmooth.sampling.ballots import Agreement
 from jaxsmooth.sampling.hierarchy import checked_hierarchy
 
 Family = Literal["image", "call"]
-
-# Levels of single outputs below this are not told from 0.
-_SMALLEST_LEVEL = 1e-300
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,7 +142,7 @@ class Outputs(AbstractOneLookDesign):
         if not len(sizes):
             return
         level = self.alpha * self.k / int(sizes.min())
-        if not level > _SMALLEST_LEVEL:
+        if not level > SMALLEST_LEVEL:
             raise ValueError(f"alpha = {self.alpha:g} is too small for {sizes.min()} outputs; use a larger one")
         if tail_at_least(self.n, self.n, tau) > level:
             needed = math.ceil(math.log(level) / math.log(tau))

@@ -13,6 +13,7 @@ from jaxsmooth._check import MOST_DRAWS
 from jaxsmooth._types import ArrayLike, Votes
 from jaxsmooth._warn import warn_user
 from jaxsmooth.bounds import quantile_indices
+from jaxsmooth.bounds.binomial_tail import SMALLEST_LEVEL
 from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.gaussian_law import gaussian_law
@@ -23,8 +24,6 @@ from jaxsmooth.sampling.ballots import Bins
 KNOWN = "the growth of every probability"
 # Outputs of an image from which on they may have been meant as scores.
 _MANY = 64
-# Levels of single intervals below this are not told from 0.
-_SMALLEST_LEVEL = 1e-300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Values(AbstractOneLookDesign):
                 f"{4 * outputs * (len(self.edges) + 2) / 2**20:.3g} MiB an image. If they are scores of classes use "
                 "certify, or certify_outputs"
             )
-        if not bound._alpha > _SMALLEST_LEVEL:
+        if not bound._alpha > SMALLEST_LEVEL:
             raise ValueError(f"alpha = {self.alpha:g} is too small for so many intervals; use a larger one")
         lower, upper = bound._indices()
         if (lower == 0).any() or (upper > self.n).any():

@@ -48,7 +48,11 @@ def _log(ratio: np.ndarray, deviation: np.ndarray) -> np.ndarray:
 
 
 def _stirling(x: float) -> float:
-    """ln Gamma(x) less its Stirling approximation (x - 1/2) ln x - x + ln(2 pi) / 2."""
+    """ln Gamma(x) less its Stirling approximation (x - 1/2) ln x - x + ln(2 pi) / 2, for any positive x.
+
+    ``bounds/stirling.py`` has it at integers, to the last digits; elsewhere there is no table to look small x up in,
+    and what cancels in ``lgamma`` leaves an error of up to 3e-14.
+    """
     if x < 30:
         return math.lgamma(x) - ((x - 0.5) * math.log(x) - x + 0.5 * math.log(2 * math.pi))
     square = x * x

@@ -168,10 +168,3 @@ def test_tails_at_the_ends():
     count, p = np.array([0, 1, 5, 6, 0, 5]), np.array([0.0, 0.0, 1.0, 1.0, 1.0, 1e-310])
     assert tail_at_least(count, np.array(5), p)[:-1].tolist() == [1.0, 0.0, 1.0, 0.0, 1.0]
     assert 0 < tail_at_least(count, np.array(5), p)[-1] < 1e-200
-
-
-def test_remainders_of_stirlings_series():
-    with mp.workdps(40):
-        for z in [*range(1, 40), 1000, 10**9]:
-            exact = mp.loggamma(z) - (z - mp.mpf(1) / 2) * mp.log(z) + z - mp.log(2 * mp.pi) / 2
-            assert abs(float(binomial_tail.stirling_remainder(np.array(float(z)))) - exact) < 2.0**-52
