@@ -68,7 +68,7 @@ class Adaptive(AbstractDesign):
     @functools.cached_property
     def _plan(self) -> AdaptivePlan:
         """The looks, and the gains expected there: of equally spaced radii, up to the largest that votes certify."""
-        noise, dim = self.noise_at_images, self.run.dim
+        noise, dim = self.noise_at_images, self.setting.dim
         # Gains are predicted at the mean sigma where the noise depends on the image; they decide no certificate.
         typical = Gaussian(float(np.mean(noise.sigma))) if sigma_per_image(noise) else noise
         tests = adaptive_tests(self.n_max, self.alpha)
@@ -79,7 +79,7 @@ class Adaptive(AbstractDesign):
     @property
     def _selecting(self) -> int:
         """Draws that select the class: none where labels are tested."""
-        return 0 if self.run.labelled else self.n0
+        return 0 if self.setting.labelled else self.n0
 
     @property
     def looks(self) -> np.ndarray:
@@ -92,7 +92,7 @@ class Adaptive(AbstractDesign):
         return {
             "bound": np.zeros(images),
             "tested": np.zeros(images, np.int64),
-            "selection": np.zeros((images, self.run.classes), np.int32),
+            "selection": np.zeros((images, self.setting.classes), np.int32),
             "reason": np.full(images, str(Reason.NOT_RECORDED), object),
         }
 
@@ -114,7 +114,7 @@ class Adaptive(AbstractDesign):
     def conclude(self, rows: Rows, finished: Finished) -> Certificates:
         """See ``AbstractDesign.conclude``."""
         bound, started = rows["bound"], finished.samples >= self._selecting
-        radius, rule = explain_radius(finished.at_images, bound, norm=self.norm, dim=self.run.dim)
+        radius, rule = explain_radius(finished.at_images, bound, norm=self.norm, dim=self.setting.dim)
         return Certificates(
             label=np.where(radius > 0, rows["tested"], ABSTAIN).astype(np.int32),
             radius=radius,
@@ -122,7 +122,7 @@ class Adaptive(AbstractDesign):
             p_upper=one_minus(bound, up=True),
             samples=finished.samples,
             votes=votes_since(finished._replace(complete=started), rows["selection"], self._selecting),
-            noise=self.run.noise,
+            noise=self.setting.noise,
             norm=self.norm,
             alpha=self.alpha,
             rule=rule,

@@ -65,12 +65,9 @@ class AbstractDesign(abc.ABC):
     The draws of an image are numbered from 0. After ``looks[0]``, ``looks[1]``, ... of them the driver calls ``look``,
     which may stop the image, and must at the last one. What a design remembers of images it returns as rows; it
     keeps nothing itself. Subclasses are frozen dataclasses and are never subclassed again.
-
-    Attributes:
-        setting: the run, known once the driver has called ``bind``.
     """
 
-    setting: Setting | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    _setting: Setting | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
     def bind(self, setting: Setting) -> Self:
         """This design for a run, before anything is sampled: where to refuse what can never be proved.
@@ -82,25 +79,25 @@ class AbstractDesign(abc.ABC):
             The design, its ``setting`` known.
         """
         bound = dataclasses.replace(self)  # and not a copy, which would have what was planned for another run
-        object.__setattr__(bound, "setting", setting)
+        object.__setattr__(bound, "_setting", setting)
         return bound
 
     @property
-    def run(self) -> Setting:
-        """The run that the design is bound to."""
-        if self.setting is None:
+    def setting(self) -> Setting:
+        """The run to decide, known once the driver has called ``bind``."""
+        if self._setting is None:
             raise ValueError(f"{self!r} is not bound to a run; the verbs do it, or design.bind(Setting(...))")
-        return self.setting
+        return self._setting
 
     @property
     def noise_at_images(self) -> Noise:
         """The noise of the run as radius rules see it at all images; refused where nobody has seen them all."""
-        if self.run.at_images is None:
+        if self.setting.at_images is None:
             raise TypeError(
                 f"x must be an array (images, *event) for noise that depends on the image, not a stream; "
                 f"{type(self).__name__} must know all images before it begins"
             )
-        return self.run.at_images
+        return self.setting.at_images
 
     @property
     def deterministic(self) -> bool:

@@ -74,7 +74,7 @@ class Curve(AbstractDesign):
         """The probability that each radius needs, ``(radii,)``, or ``(radii, images)`` where it depends on them."""
         radii = np.array(self.radii)
         column = radii[:, None] if sigma_per_image(self.noise_at_images) else radii
-        return required_probability(self.noise_at_images, column, norm=self.norm, dim=self.run.dim)
+        return required_probability(self.noise_at_images, column, norm=self.norm, dim=self.setting.dim)
 
     @functools.cached_property
     def _plans(self) -> tuple[np.ndarray | None, list[CurvePlan]]:
@@ -95,7 +95,7 @@ class Curve(AbstractDesign):
         return group, plans
 
     def _plan_of(self, required: np.ndarray) -> CurvePlan:
-        return CurvePlan(curve_tests(self.n_max, self.alpha), required, any_class=not self.run.labelled)
+        return CurvePlan(curve_tests(self.n_max, self.alpha), required, any_class=not self.setting.labelled)
 
     def _plan(self, required: np.ndarray) -> CurvePlan:
         """The thresholds; refuse radii that not even unanimous votes can certify."""
@@ -109,7 +109,7 @@ class Curve(AbstractDesign):
             # One look with all of alpha but for a rounding, and for what another class may need.
             largest, alpha = required[out_of_reach].max(), self.alpha * (1 - 1e-9)
             needed = int(GroupSequential(self.n_max, alpha, first_look=2**40).required_n_max(largest))
-            while not self.run.labelled and largest**needed + (1 - largest) ** needed > alpha:
+            while not self.setting.labelled and largest**needed + (1 - largest) ** needed > alpha:
                 needed += 1
             raise ValueError(
                 f"radii must be certifiable by n_max = {self.n_max} votes at alpha = {self.alpha:g}; "
@@ -169,9 +169,9 @@ class Curve(AbstractDesign):
             p_upper=one_minus(p_lower, up=True),
             samples=finished.samples,
             votes=finished.votes,
-            noise=self.run.noise,
+            noise=self.setting.noise,
             norm=self.norm,
             alpha=self.alpha,
-            rule=explain_radius(finished.at_images, p_lower, norm=self.norm, dim=self.run.dim)[1],
+            rule=explain_radius(finished.at_images, p_lower, norm=self.norm, dim=self.setting.dim)[1],
             reason=rows["reason"],
         )

@@ -57,11 +57,11 @@ class Exact(AbstractOneLookDesign):
     @property
     def looks(self) -> np.ndarray:
         """One, after all views."""
-        return np.array([_levels(self.run.noise)])
+        return np.array([_levels(self.setting.noise)])
 
     def conclude(self, rows: Rows, finished: Finished) -> Certificates:
         """See ``AbstractDesign.conclude``."""
-        noise: Any = self.run.noise
+        noise: Any = self.setting.noise
         complete, invalid = finished.complete, np.asarray(finished.votes.invalid)
         counts, views = np.asarray(finished.votes.counts, np.int64), noise.levels
         label, steps = split_radius(counts, invalid if self.strict else np.zeros_like(invalid))

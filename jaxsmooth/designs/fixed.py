@@ -75,7 +75,7 @@ class Fixed(AbstractDesign):
 
     def init(self, images: int) -> Rows:
         """See ``AbstractDesign.init``."""
-        return {"selection": np.zeros((images, self.run.classes), np.int32)}
+        return {"selection": np.zeros((images, self.setting.classes), np.int32)}
 
     def look(
         self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
@@ -89,12 +89,12 @@ class Fixed(AbstractDesign):
         selection = np.where(finished.complete[:, None], rows["selection"], 0)
         certified = _certificates(
             selection, votes_since(finished, selection, self.n0), finished.at_images,
-            n=self.n, dim=self.run.dim, alpha=self.alpha, norm=self.norm, runner_up=self.runner_up,
+            n=self.n, dim=self.setting.dim, alpha=self.alpha, norm=self.norm, runner_up=self.runner_up,
         )  # fmt: skip
         complete = finished.complete
         return dataclasses.replace(
             certified,
-            noise=self.run.noise,
+            noise=self.setting.noise,
             p_upper=np.where(complete, certified.p_upper, 1.0),
             samples=np.where(complete, finished.samples, 0),
             reason=reason_of(complete),

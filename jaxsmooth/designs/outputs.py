@@ -135,8 +135,8 @@ class Outputs(AbstractOneLookDesign):
         """Refuse an n of which even full agreement certifies no output of the smallest family."""
         if not tau < 1:
             raise ValueError(
-                f"radius = {self.radius} cannot be certified under {self.run.noise!r}: no probability suffices. Use a "
-                "larger sigma"
+                f"radius = {self.radius} cannot be certified under {self.setting.noise!r}: no probability suffices. "
+                "Use a larger sigma"
             )
         sizes = self._sizes()
         if not len(sizes):
@@ -155,7 +155,7 @@ class Outputs(AbstractOneLookDesign):
 
     def _sizes(self) -> np.ndarray:
         """How many outputs the families have that have any, as far as that is known before there are images."""
-        outputs = self.run.shape[:-1]
+        outputs = self.setting.shape[:-1]
         mask = np.ones(outputs, bool) if self.mask is None else self.mask
         sizes = mask.reshape(-1, math.prod(outputs)).sum(-1)
         sizes = sizes.sum(keepdims=True) if self.family == "call" and mask.ndim > len(outputs) else sizes
@@ -165,7 +165,7 @@ class Outputs(AbstractOneLookDesign):
         """tau ``(1,)`` or ``(images,)``."""
         if self.radius is None:
             return np.atleast_1d(np.float64(self.tau))
-        return np.atleast_1d(required_probability(at_images, self.radius, norm=self.norm, dim=self.run.dim))
+        return np.atleast_1d(required_probability(at_images, self.radius, norm=self.norm, dim=self.setting.dim))
 
     @property
     def looks(self) -> np.ndarray:
@@ -180,7 +180,7 @@ class Outputs(AbstractOneLookDesign):
     def conclude(self, rows: Rows, finished: Finished) -> OutputCertificates:
         """See ``AbstractDesign.conclude``."""
         complete = finished.complete
-        images, shape = len(complete), self.run.shape[:-1]
+        images, shape = len(complete), self.setting.shape[:-1]
         agreement = np.asarray(finished.votes.counts) * complete[:, None].astype(np.int32)
         chosen = np.zeros_like(agreement) if finished.chosen is None else finished.chosen
         tau = np.broadcast_to(self._levels(finished.at_images), (images,))
@@ -200,7 +200,7 @@ class Outputs(AbstractOneLookDesign):
             counted=None if self.mask is None else counted.reshape(images, *shape),
             rule=rule,
             reason=reason_of(complete),
-            noise=self.run.noise,
+            noise=self.setting.noise,
             norm=self.norm,
             alpha=self.alpha,
             n=self.n,
@@ -213,7 +213,7 @@ class Outputs(AbstractOneLookDesign):
 
     def _counted(self, images: np.ndarray) -> np.ndarray:
         """The outputs in the families, bool ``(images, outputs)``."""
-        outputs = self.run.shape[:-1]
+        outputs = self.setting.shape[:-1]
         if self.mask is None:
             return np.ones((len(images), math.prod(outputs)), bool)
         if self.mask.shape == outputs:
@@ -251,7 +251,7 @@ class Outputs(AbstractOneLookDesign):
         """``(radius, rule)``: of each image, or of each output where all bounds hold together."""
         some, apart = certified.any(-1), sigma_per_image(at_images)
         below = np.where(tau < 1, tau, 0.5)
-        radius, rule = explain_radius(at_images, below if apart else below[:1], norm=self.norm, dim=self.run.dim)
+        radius, rule = explain_radius(at_images, below if apart else below[:1], norm=self.norm, dim=self.setting.dim)
         radius = np.broadcast_to(radius if self.radius is None else self.radius, tau.shape)
         rule = np.where(some, rule, np.array("", object))
         if self.method != "bonferroni":
@@ -262,7 +262,7 @@ class Outputs(AbstractOneLookDesign):
             known = (int(sizes[i]), i if apart else 0)
             if known not in tables:
                 bound = clopper_pearson_lower(np.arange(self.n + 1), self.n, self.alpha / known[0])
-                tables[known] = certified_radius(noise, bound, norm=self.norm, dim=self.run.dim)
+                tables[known] = certified_radius(noise, bound, norm=self.norm, dim=self.setting.dim)
             found[i] = np.where(certified[i], np.maximum(tables[known][agreement[i]], radius[i]), 0.0)
         return found, rule
 

@@ -99,14 +99,14 @@ class TopK(AbstractDesign):
 
     def _largest(self, n: int) -> float:
         """The radius of unanimous votes."""
-        counts = np.zeros((1, self.run.classes), np.int64)
+        counts = np.zeros((1, self.setting.classes), np.int64)
         counts[0, 0] = n
         return float(self._radius(counts, np.zeros(1, np.int64), n)[2][0])
 
     @property
     def _selecting(self) -> int:
         """Draws that select the classes: none where labels are tested."""
-        return 0 if self.run.labelled else self.n0
+        return 0 if self.setting.labelled else self.n0
 
     @property
     def looks(self) -> np.ndarray:
@@ -120,9 +120,9 @@ class TopK(AbstractDesign):
 
     def init(self, images: int) -> Rows:
         """See ``AbstractDesign.init``."""
-        width = () if self.run.labelled else (self.k,)
+        width = () if self.setting.labelled else (self.k,)
         return {
-            "selection": np.zeros((images, self.run.classes), np.int32),
+            "selection": np.zeros((images, self.setting.classes), np.int32),
             "tested": np.zeros((images, *width), np.int64),
         }
 
@@ -157,7 +157,7 @@ class TopK(AbstractDesign):
             sums_upper=np.where(known[..., None], sums_upper, 1.0),
             samples=np.where(complete, finished.samples, 0),
             votes=votes,
-            noise=self.run.noise,
+            noise=self.setting.noise,
             norm=self.norm,
             alpha=self.alpha,
             k=self.k,
@@ -168,9 +168,9 @@ class TopK(AbstractDesign):
 
     def _radius(self, counts: np.ndarray, label: np.ndarray, n: int) -> tuple[np.ndarray, ...]:
         """``(p_lower, sums_upper, radius, rule)`` of one class an image."""
-        alpha = self.alpha / self.k if self.joint and not self.run.labelled else self.alpha
+        alpha = self.alpha / self.k if self.joint and not self.setting.labelled else self.alpha
         p_lower, sums = top_k_bounds(counts, label, n, alpha, k=self.k, share=self.share, subsets=self.subsets)
-        noise, dim = self.run.noise, self.run.dim
+        noise, dim = self.setting.noise, self.setting.dim
         # For t = 1 the rule of a runner-up.
         radius, rule = explain_radius(
             noise, p_lower, norm=self.norm, dim=dim, p_upper=np.minimum(sums[:, 0], one_minus(p_lower, up=True))

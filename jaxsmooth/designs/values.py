@@ -115,7 +115,7 @@ class Values(AbstractOneLookDesign):
     @property
     def _alpha(self) -> float:
         """The level of one interval."""
-        parts = len(self._radii) * math.prod(self.run.shape) if self.simultaneous else 1
+        parts = len(self._radii) * math.prod(self.setting.shape) if self.simultaneous else 1
         return self.alpha / parts
 
     def _levels(self) -> tuple[np.ndarray, np.ndarray]:
@@ -123,8 +123,9 @@ class Values(AbstractOneLookDesign):
 
         Of draws whose law is off by eta at either point, those of q - eta and q + eta, less and plus another eta.
         """
-        sigma, eta = gaussian_law(self.run.noise, self.run.dim, KNOWN)
-        moved = self._radii / sigma * (math.sqrt(self.run.dim) if math.isinf(self.norm) else 1.0) * (1 + 2.0**-50)
+        dim = self.setting.dim
+        sigma, eta = gaussian_law(self.setting.noise, dim, KNOWN)
+        moved = self._radii / sigma * (math.sqrt(dim) if math.isinf(self.norm) else 1.0) * (1 + 2.0**-50)
         p = np.asarray(self.quantile)
         below, above = (p, p) if not eta else (max(np.nextafter(p - eta, 0), 0.0), min(np.nextafter(p + eta, 1), 1.0))
         low = normal_quantile_below(np.asarray(below)) - moved
@@ -154,7 +155,7 @@ class Values(AbstractOneLookDesign):
 
     def conclude(self, rows: Rows, finished: Finished) -> ValueCertificates:
         """See ``AbstractDesign.conclude``."""
-        complete, outputs = finished.complete, self.run.shape
+        complete, outputs = finished.complete, self.setting.shape
         images, bins = len(complete), len(self.edges) + 1
         table = np.asarray(finished.votes.counts).reshape(images, math.prod(outputs), bins + 1)
         table = np.where(complete[:, None, None], table, 0)
@@ -183,7 +184,7 @@ class Values(AbstractOneLookDesign):
             radius=self.radius,
             edges=self.edges,
             quantile=self.quantile,
-            noise=self.run.noise,
+            noise=self.setting.noise,
             norm=self.norm,
             alpha=self.alpha,
             simultaneous=self.simultaneous,

@@ -120,7 +120,7 @@ class _AtLooks(AbstractDesign):
         return np.array(self.ends)
 
     def init(self, images: int) -> Rows:
-        return {"counts": np.zeros((images, len(self.ends), self.run.classes), np.int64)}
+        return {"counts": np.zeros((images, len(self.ends), self.setting.classes), np.int64)}
 
     def look(
         self, rows: Rows, look: np.ndarray, counts: np.ndarray, labels: np.ndarray | None
