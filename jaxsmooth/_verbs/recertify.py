@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from jaxsmooth import _check
 from jaxsmooth._noise import takes_views
 from jaxsmooth._types import ArrayLike, Noise
 from jaxsmooth._verbs.run import run_ledger
@@ -31,8 +32,8 @@ def recertify(
     Args:
         ledger: the path of the ledger, or what ``jaxsmooth.ledger.read`` gives.
         noise: the noise of the run.
-        design: one of ``jaxsmooth.designs``, or one of your own; of a run of ``certify_exact``, ``Exact`` by default,
-            as strict as the run.
+        design: one of ``jaxsmooth.designs``, or one of your own; of a run of ``certify_exact`` the default,
+            ``Fixed()``, stands for ``Exact``, as strict as the run.
         labels: int ``(images,)``, in the order of the image ids, or None.
         x: the images, in the order of their ids; only for noise that depends on them.
 
@@ -60,7 +61,7 @@ def recertify(
         >>> js.recertify(path, noise, js.designs.Fixed(n=1000)).radius.round(1).tolist()
         [0.6, 0.4]
     """
+    recorded = ledger if isinstance(ledger, Ledger) else read(_check.path("ledger", ledger))
     if takes_views(noise) and design == Fixed():
-        ledger = ledger if isinstance(ledger, Ledger) else read(ledger)
-        design = Exact(strict=ledger.header.get("strict", False))
-    return run_ledger(design, ledger, noise, labels=labels, x=x)
+        design = Exact(strict=recorded.header.get("strict", False))
+    return run_ledger(design, recorded, noise, labels=labels, x=x)

@@ -11,7 +11,6 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
-from jaxsmooth import ledger as ledgers
 from jaxsmooth._noise import depends_on_input, frozen, takes_views
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._transfers import deliberate, deliberate_steps
@@ -20,6 +19,7 @@ from jaxsmooth._verbs.memory import Memory, certified
 from jaxsmooth._verbs.recorded import check_recorded, recorded_images
 from jaxsmooth._verbs.stream import Stream
 from jaxsmooth.designs.base import AbstractDesign, Setting, check_design
+from jaxsmooth.ledger import Ledger
 from jaxsmooth.ledger.fingerprint import ballot_header, run_header
 from jaxsmooth.ledger.recording import Recording
 from jaxsmooth.sampling import inputs, placement
@@ -59,8 +59,7 @@ def run_array(
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
         at_images = frozen(noise, x)
-        bound = design.bind(_setting(sampling, noise, at_images, labels is not None, len(x)))
-        memory = Memory(bound, sampling.width, sampling.choices, sampling.kind)
+        memory = _memory(design, sampling, noise, at_images, labels is not None, len(x))
         memory.add(len(x), labels, at_images)
         arrivals = map(Arrival, inputs.on_host(x), inputs.on_host(ids).tolist())
         with _recording(ledger, sampling, recorded) as recording:
@@ -79,8 +78,7 @@ def nothing_drawn(
     x = _check.images_for(noise, x)
     with sampler(key, classify, noise, x, batch_size=1, mesh=None, ballot=design.ballot) as sampling:
         at_images = frozen(noise, x)
-        bound = design.bind(_setting(sampling, noise, at_images, False, len(x)))
-        memory = Memory(bound, sampling.width, sampling.choices, sampling.kind)
+        memory = _memory(design, sampling, noise, at_images, False, len(x))
         memory.add(len(x), None, at_images)
         return memory.take(len(x))
 
@@ -109,8 +107,7 @@ def run_stream(
         x = source.peek()
         with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
             at_images = None if depends_on_input(noise) else noise
-            bound = design.bind(_setting(sampling, noise, at_images, source.labelled))
-            memory = Memory(bound, sampling.width, sampling.choices, sampling.kind)
+            memory = _memory(design, sampling, noise, at_images, source.labelled)
             with _recording(ledger, sampling, {}) as recording:
                 arrivals = source.arrivals(memory, sampling.classes)
                 for _ in _sampled(sampling, memory, arrivals, recording):
@@ -122,12 +119,11 @@ def run_stream(
 
 @deliberate
 def run_ledger(
-    design: AbstractDesign, ledger: Any, noise: Noise, *, labels: ArrayLike | None = None, x: ArrayLike | None = None
+    design: AbstractDesign, recorded: Ledger, noise: Noise, *, labels: ArrayLike | None, x: ArrayLike | None
 ) -> Any:
     """What a design concludes of recorded votes alone: the looks at them are repeated."""
     check_design(design)
     check_kind(design, noise)
-    recorded = ledger if isinstance(ledger, ledgers.Ledger) else ledgers.read(_check.path("ledger", ledger))
     check_recorded(recorded, design, noise)
     ids = recorded.image_ids
     if labels is not None:
@@ -165,8 +161,12 @@ def _sampled(
         yield passed
 
 
-def _setting(sampling: Sampler, noise: Noise, at_images: Any, labelled: bool, images: int | None = None) -> Setting:
-    return Setting(noise, at_images, sampling.dim, sampling.classes, labelled, sampling.shape, images)
+def _memory(
+    design: AbstractDesign, sampling: Sampler, noise: Noise, at_images: Any, labelled: bool, images: int | None = None
+) -> Memory:
+    """What the design will remember of the images of a run; none has come yet."""
+    setting = Setting(noise, at_images, sampling.dim, sampling.classes, labelled, sampling.shape, images)
+    return Memory(design.bind(setting), sampling.width, sampling.choices, sampling.kind)
 
 
 @contextlib.contextmanager
