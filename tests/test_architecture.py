@@ -29,6 +29,7 @@ FLOORS = (
     {"designs", "objectives", "analysis", "denoisers"},
     {"_verbs"},  # the one driver: the only room that knows every part
     {"diagnostics"},
+    {"_command"},
     {"__main__"},  # the command
 )  # fmt: skip
 OPTIONAL = {

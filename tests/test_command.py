@@ -12,6 +12,8 @@ import pytest
 
 import jaxsmooth as js
 import jaxsmooth.__main__ as command
+from jaxsmooth._command import devices
+from jaxsmooth._command.words import noise_of
 from jaxsmooth._verbs.self_check import Check, SelfCheck
 
 DATA = pathlib.Path(__file__).parent / "analysis/data"
@@ -90,7 +92,7 @@ def test_recertify_certificates_without_chance(tmp_path, capsys):
 def test_self_check_decides_the_status(monkeypatch, capsys):
     for passed in (True, False):
         report = SelfCheck((Check("a", passed, "b"),), "a device")
-        monkeypatch.setattr(command, "self_check", lambda mesh, report=report: report)
+        monkeypatch.setattr(devices, "self_check", lambda mesh, report=report: report)
         assert run("self-check") == 1 - passed
         assert str(report) in capsys.readouterr().out
 
@@ -100,7 +102,7 @@ def test_throughput_imports_the_classifier(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     asked = {}
-    monkeypatch.setattr(command, "measure_throughput", lambda *given, **more: asked.update(given=given, **more))
+    monkeypatch.setattr(devices, "measure_throughput", lambda *given, **more: asked.update(given=given, **more))
     assert run("throughput", "my_model:classify", "--shape", 4, 4, 1, "--sigma", 0.5, "--batch-size", 64) == 0
     _, classify, noise, x = asked["given"]
     assert classify(x).shape == (1, 3) and noise == NOISE and asked["batch_size"] == 64
@@ -153,11 +155,9 @@ def test_what_cannot_be_done_is_one_line(words, message, ledgers, capsys):
 
 
 def test_a_noise_that_words_do_not_give_back(ledgers):
-    recorded = js.ledger.read(ledgers[0][0])
-    assert command._noise_of(recorded) == NOISE
-    recorded.header["noise"] = "Mine(sigma=0.5)"
+    assert noise_of(js.ledger.read(ledgers[0][0]).header["noise"]) == NOISE
     with pytest.raises(ValueError, match=r"of the noise Mine\(sigma=0.5\).*call js.recertify from Python"):
-        command._noise_of(recorded)
+        noise_of("Mine(sigma=0.5)")
 
 
 def test_report_of_saved_certificates(tmp_path, capsys):
@@ -190,3 +190,5 @@ def test_report_of_saved_certificates(tmp_path, capsys):
     ):
         assert run("report", *(tmp_path / word for word in words)) == 2
         assert message in capsys.readouterr().err
+    assert run("report", tmp_path / "one.npz", "--labels", "nowhere.npy") == 2
+    assert capsys.readouterr().err.startswith("jaxsmooth: ")

@@ -1,0 +1,78 @@
+"""merge and recertify: recorded votes together, and what they prove."""
+
+import argparse
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxsmooth import analysis, designs, ledger
+from jaxsmooth._certificates import Certificates
+from jaxsmooth._command.words import labels_in, noise_of, norm_of
+from jaxsmooth._noise import takes_views
+from jaxsmooth._types import Noise
+from jaxsmooth._verbs import recertify
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Ledgers of one run into one."""
+    images = ledger.merge(options.parts, options.into).image_ids
+    print(f"wrote {options.into}: votes of {len(images)} images")
+    return 0
+
+
+def certify_again(options: argparse.Namespace) -> int:
+    """Certificates from the votes of a ledger."""
+    recorded = ledger.read(options.ledger)
+    labels = None if options.labels is None else labels_in(options.labels)
+    noise = noise_of(recorded.header["noise"])
+    found = recertify(recorded, noise, _design(options, recorded, noise), labels=labels)
+    if labels is None:
+        print(found)
+    else:
+        print(analysis.table({options.ledger.stem: (found, labels)}, options.radii))
+    if options.output is not None:
+        _write(options.output, found, labels, recorded.image_ids)
+    return 0
+
+
+def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) -> designs.AbstractDesign:
+    """What the options ask of recorded votes."""
+    if takes_views(noise):
+        _refuse(
+            options, ("radii", "n", "n0", "alpha", "norm", "runner_up"), "certificates without chance, which have none"
+        )
+        return designs.Exact(strict=recorded.header.get("strict", False))
+    alpha, norm = 1e-3 if options.alpha is None else options.alpha, norm_of(options.norm or "2")
+    if options.radii is not None:
+        _refuse(options, ("n0", "runner_up"), "certificates of given --radii")
+        n_max = 100_000 if options.n is None else options.n
+        return designs.Curve(options.radii, n_max=n_max, alpha=alpha, norm=norm)
+    n, n0 = options.n, 100 if options.n0 is None else options.n0
+    if n is None:
+        recorded_draws = {max(recorded.reach(image)) for image in recorded.image_ids.tolist()}
+        if len(recorded_draws) > 1:
+            raise ValueError(
+                "--n must be given: the ledger holds more draws of some images than of others, "
+                f"{min(recorded_draws)} to {max(recorded_draws)}"
+            )
+        n = recorded_draws.pop() - n0
+    return designs.Fixed(n0, n, alpha=alpha, norm=norm, runner_up=options.runner_up or "complement")
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], of: str) -> None:
+    """Refuse options that would change nothing."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
+    if given:
+        raise ValueError(f"{', '.join(given)} must be left out of {of}")
+
+
+def _write(path: pathlib.Path, found: Certificates, labels: Any, image_ids: np.ndarray) -> None:
+    if path.suffix == ".npz":
+        found.save(path)
+    elif labels is None:
+        raise ValueError(f"--output {path} is a log, which needs --labels; or write an archive, NAME.npz")
+    else:
+        analysis.write_log(path, found, labels, image_ids=image_ids)
+    print(f"wrote {path}")
