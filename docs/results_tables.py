@@ -13,6 +13,12 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "examples/reproduce"))
+import figure_classes
+import figure_curves
+import figure_noise_in_training
+import figure_radii
+import figure_sequential
+import figure_training
 import table_classes
 import table_l1_noises
 import table_noise_in_training
@@ -53,6 +59,23 @@ TABLES = {
     "resnet20": table_resnet20.make,
 }
 
+# Of some of them a figure, below the table: what draws it, and what it shows in words.
+FIGURES = {
+    "sequential": (figure_sequential.draw, "Published curves, and the same from fewer votes"),
+    "training": (figure_training.draw, "Certified accuracy on MNIST by objective and sigma, ours and published"),
+    "classes": (figure_classes.draw, "Accuracy of the classes of MNIST over the sigma of the smoothing"),
+    "noise in training": (figure_noise_in_training.draw, "Risk over training noise, for discs and for MNIST"),
+    "sigma of x": (figure_curves.sigma_of_x, "Certified accuracy with a sigma for every image and with one for all"),
+    "l1 noises": (figure_curves.l1_noises, "Certified accuracy over the l1 radius, by noise"),
+    "radii": (figure_radii.draw, "Certified radius over the probability of the vote, by noise and norm"),
+    "resnet20": (figure_curves.resnet20, "Certified accuracy of ResNet-20, ours and published"),
+}
+
+
+def picture(name: str) -> pathlib.Path:
+    """Where the figure of a table is."""
+    return ROOT / f"docs/images/results_{name.replace(' ', '_')}.png"
+
 
 def page(text: str, results: pathlib.Path) -> str:
     """The page with every table made anew."""
@@ -60,7 +83,10 @@ def page(text: str, results: pathlib.Path) -> str:
         begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
             raise ValueError(f"the page must have {begin} and {end} once each")
-        made = f"{begin}\n\n{make(results).strip()}\n\n{end}"
+        shown = make(results).strip()
+        if name in FIGURES and picture(name).exists():
+            shown += f"\n\n![{FIGURES[name][1]}](images/{picture(name).name})"
+        made = f"{begin}\n\n{shown}\n\n{end}"
         text = re.sub(f"{begin}.*?{end}", lambda _, made=made: made, text, flags=re.DOTALL)
     return text
 
@@ -68,8 +94,10 @@ def page(text: str, results: pathlib.Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if the page is another")
-    parser.add_argument("--figures", action="store_true", help="draw docs/images/results_training.png again, too")
+    parser.add_argument("--figures", action="store_true", help="draw docs/images/results_*.png again, too")
     options = parser.parse_args()
+    if options.figures:
+        draw_figures()
     path = ROOT / "docs/results.md"
     before = path.read_text()
     after = page(before, ROOT / "docs/results")
@@ -77,19 +105,16 @@ def main() -> None:
         raise SystemExit(0 if before == after else f"{path} is not what the logs give: python docs/results_tables.py")
     path.write_text(after)
     print(f"wrote {path}")
-    if options.figures:
-        draw_figures()
 
 
 def draw_figures() -> None:
-    """The pictures that the tables show."""
-    import figure_training
+    """The pictures below the tables, of the logs that are there."""
     import pictures
 
-    path = ROOT / "docs/images/results_training.png"
-    if figure_training.draw(ROOT / "docs/results", path):
-        pictures.shrink(path, path)
-        print(f"wrote {path}")
+    for name, (draw, _) in FIGURES.items():
+        if draw(ROOT / "docs/results", picture(name)):
+            pictures.shrink(picture(name), picture(name))
+            print(f"wrote {picture(name)}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from tests.test_examples import ROOT, run
 
 sys.path.insert(0, str(ROOT / "docs"))
 sys.path.insert(0, str(ROOT / "examples/reproduce"))
-import figure_training
 import results_tables
 import table_classes
 import table_l1_noises
@@ -110,13 +109,37 @@ def test_a_published_run_is_compared_image_by_image(tmp_path):
     assert "on the same 500 images: +0.0200 [+0.0191, +0.0209] (95 %). That run has 0.9050 on these images" in made
 
 
-def test_the_figure_of_training(tmp_path):
-    assert not figure_training.draw(tmp_path, tmp_path / "figure.png")
+@pytest.mark.parametrize("name", results_tables.FIGURES)
+def test_there_is_no_figure_of_nothing(name, tmp_path):
+    draw, words = results_tables.FIGURES[name]
+    assert not draw(tmp_path, tmp_path / "figure.png") and words and name in results_tables.TABLES
+
+
+def test_the_figures_of_curves(tmp_path):
+    """Of radii that grow evenly, by objective, by sigma and by noise."""
+    path, radius = tmp_path / "figure.png", np.linspace(0.1, 1.5, 50)
     for one in RUNS[:3]:
-        log(tmp_path, one, np.linspace(0.1, 3.5 * one.sigma, 50))
-    assert figure_training.draw(tmp_path, tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").stat().st_size > 20_000
-    assert "](images/results_training.png)" in table_training.make(tmp_path)
+        log(tmp_path, one, radius * one.sigma)
+    (tmp_path / "sigma_of_x").mkdir()
+    records_of(tmp_path / "sigma_of_x/0.5-0.01.json", {"sigma_b": 0.5, "rate": 0.01})
+    for kind in ("constant", "nearest"):
+        write(tmp_path / f"sigma_of_x/0.5-0.01-{kind}.tsv", radius)
+    records_of(tmp_path / "l1_noises/one.json", {"noise": "uniform", "sigma": 1.0, "objective": "noisy_stability"})
+    write(tmp_path / "l1_noises/one.tsv", radius, norm=1)
+    record = {"objective": "gaussian", "sigma": 0.5, "training": {"epochs": 20}}
+    records_of(tmp_path / "resnet20/cifar10-gaussian-0.5.json", record)
+    write(tmp_path / "resnet20/cifar10-gaussian-0.5.tsv", radius)
+    for name in ("training", "sigma of x", "l1 noises", "resnet20"):
+        assert results_tables.FIGURES[name][0](tmp_path, path), name
+        assert path.stat().st_size > 15_000
+        path.unlink()
+
+
+def test_the_page_shows_the_figures_there_are():
+    text = (ROOT / "docs/results.md").read_text()
+    for name, (_, words) in results_tables.FIGURES.items():
+        picture = results_tables.picture(name)
+        assert (f"![{words}](images/{picture.name})" in text) == picture.exists(), name
 
 
 def test_runs_have_names_of_their_own_and_published_values():

@@ -21,10 +21,6 @@ def make(results: pathlib.Path) -> str:
     done = {run: _scores(log_of(results, run)) for run in RUNS if _has(results, run)}
     missing = [title(run) for run in RUNS if run not in done]
     parts = [_average(results, done), _accuracy(results, done), _differences(done), _paired(results, done)]
-    if any(run.seed == 0 and run.epochs is None for run in done):
-        parts.append(
-            "![Certified accuracy on MNIST by objective and sigma, ours and published](images/results_training.png)"
-        )
     parts.append(f"Not run yet: {'; '.join(missing)}." if missing else "All runs of the plan are done.")
     return "\n\n".join(part for part in parts if part)
 
