@@ -77,6 +77,11 @@ def brief_repr(value: Any) -> str:
     return f"{type(value).__name__} of {len(leaves)} arrays, {sum(map(np.size, leaves)):,} numbers"
 
 
+def norm_in_words(norm: float) -> str:
+    """``l1``, ``l2`` or ``linf``; messages about the argument name its number instead."""
+    return "linf" if math.isinf(norm) else f"l{norm:g}"
+
+
 def rounded_down(value: float, places: int) -> str:
     """A radius as text with this many decimal places, never above its value."""
     return _rounded(value, places, decimal.ROUND_FLOOR)

@@ -1,12 +1,10 @@
-"""What a log and a table have in common: the columns, radii rounded down, noises and norms in words."""
+"""What a log and a table have in common: the columns, radii that read back no larger, noises in words."""
 
 import dataclasses
 import decimal
 
 import numpy as np
 
-from jaxsmooth._printed import rounded_down as rounded_down
-from jaxsmooth._printed import rounded_up as rounded_up
 from jaxsmooth._types import Noise
 
 COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
@@ -29,11 +27,6 @@ def radius_text(radius: float) -> str:
     return format(float(context.create_decimal_from_float(radius)), f".{_DIGITS}")
 
 
-def norm_in_words(norm: float) -> str:
-    """``l1``, ``l2`` or ``linf``."""
-    return "linf" if norm == np.inf else f"l{norm:g}"
-
-
 def noise_parameters(noise: Noise) -> dict[str, float] | None:
     """What a noise is made of, as Python numbers; None if a part of it is no number."""
     if not dataclasses.is_dataclass(noise):
@@ -51,3 +44,15 @@ def noise_parameters(noise: Noise) -> dict[str, float] | None:
             return None
         parameters[name] = number.item()
     return parameters
+
+
+def noise_in_words(noise: Noise) -> str:
+    """A noise with its parameters; the words of a log that was read stay as they are."""
+    if noise is None:
+        return "noise unknown"
+    if isinstance(noise, str):
+        return noise
+    parameters = noise_parameters(noise)
+    if parameters is None:
+        return type(noise).__name__
+    return f"{type(noise).__name__}({', '.join(f'{name}={value:g}' for name, value in parameters.items())})"

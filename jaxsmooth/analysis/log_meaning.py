@@ -12,11 +12,12 @@ import numpy as np
 
 from jaxsmooth import _check, noises
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._printed import norm_in_words
 from jaxsmooth._types import Noise, Votes
 from jaxsmooth._version import __version__
 from jaxsmooth._warn import warn_user
-from jaxsmooth.analysis.log_format import LogWarning, noise_parameters, norm_in_words
-from jaxsmooth.analysis.summary import draws_behind_bounds, noise_in_words
+from jaxsmooth.analysis.log_format import LogWarning, noise_in_words, noise_parameters
+from jaxsmooth.analysis.summary import draws_behind_bounds
 
 _WRITER, _LOG, _OWN = "jaxsmooth", "log_sha256", "sha256"
 

@@ -10,7 +10,8 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ABSTAIN, ArrayLike
-from jaxsmooth.analysis.summary import noise_in_words, suspicious_settings
+from jaxsmooth.analysis.log_format import noise_in_words
+from jaxsmooth.analysis.summary import suspicious_settings
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -9,8 +9,8 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, TopKCertificates
+from jaxsmooth._printed import norm_in_words
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.log_format import norm_in_words
 from jaxsmooth.analysis.scores import certified_accuracy, scored
 from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
 

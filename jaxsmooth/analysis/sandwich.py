@@ -9,9 +9,9 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._printed import Printed
+from jaxsmooth._printed import Printed, norm_in_words
 from jaxsmooth._types import ABSTAIN, ArrayLike
-from jaxsmooth.analysis.log_format import norm_in_words, radius_text
+from jaxsmooth.analysis.log_format import radius_text
 from jaxsmooth.analysis.plot import COLORS, TEXT, light_frame, new_axes
 from jaxsmooth.analysis.scores import checked_labels, scored
 from jaxsmooth.bounds.binomial_tail import tail_at_least

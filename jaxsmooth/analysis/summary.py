@@ -8,9 +8,9 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import AbstractCertificates, Certificates, Reason, TopKCertificates
-from jaxsmooth._printed import Printed
-from jaxsmooth._types import ArrayLike, Noise
-from jaxsmooth.analysis.log_format import noise_parameters, norm_in_words, radius_text, rounded_down
+from jaxsmooth._printed import Printed, norm_in_words, rounded_down
+from jaxsmooth._types import ArrayLike
+from jaxsmooth.analysis.log_format import noise_in_words, radius_text
 from jaxsmooth.analysis.scores import abstained, abstention_rate, certified_accuracy, scored
 
 # Above this error probability, and from this number of certified images on, the summary says a word.
@@ -181,15 +181,3 @@ def suspicious_settings(certificates: AbstractCertificates) -> Iterator[str]:
     if certificates.votes_kind != "hard":
         kind = getattr(certificates, "kind", "soft") if votes is None else votes.kind
         yield f"{kind} votes: of the class of the largest expected probability, another smoothed classifier"
-
-
-def noise_in_words(noise: Noise) -> str:
-    """A noise with its parameters; the words of a log that was read stay as they are."""
-    if noise is None:
-        return "noise unknown"
-    if isinstance(noise, str):
-        return noise
-    parameters = noise_parameters(noise)
-    if parameters is None:
-        return type(noise).__name__
-    return f"{type(noise).__name__}({', '.join(f'{name}={value:g}' for name, value in parameters.items())})"

@@ -11,8 +11,9 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._printed import norm_in_words, rounded_down, rounded_up
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.log_format import norm_in_words, radius_text, rounded_down, rounded_up
+from jaxsmooth.analysis.log_format import radius_text
 from jaxsmooth.analysis.paired import paired_difference
 from jaxsmooth.analysis.read_log import read_log, read_log_ids
 from jaxsmooth.analysis.scores import abstained, scored

@@ -125,6 +125,7 @@ def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
 
 
 def _noise_in_words(noise: Noise) -> str:
+    """The noise as it is drawn: numbers to float32, arrays by digest, so that equal words are the same draws."""
     if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
         values = [(field.name, getattr(noise, field.name)) for field in dataclasses.fields(noise) if field.init]
         return f"{type(noise).__name__}({', '.join(f'{name}={_noise_in_words(value)}' for name, value in values)})"

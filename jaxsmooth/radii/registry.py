@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import math
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._printed import norm_in_words
 from jaxsmooth._types import Noise
 
 # What special functions and moments in high dimension are wrong by, relative, with room to spare.
@@ -223,12 +223,11 @@ def _convert(rule: RadiusRule, to: float, published: bool | None) -> None:
     exponent = min(0.0, 1 / to - 1 / rule.norm)
     ratio = lambda dim: float(dim) ** exponent if exponent else 1.0
     two_sided, inverse = rule.two_sided, rule.inverse
-    letter = lambda norm: "linf" if math.isinf(norm) else f"l{norm:g}"
     factor = f"R / dim^{-exponent:g}" if exponent else "the same R"
     register = radius_rule(
         rule.noise_type,
         norm=to,
-        source=f"{rule.source}; as an {letter(to)} radius: {factor}",
+        source=f"{rule.source}; as an {norm_in_words(to)} radius: {factor}",
         inverse=None if inverse is None else lambda noise, radius, dim: inverse(noise, radius / ratio(dim), dim),
         two_sided=(lambda *args: two_sided(*args) * ratio(args[-1])) if callable(two_sided) else two_sided,
         proved=rule.proved,
@@ -239,7 +238,7 @@ def _convert(rule: RadiusRule, to: float, published: bool | None) -> None:
         detail=rule.detail,
     )
     converted = lambda noise, tail, dim: rule.one_sided(noise, tail, dim) * ratio(dim)
-    converted.__name__ = f"{rule.name}_from_{letter(rule.norm)}"
+    converted.__name__ = f"{rule.name}_from_{norm_in_words(rule.norm)}"
     register(converted)
 
 

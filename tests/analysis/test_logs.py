@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import jaxsmooth as js
 import jaxsmooth.analysis as analysis
-from jaxsmooth.analysis.log_format import radius_text, rounded_down
+from jaxsmooth._printed import rounded_down
+from jaxsmooth.analysis.log_format import radius_text
 
 DATA = Path(__file__).parent / "data"
 HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import jaxsmooth as js
 import jaxsmooth.analysis as analysis
-from jaxsmooth.analysis.log_format import rounded_up
+from jaxsmooth._printed import rounded_up
 
 DATA = Path(__file__).parent / "data"
 LOGS = {"sigma_0.25 & more": DATA / "cohen_2019_cifar10_sigma025.tsv", "0.50": DATA / "cohen_2019_cifar10_sigma050.tsv"}
