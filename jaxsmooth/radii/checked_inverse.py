@@ -1,4 +1,8 @@
-"""Inverses of special functions, none of which is believed: each is checked by one forward evaluation."""
+"""Inverses of special functions, none of which is believed: each is checked by one forward evaluation.
+
+That evaluation is SciPy's, and how far it may be off is taken on trust: ``_FORWARD``. The radius rules of
+``LatticeGaussian``, whose promise is that nothing is, use ``normal_tail``, whose error is proved.
+"""
 
 from collections.abc import Callable
 

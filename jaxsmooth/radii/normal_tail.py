@@ -6,6 +6,9 @@ at most 1.1 \|u\| for z <= 10. Each recurrence rounds six times, so the sum is w
 with f_j / F_j <= 10.1 this is 2.2 units of F_j, its product and F_j itself add 2.5, and F is at least 0.84 F_j: 6
 units. What is left out is below 2^-61 of F. Near the middle :math:`1/2 - F(z) = f(0) (z - z^3 / 6 + z^5 / 40 - ...)`
 alternates, its terms decrease by 24 or more, and it is right to 6 units as well. Both are taken to be wrong by 32.
+
+For the radius rules of ``LatticeGaussian``, whose promise is that nothing is taken on trust. It ends at z = 10, farther
+than a probability below 1 leads in double precision; ``checked_inverse`` is for tails of any size, and other laws.
 """
 
 from typing import Any
