@@ -13,5 +13,5 @@ from jaxsmooth.designs.top_k import TopK as TopK
 from jaxsmooth.designs.values import Values as Values
 from jaxsmooth.sampling.ballots import AbstractBallot as AbstractBallot
 from jaxsmooth.sampling.ballots import Agreement as Agreement
-from jaxsmooth.sampling.ballots import Bins as Bins
 from jaxsmooth.sampling.ballots import Winner as Winner
+from jaxsmooth.sampling.bins import Bins as Bins

@@ -13,7 +13,8 @@ from jax import lax
 from jaxsmooth._types import Array
 from jaxsmooth.designs.base import Finished, Rows
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
-from jaxsmooth.sampling.ballots import AbstractBallot, Bins
+from jaxsmooth.sampling.ballots import AbstractBallot
+from jaxsmooth.sampling.bins import Bins
 
 # Draws of all images together, at least, and of each image; edges at the quantiles of what they give.
 _DRAWS, _LEAST, _QUANTILES = 1000, 20, 256

@@ -19,7 +19,7 @@ from jaxsmooth.designs.fixed import draws_to_record
 from jaxsmooth.designs.gaussian_law import gaussian_law
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
 from jaxsmooth.radii.checked_inverse import normal_quantile_above, normal_quantile_below
-from jaxsmooth.sampling.ballots import Bins
+from jaxsmooth.sampling.bins import Bins
 
 KNOWN = "the growth of every probability"
 # Outputs of an image from which on they may have been meant as scores.

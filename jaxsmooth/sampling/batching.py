@@ -10,9 +10,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth._failures import add_note, out_of_memory
-from jaxsmooth._program import program_of
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.remembered import Remembered
 
 # A batch is to take long beside what starting it costs, and not much longer: a step may end with a batch that is
 # nearly empty. Operations of a batch, of all devices of a CPU together and of one accelerator.
@@ -28,7 +28,7 @@ _ACCELERATOR_SMALLEST, _ACCELERATOR_LARGEST = 256, 4096
 _TIMED = (64, 256, 1024, 4096)
 _TIMED_SECONDS = 0.3
 
-_known: dict[Any, int] = {}
+_sizes = Remembered[int]()
 
 
 def pick_batch_size(
@@ -53,24 +53,27 @@ def pick_batch_size(
         Pairs in a batch of one device.
     """
     device = jax.devices()[0] if mesh is None else mesh.devices.flat[0]
-    smallest = _SMALLEST.get(device.platform, _ACCELERATOR_SMALLEST)
-    event = x.shape[1:]
-    leaves, structure = jax.tree.flatten(classify)
-    shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
     devices = 1 if mesh is None or device.platform != "cpu" else mesh.size
-    known_by = (program_of(classify), structure, shapes, event, scores, device.device_kind, devices)
-    if known_by not in _known:
-        largest = _LARGEST.get(device.platform, _ACCELERATOR_LARGEST)
-        most = max(smallest, min(largest, _power_of_two(_BYTES / (4 * int(np.prod(event))))))
-        if getattr(classify, "runs_on_host", False):
-            _known[known_by] = _fastest(classify, event)
-        else:
-            wanted = _CPU_OPERATIONS if device.platform == "cpu" else _ACCELERATOR_OPERATIONS
-            size = _power_of_two(wanted / devices / max(_operations(classify, event), 1.0))
-            few = _power_of_two(_SCORE_BYTES.get(device.platform, _ACCELERATOR_SCORE_BYTES) / (4 * scores))
-            _known[known_by] = min(max(size, min(smallest, few)), most, max(few, 1))
+    event = x.shape[1:]
+    find = lambda: (
+        _fastest(classify, event)
+        if getattr(classify, "runs_on_host", False)
+        else _of_operations(classify, event, scores, device.platform, devices)
+    )
+    size = _sizes.of(classify, event, scores, device.device_kind, devices, find=find)
     share = math.inf if pairs is None else pairs / (1 if mesh is None else mesh.size)
-    return min(_known[known_by], 2 * _power_of_two(share)) if share < _known[known_by] else _known[known_by]
+    return min(size, 2 * _power_of_two(share)) if share < size else size
+
+
+def _of_operations(classify: Classify, event: tuple[int, ...], scores: int, platform: str, devices: int) -> int:
+    """The size at which a batch takes long enough, and its inputs and scores not too much memory."""
+    smallest = _SMALLEST.get(platform, _ACCELERATOR_SMALLEST)
+    largest = _LARGEST.get(platform, _ACCELERATOR_LARGEST)
+    most = max(smallest, min(largest, _power_of_two(_BYTES / (4 * int(np.prod(event))))))
+    wanted = _CPU_OPERATIONS if platform == "cpu" else _ACCELERATOR_OPERATIONS
+    size = _power_of_two(wanted / devices / max(_operations(classify, event), 1.0))
+    few = _power_of_two(_SCORE_BYTES.get(platform, _ACCELERATOR_SCORE_BYTES) / (4 * scores))
+    return min(max(size, min(smallest, few)), most, max(few, 1))
 
 
 def _operations(classify: Classify, event: tuple[int, ...]) -> float:

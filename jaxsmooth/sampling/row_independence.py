@@ -1,8 +1,8 @@
 """A proof, read off the program of a classifier, that every row of scores depends on its own input alone.
 
-An abstract interpretation of the jaxpr: a value is either made of rows, slice i along one axis being the same function
-of input row i for every i; or fixed, the same whatever the batch is; or nothing is known of it. Where a rule is missing
-nothing is known, so that True is a proof and False is none.
+An abstract interpretation of the jaxpr: a value is either batched, slice i along one axis being the same function of
+input row i for every i; or unbatched, the same whatever the batch is; or nothing is known of it. Where a rule is
+missing nothing is known, so that True is a proof and False is none.
 """
 
 import dataclasses
@@ -22,20 +22,20 @@ from jaxsmooth.sampling.kernel import call
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class Batched:
     """Slice i along ``axis`` is the same function of input row i for every i."""
 
     axis: int
 
 
 @dataclasses.dataclass(frozen=True)
-class Fixed:
+class Unbatched:
     """Independent of the batch; constant along the axes in ``same``."""
 
     same: frozenset[int] = frozenset()
 
 
-_Value = Rows | Fixed | None  # None: nothing is known
+_Value = Batched | Unbatched | None  # None: nothing is known
 _Rule = Callable[[list[_Value], list[Any], dict[str, Any]], _Value]
 
 _ELEMENTWISE = frozenset(
@@ -61,18 +61,20 @@ def rows_are_independent(classify: Classify, event: tuple[int, ...]) -> bool:
     rows = [jax.ShapeDtypeStruct((2, *event), jnp.float32)]
     rows += [jax.ShapeDtypeStruct((2, 2), jnp.uint32)] * takes_keys(classify)  # the keys of the rows
     program = jaxpr_of(call, classify, *rows)
-    given: list[_Value] = [*[Fixed()] * (len(program.jaxpr.invars) - len(rows)), *[Rows(0)] * len(rows)]
+    given: list[_Value] = [*[Unbatched()] * (len(program.jaxpr.invars) - len(rows)), *[Batched(0)] * len(rows)]
     try:
-        (scores,) = _run(program.jaxpr, [Fixed()] * len(program.consts), given)
+        (scores,) = _run(program.jaxpr, [Unbatched()] * len(program.consts), given)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return False  # a primitive that another version of JAX defines in another way
-    return scores == Rows(0) or (isinstance(scores, Fixed) and 0 in scores.same)
+    return scores == Batched(0) or (isinstance(scores, Unbatched) and 0 in scores.same)
 
 
 def _run(jaxpr: Any, consts: Sequence[_Value], given: Sequence[_Value]) -> list[_Value]:
     """What is known of the results of a jaxpr."""
     known: dict[Any, _Value] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
-    read = lambda atom: Fixed(frozenset(range(np.ndim(atom.val)))) if isinstance(atom, core.Literal) else known[atom]
+    read = lambda atom: (
+        Unbatched(frozenset(range(np.ndim(atom.val)))) if isinstance(atom, core.Literal) else known[atom]
+    )
     for equation in jaxpr.eqns:
         values = [read(atom) for atom in equation.invars]
         for variable, value in zip(equation.outvars, _apply(equation, values), strict=True):
@@ -91,7 +93,7 @@ def _apply(equation: Any, values: list[_Value]) -> list[_Value]:
     if name == "while":
         return _while(values, params)
     if name == "cond":
-        if not isinstance(values[0], Fixed):
+        if not isinstance(values[0], Unbatched):
             return [None] * outputs
         branches = [_call(branch, values[1:]) for branch in params["branches"]]
         return [_join(*found) for found in zip(*branches, strict=True)]
@@ -110,24 +112,24 @@ def _apply(equation: Any, values: list[_Value]) -> list[_Value]:
     rule = _RULES.get(name)
     if rule is not None:
         return [rule(values, operands, {**params, "_shape": equation.outvars[0].aval.shape})] * outputs
-    return [Fixed() if all(isinstance(value, Fixed) for value in values) else None] * outputs
+    return [Unbatched() if all(isinstance(value, Unbatched) for value in values) else None] * outputs
 
 
 def _call(inner: Any, values: Sequence[_Value]) -> list[_Value]:
     closed = hasattr(inner, "consts")
     jaxpr = inner.jaxpr if closed else inner
-    return _run(jaxpr, [Fixed()] * len(jaxpr.constvars), values)
+    return _run(jaxpr, [Unbatched()] * len(jaxpr.constvars), values)
 
 
 def _join(*values: _Value) -> _Value:
     """What holds whichever of the values it is."""
     if any(value is None for value in values):
         return None
-    axes = {value.axis for value in values if isinstance(value, Rows)}
-    fixed = [value.same for value in values if isinstance(value, Fixed)]
+    axes = {value.axis for value in values if isinstance(value, Batched)}
+    unbatched = [value.same for value in values if isinstance(value, Unbatched)]
     if not axes:
-        return Fixed(frozenset.intersection(*fixed))
-    return Rows(*axes) if len(axes) == 1 and all(axes <= same for same in fixed) else None
+        return Unbatched(frozenset.intersection(*unbatched))
+    return Batched(*axes) if len(axes) == 1 and all(axes <= same for same in unbatched) else None
 
 
 def _while(values: list[_Value], params: dict[str, Any]) -> list[_Value]:
@@ -141,24 +143,19 @@ def _while(values: list[_Value], params: dict[str, Any]) -> list[_Value]:
             break
         carry = new
     (again,) = _call(params["cond_jaxpr"], values[:first] + carry)
-    return carry if isinstance(again, Fixed) else [None] * len(carry)
+    return carry if isinstance(again, Unbatched) else [None] * len(carry)
 
 
 def _scan(values: list[_Value], params: dict[str, Any]) -> list[_Value]:
     """A loop over a leading axis that is not that of the rows."""
     first, second = params["num_consts"], params["num_consts"] + params["num_carry"]
-    shift = lambda value, by: (
-        Rows(value.axis + by)
-        if isinstance(value, Rows)
-        else None if value is None else Fixed(frozenset(axis + by for axis in value.same if axis + by >= 0))
-    )  # fmt: skip
-    xs = [None if value == Rows(0) else shift(value, -1) for value in values[second:]]
+    xs = [None if value == Batched(0) else _shifted(value, -1) for value in values[second:]]
     carry = values[first:second]
     while True:
         found = _call(params["jaxpr"], values[:first] + carry + xs)
         new = [_join(*pair) for pair in zip(carry, found[: len(carry)], strict=True)]
         if new == carry:
-            return carry + [shift(value, 1) for value in found[len(carry) :]]
+            return carry + [_shifted(value, 1) for value in found[len(carry) :]]
         carry = new
 
 
@@ -166,25 +163,32 @@ def _together(values: list[_Value], operands: list[Any]) -> _Value:
     """Operands of one shape, but for axes of length one and scalars, entry by entry."""
     ones = lambda operand: {axis for axis, size in enumerate(operand.shape) if size == 1}
     arrays: list[_Value] = [
-        Fixed(value.same | ones(operand)) if isinstance(value, Fixed) else value
+        Unbatched(value.same | ones(operand)) if isinstance(value, Unbatched) else value
         for value, operand in zip(values, operands, strict=True)
         if operand.shape
     ]
-    return _join(*arrays) if arrays else Fixed()
+    return _join(*arrays) if arrays else Unbatched()
 
 
 def _unlike(value: _Value, *axes: int) -> _Value:
     """What is known if entries along the axes are mixed."""
-    if isinstance(value, Fixed):
-        return Fixed(value.same - set(axes))
+    if isinstance(value, Unbatched):
+        return Unbatched(value.same - set(axes))
     return None if value is None or value.axis in axes else value
 
 
 def _moved(value: _Value, to: dict[int, int]) -> _Value:
     """What is known if each axis goes to another; None if that of the rows does not stay what it is."""
-    if isinstance(value, Fixed):
-        return Fixed(frozenset(to[axis] for axis in value.same if axis in to))
-    return Rows(to[value.axis]) if value is not None and value.axis in to else None
+    if isinstance(value, Unbatched):
+        return Unbatched(frozenset(to[axis] for axis in value.same if axis in to))
+    return Batched(to[value.axis]) if value is not None and value.axis in to else None
+
+
+def _shifted(value: _Value, by: int) -> _Value:
+    """What is known with an axis more in front, or one less."""
+    if isinstance(value, Unbatched):
+        return Unbatched(frozenset(axis + by for axis in value.same if axis + by >= 0))
+    return None if value is None else Batched(value.axis + by)
 
 
 def _elementwise(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
@@ -199,8 +203,8 @@ def _broadcast(values: list[_Value], operands: list[Any], params: dict[str, Any]
     shape, to = operands[0].shape, params["broadcast_dimensions"]
     kept = {axis: new for axis, new in enumerate(to) if shape[axis] == params["shape"][new]}
     value = _moved(values[0], kept)
-    if isinstance(value, Fixed):
-        return Fixed(value.same | (set(range(len(params["shape"]))) - set(kept.values())))
+    if isinstance(value, Unbatched):
+        return Unbatched(value.same | (set(range(len(params["shape"]))) - set(kept.values())))
     return value
 
 
@@ -244,7 +248,7 @@ def _window(values: list[_Value], operands: list[Any], params: dict[str, Any]) -
 
 def _pad(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
     touched = [axis for axis, config in enumerate(params["padding_config"]) if tuple(config) != (0, 0, 0)]
-    return _unlike(values[0], *touched) if isinstance(values[1], Fixed) else None
+    return _unlike(values[0], *touched) if isinstance(values[1], Unbatched) else None
 
 
 def _concatenate(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
@@ -258,7 +262,7 @@ def _stack(values: list[_Value], operands: list[Any], params: dict[str, Any]) ->
 
 def _slice(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
     value, shape = values[0], operands[0].shape
-    if isinstance(value, Fixed):
+    if isinstance(value, Unbatched):
         return value
     strides = params["strides"] or (1,) * len(shape)
     whole = lambda axis: (params["start_indices"][axis], params["limit_indices"][axis], strides[axis])
@@ -267,18 +271,18 @@ def _slice(values: list[_Value], operands: list[Any], params: dict[str, Any]) ->
 
 def _dynamic_slice(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
     value, shape = values[0], operands[0].shape
-    if value is None or not all(isinstance(index, Fixed) for index in values[1:]):
+    if value is None or not all(isinstance(index, Unbatched) for index in values[1:]):
         return None
-    return value if isinstance(value, Fixed) or params["slice_sizes"][value.axis] == shape[value.axis] else None
+    return value if isinstance(value, Unbatched) or params["slice_sizes"][value.axis] == shape[value.axis] else None
 
 
 def _reverse(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
     value = values[0]
-    return value if isinstance(value, Fixed) else _unlike(value, *params["dimensions"])
+    return value if isinstance(value, Unbatched) else _unlike(value, *params["dimensions"])
 
 
 def _iota(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
-    return Fixed(frozenset(range(len(params["shape"]))) - {params["dimension"]})
+    return Unbatched(frozenset(range(len(params["shape"]))) - {params["dimension"]})
 
 
 def _dot(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
@@ -291,14 +295,14 @@ def _dot(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _
     b = _moved(values[1], dict(zip([*batch_b, *free_b], places, strict=True)))
     # An axis that only one factor has is one along which the other is the same.
     of_a, of_b = set(range(len(batch_a), after)), set(range(after, after + len(free_b)))
-    alike = lambda value, axes: Fixed(value.same | axes) if isinstance(value, Fixed) else value
+    alike = lambda value, axes: Unbatched(value.same | axes) if isinstance(value, Unbatched) else value
     return _join(alike(a, of_b), alike(b, of_a))
 
 
 def _convolution(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
     image, kernel = values
     numbers = params["dimension_numbers"]
-    if not isinstance(kernel, Fixed) or params["batch_group_count"] != 1:
+    if not isinstance(kernel, Unbatched) or params["batch_group_count"] != 1:
         return None
     return _moved(image, {numbers.lhs_spec[0]: numbers.out_spec[0]})
 
@@ -315,7 +319,7 @@ def _gather(values: list[_Value], operands: list[Any], params: dict[str, Any]) -
     of_index = dict(enumerate(outer))
     paired = dict(zip(batching, (of_index[a] for a in numbers.start_indices_batching_dims), strict=True))
     a, b = _moved(operand, to | paired), _moved(indices, of_index)
-    alike = lambda value, axes: Fixed(value.same | axes) if isinstance(value, Fixed) else value
+    alike = lambda value, axes: Unbatched(value.same | axes) if isinstance(value, Unbatched) else value
     return _join(alike(a, set(outer) - set(paired.values())), alike(b, set(numbers.offset_dims)))
 
 
@@ -329,10 +333,10 @@ def _scatter(values: list[_Value], operands: list[Any], params: dict[str, Any]) 
         new: axis for axis, new in zip(kept, numbers.update_window_dims, strict=True) if whole(axis, new)
     }  # fmt: skip
     into = _moved(updates, window)
-    if not isinstance(indices, Fixed) or into is None:
+    if not isinstance(indices, Unbatched) or into is None:
         return None
     joined = _join(operand, into)
-    return joined if isinstance(joined, Fixed) or (joined is not None and joined.axis in window.values()) else None
+    return joined if isinstance(joined, Unbatched) or (joined is not None and joined.axis in window.values()) else None
 
 
 def _random(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:

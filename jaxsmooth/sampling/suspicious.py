@@ -9,10 +9,11 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._classifier import takes_keys
 from jaxsmooth._failures import behind
-from jaxsmooth._program import jaxpr_of, program_of
+from jaxsmooth._program import jaxpr_of
 from jaxsmooth._types import Classify
 from jaxsmooth._warn import warn_user
 from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.remembered import Remembered
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
 # Rows in a batch of the check: as many of its own as others, which are exchanged.
@@ -22,11 +23,10 @@ TOLERANCE, LOW_TOLERANCE = 1e-3, 3e-2
 _LOW_PRECISION = ("bf16[", "f16[", "f8_", "i8[")
 # Above this range of x in sigmas, and this largest value, nobody sees the noise.
 _INVISIBLE, _UNIT_RANGE = 200.0, 2.0
-_MOST_REMEMBERED = 256
 # Of numbers that are no scores: the share of the values themselves that counts as spread.
 _OF_VALUES = 0.01
 
-_remembered: dict[Any, None] = {}
+_checked = Remembered[None]()
 
 REMEDY_FOR_ROWS = (
     "Put the model in evaluation mode: jaxsmooth.interop.from_nnx(model) or from_linen(model, variables), "
@@ -62,16 +62,12 @@ def check_rows(classify: Classify, noise: Any, x: Any, *, compared: bool = True)
         ValueError: if the scores of a row depend on the other rows of its batch, or on its place in it.
     """
     event = x.shape[1:]
-    leaves, structure = jax.tree.flatten(classify)
-    shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
-    known = (program_of(classify), structure, shapes, event, compared)
-    if known in _remembered:
-        return
-    if not rows_are_independent(classify, event):
-        _compare_batches(classify, noise, x, compared)
-    _remembered[known] = None
-    if len(_remembered) > _MOST_REMEMBERED:
-        del _remembered[next(iter(_remembered))]
+
+    def check() -> None:
+        if not rows_are_independent(classify, event):
+            _compare_batches(classify, noise, x, compared)
+
+    _checked.of(classify, event, compared, find=check)
 
 
 def warn_of_invalid(meaningful: Any, invalid: Any, total: Any) -> None:

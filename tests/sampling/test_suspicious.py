@@ -12,6 +12,7 @@ from flax import nnx
 import jaxsmooth as js
 from jaxsmooth.interop import from_callable, from_linen, from_nnx
 from jaxsmooth.sampling import suspicious
+from jaxsmooth.sampling.remembered import Remembered
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
 KEY, NOISE = jax.random.key(0), js.noises.Gaussian(0.5)
@@ -111,7 +112,7 @@ VERBS = {
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch):
-    monkeypatch.setattr(suspicious, "_remembered", {})
+    monkeypatch.setattr(suspicious, "_checked", Remembered())
 
 
 @pytest.mark.parametrize("name", PROVED)
