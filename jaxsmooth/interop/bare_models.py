@@ -41,7 +41,7 @@ def in_evaluation_mode(classify: Classify) -> Classify:
         )
     if _is_a(classify, "keras", "Model"):
         return from_keras(classify)
-    if holds_functions(classify):
+    if _is_a(classify, "equinox", "Module") and holds_functions(classify):
         raise TypeError(
             "classify must be a pytree of arrays; functions and flags are among the leaves of the Equinox module "
             f"{type(classify).__name__}. Use jaxsmooth.interop.from_equinox(model)"
@@ -51,5 +51,5 @@ def in_evaluation_mode(classify: Classify) -> Classify:
 
 def _is_a(value: object, module: str, name: str) -> bool:
     """Whether this is an instance of a class of a package that may not be installed."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return kind is not None and isinstance(value, kind)
+    cls = getattr(sys.modules.get(module), name, None)
+    return cls is not None and isinstance(value, cls)

@@ -1,7 +1,6 @@
 """Callables that are pytrees, of Equinox, Haiku and others: their arrays are data, the rest is the program."""
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -121,8 +120,5 @@ class _WithState:
 
 
 def holds_functions(model: object) -> bool:
-    """Whether this is an Equinox module with leaves that are no arrays, which cannot be compiled as it is."""
-    kind = getattr(sys.modules.get("equinox"), "Module", None)
-    if kind is None or not isinstance(model, kind):
-        return False
+    """Whether a pytree has leaves that are no arrays, with which it cannot be compiled as it is."""
     return not all(isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in jax.tree.leaves(model))

@@ -114,7 +114,7 @@ def change_of_scores(scores: np.ndarray, others: np.ndarray, *, compared: bool =
 def tolerance(classify: Classify, event: tuple[int, ...]) -> float:
     """The change of scores that rounding explains, larger where the program computes in less than float32."""
     program = str(jaxpr_of(call, classify, jax.ShapeDtypeStruct((2, *event), jnp.float32)))
-    return LOW_TOLERANCE if any(kind in program for kind in _LOW_PRECISION) else TOLERANCE
+    return LOW_TOLERANCE if any(dtype in program for dtype in _LOW_PRECISION) else TOLERANCE
 
 
 def scores_of(classify: Classify, rows: np.ndarray, numbers: Any = None) -> Any:

@@ -31,8 +31,8 @@ def shapes(blocks: int, classes: int) -> Shapes:
 
 def shapes_a(blocks: int, classes: int) -> Shapes:
     """The same of the variant without weights in its shortcuts."""
-    network = shapes(blocks, classes)
-    return {name.replace("fc.", "linear."): shape for name, shape in network.items() if "downsample" not in name}
+    complete = shapes(blocks, classes)
+    return {name.replace("fc.", "linear."): shape for name, shape in complete.items() if "downsample" not in name}
 
 
 def _block(name: str, width: int, features: int) -> Shapes:

@@ -10,7 +10,7 @@ from jaxsmooth.interop.papers.densenet import DENSENET40
 from jaxsmooth.interop.papers.imagenet_resnet import RESNET50
 from jaxsmooth.interop.papers.mnist_lenet import LENET
 from jaxsmooth.interop.papers.network import Normalize, PaperNetwork, stored_statistics
-from jaxsmooth.interop.papers.published import network
+from jaxsmooth.interop.papers.published import paper_network
 from jaxsmooth.interop.papers.wide import WIDE_RESNET
 
 
@@ -43,7 +43,7 @@ def cifar_resnet20(
         >>> network(np.zeros((2, 32, 32, 3), np.float32)).shape
         (2, 10)
     """
-    return network(RESNET20, state, normalize, center_only, dtype)
+    return paper_network(RESNET20, state, normalize, center_only, dtype)
 
 
 def cifar_resnet110(
@@ -77,7 +77,7 @@ def cifar_resnet110(
         >>> js.interop.papers.cifar_resnet110(state, normalize="cifar10")
         PaperNetwork(cifar_resnet110, 557 arrays, 1,739,002 numbers, float32)
     """
-    return network(RESNET110, state, normalize, center_only, dtype)
+    return paper_network(RESNET110, state, normalize, center_only, dtype)
 
 
 def resnet110_a(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperNetwork:
@@ -108,7 +108,7 @@ def resnet110_a(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperN
         >>> js.interop.papers.resnet110_a(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
         (2, 10)
     """
-    return network(OPTION_A, state, stored_statistics(state), False, dtype)
+    return paper_network(OPTION_A, state, stored_statistics(state), False, dtype)
 
 
 def densenet40(
@@ -140,7 +140,7 @@ def densenet40(
         ... ).shape
         (2, 10)
     """
-    return network(DENSENET40, state, normalize, center_only, dtype)
+    return paper_network(DENSENET40, state, normalize, center_only, dtype)
 
 
 def wide_resnet(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperNetwork:
@@ -171,7 +171,7 @@ def wide_resnet(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperN
         >>> js.interop.papers.wide_resnet(state)(np.zeros((2, 32, 32, 3), np.float32)).shape
         (2, 10)
     """
-    return network(WIDE_RESNET, state, stored_statistics(state), False, dtype)
+    return paper_network(WIDE_RESNET, state, stored_statistics(state), False, dtype)
 
 
 def resnet50(
@@ -199,7 +199,7 @@ def resnet50(
         >>> len(js.interop.papers.resnet50(state, normalize="imagenet").params)
         267
     """
-    return network(RESNET50, state, normalize, center_only, dtype)
+    return paper_network(RESNET50, state, normalize, center_only, dtype)
 
 
 def lenet(
@@ -227,4 +227,4 @@ def lenet(
         >>> js.interop.papers.lenet(state)(np.zeros((2, 28, 28, 1), np.float32)).shape
         (2, 10)
     """
-    return network(LENET, state, normalize, center_only, dtype)
+    return paper_network(LENET, state, normalize, center_only, dtype)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxsmooth.interop.papers.denoising_cnn import DNCNN
 from jaxsmooth.interop.papers.network import PaperNetwork
-from jaxsmooth.interop.papers.published import network
+from jaxsmooth.interop.papers.published import paper_network
 from jaxsmooth.interop.papers.unet import CIFAR10, IMAGENET256, UNetSizes, architecture
 
 
@@ -39,7 +39,7 @@ def dncnn(state: Mapping[str, Any], *, dtype: Any = jnp.float32) -> PaperNetwork
         >>> denoiser(np.ones((1, 8, 8, 3), np.float32)).max().item()
         1.0
     """
-    return network(DNCNN, state, "none", False, dtype)
+    return paper_network(DNCNN, state, "none", False, dtype)
 
 
 def unet_cifar(state: Mapping[str, Any], sizes: UNetSizes = CIFAR10, *, dtype: Any = jnp.float32) -> PaperNetwork:
@@ -74,7 +74,7 @@ def unet_cifar(state: Mapping[str, Any], sizes: UNetSizes = CIFAR10, *, dtype: A
         ... ).timestep
         289.5
     """
-    return network(architecture("unet_cifar", sizes), state, "none", False, dtype)
+    return paper_network(architecture("unet_cifar", sizes), state, "none", False, dtype)
 
 
 def unet_imagenet(
@@ -109,4 +109,4 @@ def unet_imagenet(
         >>> network(np.zeros((1, 8, 8, 3), np.float32), np.array([145])).shape
         (1, 8, 8, 6)
     """
-    return network(architecture("unet_imagenet", sizes), state, "none", False, dtype)
+    return paper_network(architecture("unet_imagenet", sizes), state, "none", False, dtype)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxsmooth.interop.checkpoint_files import torch_state
 from jaxsmooth.interop.papers.network import Normalize, PaperNetwork, stored_statistics
-from jaxsmooth.interop.papers.published import NOT_NORMALISED, PUBLISHED, STORED, network
+from jaxsmooth.interop.papers.published import NOT_NORMALISED, PUBLISHED, STORED, paper_network
 from jaxsmooth.interop.papers.state import check, misfit, tensors
 
 _REMEDY = "Of another network pass the PyTorch module to jaxsmooth.interop.from_torch, or write it as a JAX function"
@@ -63,4 +63,4 @@ def from_paper(
         normalize = stored_statistics(named)
     elif best in NOT_NORMALISED and normalize is None:
         normalize = "none"
-    return network(best, named, normalize, center_only, dtype)
+    return paper_network(best, named, normalize, center_only, dtype)

@@ -21,7 +21,7 @@ NOT_NORMALISED = (LENET, DNCNN, *UNETS)  # by their authors
 PUBLISHED = (RESNET110, RESNET20, RESNET50, DENSENET40, *STORED, *NOT_NORMALISED)
 
 
-def network(
+def paper_network(
     architecture: Architecture, state: Any, normalize: Normalize, center_only: bool, dtype: Any
 ) -> PaperNetwork:
     """The network of a checkpoint, whose tensors must be exactly those of the architecture."""

@@ -66,13 +66,13 @@ def misfit(found: Mapping[str, np.ndarray], wanted: Shapes) -> int:
     )
 
 
-def check(found: Mapping[str, np.ndarray], wanted: Shapes, network: str, remedy: Callable[[], str]) -> None:
+def check(found: Mapping[str, np.ndarray], wanted: Shapes, whose: str, remedy: Callable[[], str]) -> None:
     """Refuse tensors that are not exactly those of a network; the message shows five of each kind.
 
     Args:
         found: the tensors.
         wanted: what they should be.
-        network: whose.
+        whose: the network, in words.
         remedy: what to do, asked for if they do not fit.
     """
     missing = [name for name in wanted if name not in found]
@@ -85,7 +85,7 @@ def check(found: Mapping[str, np.ndarray], wanted: Shapes, network: str, remedy:
     faults = [("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen)]
     if any(names for _, names in faults):
         words = "; ".join(f"{len(names)} {fault}: {shown(names)}" for fault, names in faults if names)
-        raise ValueError(f"state must hold the tensors of {network}; {words}. {remedy()}")
+        raise ValueError(f"state must hold the tensors of {whose}; {words}. {remedy()}")
 
 
 def shown(names: Iterable[str]) -> str:
