@@ -109,7 +109,7 @@ _CLASSES: dict[str, type] = {}
 
 
 def name_of_class(cls: type) -> str | None:
-    """The name under which a frozen pytree is found again; None for other classes."""
+    """The name in saved files, which are unreadable once the class moves; None for what is no frozen pytree."""
     name = f"{cls.__module__}:{cls.__qualname__}"
     return name if _CLASSES.get(name) is cls else None
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
+from jaxsmooth._pytree import named_class
 from jaxsmooth._verbs.check_classifier import ClassifierCheck
 from jaxsmooth._verbs.self_check import Check, SelfCheck
 from jaxsmooth.sampling.throughput import Throughput
@@ -136,6 +137,36 @@ def test_files_lose_nothing(noise, tmp_path):
     path.chmod(0o604)
     loaded.save(path)
     assert path.stat().st_mode & 0o777 == 0o604
+
+
+# What files of 0.2.0 call the classes that they hold.
+NAMES = {
+    "_types": "Votes",
+    "noises.exp1": "Exp1",
+    "noises.exp2": "Exp2",
+    "noises.exp_inf": "ExpInf",
+    "noises.expp": "Expp",
+    "noises.gaussian": "Gaussian",
+    "noises.input_dependent": "GaussianAt InputDependentGaussian",
+    "noises.laplace": "Laplace",
+    "noises.lattice_gaussian": "LatticeGaussian",
+    "noises.lattice_uniform": "LatticeUniform",
+    "noises.pareto": "Pareto",
+    "noises.pow2": "Pow2",
+    "noises.pow_inf": "PowInf",
+    "noises.splits": "Splits",
+    "noises.uniform": "Uniform",
+    "noises.uniform_ball": "UniformBall",
+    "scales.combine": "ClippedScale ExtremeScale",
+    "scales.constant": "Constant",
+    "scales.nearest": "KNNScale",
+}
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_classes_in_files_of_earlier_versions_are_found(module):
+    for name in NAMES[module].split():
+        assert named_class(f"jaxsmooth.{module}:{name}").__name__ == name
 
 
 def test_what_no_file_can_hold(tmp_path):
