@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"jaxsmooth: {error}", file=sys.stderr)
+        of_system = isinstance(error, OSError) and error.strerror and error.filename
+        print(f"jaxsmooth: {f'{error.filename}: {error.strerror}' if of_system else error}", file=sys.stderr)
         return 2
 
 
@@ -59,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--radii", type=float, nargs="+", help="by default about five round ones")
     one.add_argument("--format", choices=["text", "markdown", "latex", "csv"], default="text")
     one.add_argument("--baseline", metavar="NAME", help="adds the paired differences from this run")
-    one.add_argument("--alpha", type=float, default=0.05, help="an interval misses with this probability")
+    one.add_argument(
+        "--alpha", type=float, default=0.05, help="an interval misses with this probability; by default 0.05"
+    )
     one.add_argument("--figure", type=pathlib.Path, metavar="FILE", help="draws certified accuracy with bands")
 
     one = command("merge", merge)

@@ -135,11 +135,12 @@ def add_note(error: BaseException, shape: tuple[int, ...]) -> None:
         return
     error.add_note(
         f"{_WHENCE}, which jaxsmooth called with float32 of shape {tuple(shape)}, (batch, *event). Usual remedies:\n"
-        "  images are (batch, height, width, channels): transpose inside the classifier if the network wants others\n"
-        "  the batch axis is always there: a network for single images is jax.vmap(network)\n"
+        "  images are (batch, height, width, channels): jnp.moveaxis(x, 1, -1) or x.permute(0, 2, 3, 1) of others; a\n"
+        "  network that wants others is called with them inside the classifier, which from_torch does by itself\n"
+        "  the batch axis is always there: one image is x[None], a network for single images is jax.vmap(network)\n"
         "  a function that is not written in JAX (NumPy, scikit-learn, PyTorch) is jaxsmooth.interop.from_callable\n"
-        "  a module needs its weights: jaxsmooth.interop.from_nnx(model), from_linen(model, variables), or\n"
-        "  jax.tree_util.Partial(apply, weights)"
+        "  a module needs its weights: jaxsmooth.interop.from_nnx(model), from_linen(model, variables) with all\n"
+        "  collections (params, batch_stats), or jax.tree_util.Partial(apply, weights)"
     )
 
 

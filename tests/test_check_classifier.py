@@ -39,7 +39,7 @@ SUSPICIOUS = {
         {"classify": lambda b: sound(jnp.where(jax.random.bernoulli(KEY, 0.5, b.shape), b, 0))}, {ROWS}, "train=False",
     ),
     "the size of the batch": ({"classify": to_the_power_of_the_size}, {ROWS}, "train=False"),
-    "random": ({"classify": from_callable(dropped, 3)}, {CALLS}, "model.eval"),
+    "random": ({"classify": from_callable(dropped, 3)}, {ROWS, CALLS}, "model.eval"),
     "all NaN": ({"classify": lambda b: sound(b) * jnp.nan}, {NUMBERS}, "NaN"),
     "some NaN": ({"classify": lambda b: jnp.log(b.reshape(len(b), -1)[:, :3])}, {NUMBERS}, "log"),
     "equal scores": ({"classify": lambda b: 0 * sound(b)}, {LARGEST, DIFFER, REACHES}, "logits in float32"),

@@ -128,7 +128,7 @@ def test_runs_are_named_by_what_tells_them_apart(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["report", "nowhere.tsv"], "nowhere.tsv"),
+        (["report", "nowhere.tsv"], "jaxsmooth: nowhere.tsv: No such file"),
         (
             ["report", f"a={LOGS[0]}", f"a={LOGS[1]}"],
             "two runs have the same name, among a, a; name them with NAME=LOG",

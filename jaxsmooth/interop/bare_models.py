@@ -46,6 +46,11 @@ def in_evaluation_mode(classify: Classify) -> Classify:
             "classify must be a pytree of arrays; functions and flags are among the leaves of the Equinox module "
             f"{type(classify).__name__}. Use jaxsmooth.interop.from_equinox(model)"
         )
+    if not callable(classify) and callable(getattr(classify, "predict_proba", None)):
+        raise TypeError(
+            f"classify must be a classifier; got {type(classify).__name__}. Use "
+            "jaxsmooth.interop.from_callable(lambda x: model.predict_proba(x.reshape(len(x), -1)), num_classes)"
+        )
     return classify
 
 

@@ -22,7 +22,7 @@ _ROWS = 4
 TOLERANCE, LOW_TOLERANCE = 1e-3, 3e-2
 _LOW_PRECISION = ("bf16[", "f16[", "f8_", "i8[")
 # Above this range of x in sigmas, and this largest value, nobody sees the noise.
-_INVISIBLE, _UNIT_RANGE = 200.0, 2.0
+_INVISIBLE, _UNIT_RANGE = 60.0, 2.0
 # Of numbers that are no scores: the share of the values themselves that counts as spread.
 _OF_VALUES = 0.01
 
@@ -37,7 +37,9 @@ REMEDY_FOR_KEYS = (
     "that draws share breaks the error rate"
 )
 REMEDY_FOR_RANDOMNESS = "Turn off dropout and other randomness: model.eval(), deterministic=True"
-REMEDY_FOR_UNITS = "Pass pixels in [0, 1], x / 255, or the sigma of the noise in the units of x"
+REMEDY_FOR_UNITS = (
+    "Pass pixels in [0, 1], x / 255 or by what the largest pixel is, or the sigma of the noise in the units of x"
+)
 
 
 def warn_of_units(noise: Any, x: Any) -> None:
@@ -148,7 +150,10 @@ def _compare_batches(classify: Classify, noise: Any, x: Any, compared: bool) -> 
     again = scores_of(classify, rows)
     limit = tolerance(classify, x.shape[1:])
     if change_of_scores(first, again, compared=compared) > limit:
-        return warn_user(f"classify gave other scores to the same inputs when called again. {REMEDY_FOR_RANDOMNESS}")
+        return warn_user(
+            "classify gave other scores to the same inputs when called again, so that nobody can see whether a row "
+            f"depends on the others of its batch, which would void the certificates. {REMEDY_FOR_RANDOMNESS}"
+        )
     # The rows of the first half, backwards and at the end.
     places = [*range(_ROWS, _ROWS + half), *reversed(range(half))]
     moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), places)[half:][::-1]

@@ -94,6 +94,9 @@ def test_scikit_learn_and_torch():
     classify = interop.from_callable(lambda x: model.predict_proba(x.reshape(len(x), -1)), 3)
     np.testing.assert_allclose(jax.jit(classify)(X), model.predict_proba(X.reshape(6, -1)), rtol=1e-5)
 
+    with pytest.raises(TypeError, match=r"got LogisticRegression. Use .*from_callable\(lambda x: model.predict_proba"):
+        js.count_votes(jax.random.key(0), model, js.noises.Gaussian(0.25), X, 10)
+
     torch = pytest.importorskip("torch")
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
 
