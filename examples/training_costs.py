@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 import jaxsmooth as js
 import jaxsmooth.objectives as jo
-from jaxsmooth.analysis.plot import COLORS, TEXT, light_frame
+from jaxsmooth.analysis.figure_style import COLORS, TEXT, light_frame
 
 # Published seconds per epoch relative to Gaussian augmentation: ResNet-110 on CIFAR-100, logs of CAT-RS (2023).
 COSTS = {

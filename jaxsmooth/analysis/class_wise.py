@@ -10,8 +10,7 @@ from jaxsmooth._certificates import Certificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import radius_text
-from jaxsmooth.analysis.scores import num_classes_of, scored
-from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
+from jaxsmooth.analysis.scores import interval_of_share, num_classes_of, scored
 
 _PERCENTILES = (1, 25, 50, 75, 100)
 
@@ -105,11 +104,10 @@ def accuracy_by_class(
     """
     n, hits = np.bincount(classes, minlength=number), np.bincount(classes[right], minlength=number)
     present, trials = n > 0, np.maximum(n, 1)
-    ends = clopper_pearson_lower(hits, trials, alpha / 2), clopper_pearson_upper(hits, trials, alpha / 2)
     return ClassWiseAccuracy(
         np.where(present, hits / trials, np.nan),
         n.astype(np.int64),
-        np.where(present[:, None], np.stack(ends, -1), [0.0, 1.0]),
+        np.where(present[:, None], np.stack(interval_of_share(hits, trials, alpha), -1), [0.0, 1.0]),
         *_null_extremes(n[present], float(right.mean()) if len(right) else 0.0, alpha),
         alpha,
         radius,

@@ -27,6 +27,18 @@ def radius_text(radius: float) -> str:
     return format(float(context.create_decimal_from_float(radius)), f".{_DIGITS}")
 
 
+def alpha_in_words(alpha: float | None) -> str:
+    """An error probability, or that it is unknown."""
+    return "unknown" if alpha is None else f"{alpha:g}"
+
+
+def draws_in_words(n: tuple[int, int] | None) -> str:
+    """The least and the most draws behind a bound, or that they are unknown."""
+    if n is None:
+        return "unknown"
+    return str(n[0]) if n[0] == n[1] else f"{n[0]} to {n[1]}"
+
+
 def noise_parameters(noise: Noise) -> dict[str, float] | None:
     """What a noise is made of, as Python numbers; None if a part of it is no number."""
     if not dataclasses.is_dataclass(noise):

@@ -10,8 +10,8 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ABSTAIN, ArrayLike
-from jaxsmooth.analysis.log_format import noise_in_words
-from jaxsmooth.analysis.summary import suspicious_settings
+from jaxsmooth.analysis.log_format import alpha_in_words, noise_in_words
+from jaxsmooth.analysis.summary import INVISIBLE_NOISE, suspicious_settings
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -64,7 +64,6 @@ class OutputSummary(Printed):
         }  # fmt: skip
 
     def __str__(self) -> str:
-        alpha = "unknown" if self.alpha is None else f"{self.alpha:g}"
         low, high = self.radius
         radius = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
         rows = [f"{title:<20}{value:.4f}" for title, value in self.columns.items()]
@@ -73,13 +72,12 @@ class OutputSummary(Printed):
             for label, (accuracy, iou) in enumerate(zip(self.class_accuracy, self.iou, strict=True))
             if not math.isnan(iou)
         ]
-        head = f"{self.images} images, {self.outputs} outputs, {self.noise}, radius {radius}, n = {self.n}"
-        return "\n".join(
-            [
-                f"{head}, alpha = {alpha}, {self.method}", *rows, "class  certified accuracy     IoU", *classes,
-                *(f"note: {note}" for note in self.notes),
-            ]
-        )  # fmt: skip
+        head = (
+            f"{self.images} images, {self.outputs} outputs, {self.noise}, radius {radius}, n = {self.n}, "
+            f"alpha = {alpha_in_words(self.alpha)}, {self.method}"
+        )
+        title = "class  certified accuracy     IoU"
+        return "\n".join([head, *rows, title, *classes, *(f"note: {note}" for note in self.notes)])
 
 
 def output_summary(
@@ -170,10 +168,7 @@ def _suspicious(certificates: OutputCertificates) -> Iterator[str]:
     if certificates.label.size and not (certificates.label >= 0).any():
         yield "every output abstains: nothing is certified"
     elif draws and (certificates.agreement == certificates.n).all():
-        yield (
-            "all draws agree at every output, so that n alone limits what is certified: the noise may be invisible, as "
-            "sigma = 0.25 is to pixels from 0 to 255"
-        )
+        yield f"all draws agree at every output, so that n alone limits what is certified: {INVISIBLE_NOISE}"
 
 
 def is_right(certificates: OutputCertificates, label: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -9,19 +9,13 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, TopKCertificates
-from jaxsmooth._printed import norm_in_words
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.scores import certified_accuracy, scored
-from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
+from jaxsmooth.analysis.figure_style import COLORS, DASHES, TEXT, axes_or_new, dress_over_radius
+from jaxsmooth.analysis.scores import certified_accuracy, interval_of_share, scored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; the pale ones are left out. With the
-# dashes they are told apart in grey as well.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-DASHES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.5, 1.5)))
-TEXT = 14
 _MARKED = 40
 
 
@@ -79,10 +73,7 @@ def plot_certified_accuracy(
         raise ValueError(
             f"certificates of several norms, {sorted(norms)}, do not share an axis; draw one plot for each norm"
         )
-    if ax is None:
-        ax = new_axes()
-    if not callable(getattr(ax, "step", None)):
-        raise TypeError(f"ax must be matplotlib axes, as from plt.subplots; got {type(ax).__name__}")
+    ax = axes_or_new(ax)
     for i, (name, (at, accuracy)) in enumerate(curves.items()):
         style = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.5}
         # A step hides the value at its own end: where only a few radii were asked for, mark them.
@@ -90,7 +81,7 @@ def plot_certified_accuracy(
         if alpha is not None:
             _band(ax, at, accuracy, len(list(named.values())[i]), alpha, style["color"])
         ax.step(at, accuracy, where="pre", label=name or None, marker=marker, clip_on=marker is None, **style)
-    _dress(ax, f"{norm_in_words(norms.pop())} radius", title)
+    dress_over_radius(ax, norms.pop(), "certified accuracy", title)
     if isinstance(certificates, Mapping):
         size = TEXT - (1 if len(named) <= 3 else 3)
         ax.legend(fontsize=size, labelspacing=0.35, handlelength=2.6, edgecolor="none", framealpha=0.85)
@@ -123,35 +114,5 @@ def _curve(
 
 def _band(ax: Axes, at: np.ndarray, accuracy: np.ndarray, images: int, alpha: float, color: str) -> None:
     hits, trials = np.rint(accuracy * images).astype(np.int64), max(images, 1)
-    lower, upper = clopper_pearson_lower(hits, trials, alpha / 2), clopper_pearson_upper(hits, trials, alpha / 2)
+    lower, upper = interval_of_share(hits, trials, alpha)
     ax.fill_between(at, lower, upper, step="pre", color=color, alpha=0.18, linewidth=0)
-
-
-def new_axes() -> Axes:
-    """Axes of a new figure; says how to install matplotlib where it is missing."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('plots need matplotlib; install it with: pip install "jaxsmooth[plot]"') from error
-    _, ax = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
-    return ax
-
-
-def _dress(ax: Axes, xlabel: str, title: str | None) -> None:
-    """Labels and limits of certified accuracy over a radius."""
-    ax.set_xlabel(xlabel, fontsize=TEXT)
-    ax.set_ylabel("certified accuracy", fontsize=TEXT)
-    if title is not None:
-        ax.set_title(title, fontsize=TEXT)
-    ax.set_xlim(0, 1.02 * ax.dataLim.x1 or 1)
-    ax.set_ylim(0, 1.01)
-    light_frame(ax)
-
-
-def light_frame(ax: Axes) -> None:
-    """A light grid and two spines, ticks in a size that survives printing at half width."""
-    ax.tick_params(labelsize=TEXT - 2)
-    ax.grid(color="0.88", linewidth=0.8)
-    ax.set_axisbelow(True)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)

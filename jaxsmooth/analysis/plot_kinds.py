@@ -9,8 +9,8 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates, ValueCertificates
 from jaxsmooth._types import ABSTAIN, ArrayLike
+from jaxsmooth.analysis.figure_style import COLORS, TEXT, axes_or_new, dress
 from jaxsmooth.analysis.outputs import checked_outputs, is_right
-from jaxsmooth.analysis.plot import COLORS, TEXT, light_frame, new_axes
 from jaxsmooth.analysis.values import checked_targets, intervals
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def plot_output_map(
     image = _check.integer("image", image, at_least=0)
     if image >= len(certificates):
         raise ValueError(f"image must be below the number of images, {len(certificates)}; got {image}")
-    ax = new_axes() if ax is None else ax
+    ax = axes_or_new(ax)
     # Not before: what is missing is named there, with the command that installs it.
     from matplotlib import colormaps
     from matplotlib.colors import to_rgb
@@ -137,16 +137,14 @@ def plot_values(
     order = np.argsort(value if truth is None else truth, kind="stable")
     ends = np.array(certificates.edges)[[0, -1]] if certificates.edges else np.array([0.0, 1.0])
     low, high = np.maximum(lower[order, at], ends[0]), np.minimum(upper[order, at], ends[1])
-    ax = new_axes() if ax is None else ax
+    ax = axes_or_new(ax)
     place = np.arange(len(order))
     ax.vlines(place, low, high, color=COLORS[6], linewidth=2, alpha=0.6, label="certified interval")
     ax.plot(place, value[order], ".", color=COLORS[0], label="smoothed value")
     if truth is not None:
         ax.plot(place, truth[order], color=COLORS[1], linewidth=2, label="target")
-    ax.set_xlabel("images, sorted" if truth is None else "images, sorted by target", fontsize=TEXT)
-    ax.set_ylabel("value", fontsize=TEXT)
-    ax.set_title(f"radius {radii[at]:g}" if title is None else title, fontsize=TEXT)
-    light_frame(ax)
+    xlabel = "images, sorted" if truth is None else "images, sorted by target"
+    dress(ax, xlabel, "value", title=f"radius {radii[at]:g}" if title is None else title)
     ax.legend(fontsize=TEXT - 2, edgecolor="none", framealpha=0.85)
     return ax
 

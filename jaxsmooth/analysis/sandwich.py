@@ -11,8 +11,8 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
 from jaxsmooth._printed import Printed, norm_in_words
 from jaxsmooth._types import ABSTAIN, ArrayLike
+from jaxsmooth.analysis.figure_style import COLORS, TEXT, axes_or_new, dress_over_radius
 from jaxsmooth.analysis.log_format import radius_text
-from jaxsmooth.analysis.plot import COLORS, TEXT, light_frame, new_axes
 from jaxsmooth.analysis.scores import checked_labels, scored
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 
@@ -163,9 +163,7 @@ def plot_sandwich(
         'l2 radius'
     """
     radius, upper, right, _ = _compared(certificates, attack, labels)
-    ax = new_axes() if ax is None else ax
-    if not callable(getattr(ax, "fill_between", None)):
-        raise TypeError(f"ax must be matplotlib axes, as from plt.subplots; got {type(ax).__name__}")
+    ax = axes_or_new(ax)
     finite = upper[right & np.isfinite(upper)]
     at = np.unique(np.concatenate([[0.0], radius[right], finite]))
     share = lambda kept: kept.mean(-1) if len(radius) else np.zeros(len(at))
@@ -173,13 +171,7 @@ def plot_sandwich(
     ax.fill_between(at, low, high, step="pre", color="0.9", linewidth=0, label="the true one is here")
     ax.step(at, high, where="pre", color=COLORS[1], linestyle=(0, (5, 1.5)), linewidth=2.5, label="attacked")
     ax.step(at, low, where="pre", color=COLORS[0], linewidth=2.5, label="certified")
-    ax.set_xlabel(f"{norm_in_words(certificates.norm)} radius", fontsize=TEXT)
-    ax.set_ylabel("accuracy" if labels is not None else "answers", fontsize=TEXT)
-    if title is not None:
-        ax.set_title(title, fontsize=TEXT)
-    ax.set_xlim(0, 1.02 * at[-1] or 1)
-    ax.set_ylim(0, 1.01)
-    light_frame(ax)
+    dress_over_radius(ax, certificates.norm, "accuracy" if labels is not None else "answers", title)
     ax.legend(fontsize=TEXT - 2, edgecolor="none", framealpha=0.85)
     return ax
 

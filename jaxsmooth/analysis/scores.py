@@ -13,6 +13,7 @@ from jaxsmooth._certificates import (
     ValueCertificates,
 )
 from jaxsmooth._types import ABSTAIN, ArrayLike
+from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
 
 
 def certified_accuracy(certificates: Certificates | TopKCertificates, labels: ArrayLike, radii: ArrayLike) -> Any:
@@ -162,6 +163,11 @@ def checked_certificates(certificates: Any) -> tuple[np.ndarray, np.ndarray]:
 def num_classes_of(certificates: Certificates | TopKCertificates) -> int | None:
     """How many classes the classifier has, if the votes are there to tell."""
     return None if certificates.votes is None else int(np.shape(certificates.votes.counts)[-1])
+
+
+def interval_of_share(hits: ArrayLike, images: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """The two-sided Clopper-Pearson interval of a fraction of images, ``alpha / 2`` on each side."""
+    return clopper_pearson_lower(hits, images, alpha / 2), clopper_pearson_upper(hits, images, alpha / 2)
 
 
 # What reads certificates of other kinds.

@@ -10,11 +10,12 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import AbstractCertificates, Certificates, Reason, TopKCertificates
 from jaxsmooth._printed import Printed, norm_in_words, rounded_down
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.log_format import noise_in_words, radius_text
+from jaxsmooth.analysis.log_format import draws_in_words, noise_in_words, radius_text
 from jaxsmooth.analysis.scores import abstained, abstention_rate, certified_accuracy, scored
 
 # Above this error probability, and from this number of certified images on, the summary says a word.
 _USUAL_ALPHA, _ENOUGH = 0.1, 4
+INVISIBLE_NOISE = "the noise may be invisible, as sigma = 0.25 is to pixels from 0 to 255"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -52,10 +53,7 @@ class Summary(Printed):
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        if self.n is None:
-            n = "n unknown"
-        else:
-            n = f"n = {self.n[0]}" if self.n[0] == self.n[1] else f"n = {self.n[0]} to {self.n[1]}"
+        n = "n unknown" if self.n is None else f"n = {draws_in_words(self.n)}"
         alpha = "alpha unknown" if self.alpha is None else f"alpha = {self.alpha:g}"
         acr, error = rounded_down(self.average_certified_radius, 4), f"{self.standard_error:.4f}"
         header = f"{norm_in_words(self.norm)} radius"
@@ -167,10 +165,7 @@ def _suspicious(certificates: Certificates | TopKCertificates) -> Iterator[str]:
         counts = np.asarray(votes.counts)[certified]
         agreed = bool((counts.max(-1) == np.asarray(votes.total)[certified]).all())
     if agreed:
-        yield (
-            "all votes agree at every certified image, so that n alone limits the radii: the noise may be invisible, "
-            "as sigma = 0.25 is to pixels from 0 to 255"
-        )
+        yield f"all votes agree at every certified image, so that n alone limits the radii: {INVISIBLE_NOISE}"
 
 
 def suspicious_settings(certificates: AbstractCertificates) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from jaxsmooth.analysis.outputs import OutputSummary
-from jaxsmooth.analysis.table_text import FORMATS, Column
+from jaxsmooth.analysis.table_text import Column, check_runs, layout_of
 from jaxsmooth.analysis.values import ValueSummary
 
 
@@ -35,12 +35,8 @@ def summary_table(runs: Mapping[str, OutputSummary | ValueSummary], *, format: s
         radius 0.2  0.7500              0.7500    0.2500      0.0000  1.0000
         radius 0.4  0.7500              0.7500    0.2500      0.0000  1.0000
     """
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}; got {format!r}")
-    if not isinstance(runs, Mapping):
-        raise TypeError(f"runs must be a mapping from names to summaries; got {runs!r}")
-    if not runs:
-        raise ValueError("runs must hold at least one run; got none")
+    layout = layout_of(format)
+    check_runs(runs, "summaries")
     for name, run in runs.items():
         if not isinstance(run, OutputSummary | ValueSummary):
             raise TypeError(
@@ -59,4 +55,4 @@ def summary_table(runs: Mapping[str, OutputSummary | ValueSummary], *, format: s
         )
         for title in titles[0]
     ]
-    return FORMATS[format](list(map(str, runs)), columns, [])
+    return layout(list(map(str, runs)), columns, [])

@@ -13,13 +13,12 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
 from jaxsmooth._printed import norm_in_words, rounded_down, rounded_up
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.log_format import radius_text
+from jaxsmooth.analysis.log_format import alpha_in_words, draws_in_words, radius_text
 from jaxsmooth.analysis.paired import paired_difference
 from jaxsmooth.analysis.read_log import read_log, read_log_ids
-from jaxsmooth.analysis.scores import abstained, scored
+from jaxsmooth.analysis.scores import abstained, interval_of_share, scored
 from jaxsmooth.analysis.summary import draws_behind_bounds
-from jaxsmooth.analysis.table_text import FORMATS, Column
-from jaxsmooth.bounds import clopper_pearson_lower, clopper_pearson_upper
+from jaxsmooth.analysis.table_text import Column, check_runs, layout_of
 
 # Where no radii are asked for: about this many columns, at round numbers.
 _COLUMNS = 5
@@ -88,8 +87,7 @@ def table(
         certified accuracy at l2 radii and abstention in %; ACR: average certified radius; 95% intervals over images
         n or alpha is unknown: the ACR compares only where both are equal
     """
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}; got {format!r}")
+    layout = layout_of(format)
     alpha = _check.probability("alpha", alpha)
     found = _read(runs)
     values = list(found.values())
@@ -104,17 +102,14 @@ def table(
         *([] if baseline is None else [_versus(found, baseline, alpha)]),
         *(_accuracy(values, float(radius), alpha) for radius in at),
         _shares("abstention", "abstention", [run.abstained for run in values], alpha),
-        _plain("n", "n", [_draws(run.n) for run in values]),
-        _plain("alpha", "alpha", ["unknown" if run.alpha is None else f"{run.alpha:g}" for run in values]),
+        _plain("n", "n", [draws_in_words(run.n) for run in values]),
+        _plain("alpha", "alpha", [alpha_in_words(run.alpha) for run in values]),
     ]
-    return FORMATS[format](list(found), columns, _notes(found, alpha, baseline, comparable))
+    return layout(list(found), columns, _notes(found, alpha, baseline, comparable))
 
 
 def _read(runs: Any) -> dict[str, _Run]:
-    if not isinstance(runs, Mapping):
-        raise TypeError(f"runs must be a mapping from names to logs or (certificates, labels); got {runs!r}")
-    if not runs:
-        raise ValueError("runs must hold at least one run; got none")
+    check_runs(runs, "logs or (certificates, labels)")
     return {str(name): _run(f"runs[{name!r}]", value) for name, value in runs.items()}
 
 
@@ -163,7 +158,7 @@ def _accuracy(runs: Sequence[_Run], radius: float, alpha: float) -> Column:
 def _shares(key: str, title: str, hits: Sequence[np.ndarray], alpha: float) -> Column:
     """Fractions of images, in percent."""
     count, total = np.array([h.sum() for h in hits]), np.array([len(h) for h in hits])
-    lower, upper = clopper_pearson_lower(count, total, alpha / 2), clopper_pearson_upper(count, total, alpha / 2)
+    lower, upper = interval_of_share(count, total, alpha)
     percent = lambda rounded, values: [f"{rounded(1000 * float(v)) / 10:.1f}" for v in values]
     ends = zip(percent(math.floor, lower), percent(math.ceil, upper), strict=True)
     texts = percent(round, count / total)
@@ -221,12 +216,6 @@ def _best(texts: Sequence[str]) -> frozenset[int]:
     """The rows that print the largest number, several where they print the same; none where all do."""
     numbers = [float(text) for text in texts]
     return frozenset(i for i, v in enumerate(numbers) if v == max(numbers) > min(numbers))
-
-
-def _draws(n: tuple[int, int] | None) -> str:
-    if n is None:
-        return "unknown"
-    return str(n[0]) if n[0] == n[1] else f"{n[0]} to {n[1]}"
 
 
 def _notes(found: Mapping[str, _Run], alpha: float, baseline: str | None, comparable: bool) -> list[str]:

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,23 @@ def as_csv(names: Sequence[str], columns: Sequence[Column], notes: Sequence[str]
     return file.getvalue().rstrip("\n")
 
 
-FORMATS = {"text": as_text, "markdown": as_markdown, "latex": as_latex, "csv": as_csv}
+_LAYOUTS = {"text": as_text, "markdown": as_markdown, "latex": as_latex, "csv": as_csv}
+
+
+def layout_of(format: str) -> Callable[[Sequence[str], Sequence[Column], Sequence[str]], str]:
+    """What makes a text of the names of runs, columns and notes."""
+    if format not in _LAYOUTS:
+        raise ValueError(f"format must be one of {', '.join(map(repr, _LAYOUTS))}; got {format!r}")
+    return _LAYOUTS[format]
+
+
+def check_runs(runs: object, of: str) -> None:
+    """Refuse what is no mapping of runs, or an empty one; ``of`` says what runs are."""
+    if not isinstance(runs, Mapping):
+        raise TypeError(f"runs must be a mapping from names to {of}; got {runs!r}")
+    if not runs:
+        raise ValueError("runs must hold at least one run; got none")
+
 
 _LATEX = {c: rf"\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",

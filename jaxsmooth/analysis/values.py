@@ -10,7 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import ValueCertificates
 from jaxsmooth._printed import Printed
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.log_format import noise_in_words
+from jaxsmooth.analysis.log_format import alpha_in_words, noise_in_words
 from jaxsmooth.analysis.summary import suspicious_settings
 
 
@@ -58,7 +58,6 @@ class ValueSummary(Printed):
         return found
 
     def __str__(self) -> str:
-        alpha = "unknown" if self.alpha is None else f"{self.alpha:g}"
         error = "" if math.isnan(self.error) else f", mean error {self.error:.4g}"
         rows = [
             f"{radius:>8.4g}  {bounded:>7.4f}  {width:>12.4g}"
@@ -67,6 +66,7 @@ class ValueSummary(Printed):
                 self.radii.tolist(), self.bounded, self.width, self.certified_error, strict=True
             )
         ]
+        alpha = alpha_in_words(self.alpha)
         head = f"{self.images} images, {self.noise}, quantile {self.quantile:g}, alpha = {alpha}{error}"
         title = "  radius  bounded  median width" + ("" if math.isnan(self.error) else "  certified error")
         return "\n".join([head, title, *rows, *(f"note: {note}" for note in self.notes)])

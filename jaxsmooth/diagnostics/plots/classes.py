@@ -11,13 +11,12 @@ from jaxsmooth import _check
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.analysis.class_wise import ClassWiseAccuracy
-from jaxsmooth.analysis.plot import COLORS, TEXT, new_axes
+from jaxsmooth.analysis.figure_style import COLORS, TEXT, curve_style, dress, marker_of, new_axes
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.measure.distances import InterferenceDistance
 from jaxsmooth.diagnostics.measure.regions import RegionShrinkage
 from jaxsmooth.diagnostics.measure.seed_interval import seed_interval
 from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
-from jaxsmooth.diagnostics.plots.figure_style import curve_style, dress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +105,7 @@ def plot_extreme_classes(sigmas: ArrayLike, accuracy: Mapping[str, Any], *, ax: 
             mean, low, high, _ = seed_interval(extreme(np.asarray(values), axis=-1))
             ax.fill_between(sigmas, np.clip(low, 0, 1), np.clip(high, 0, 1), color=colour, alpha=0.15, lw=0)
             label = name if style == "solid" else None
-            ax.plot(sigmas, mean, color=colour, linestyle=style, lw=2.5, marker="os^Dv"[i % 5], ms=6, label=label)
+            ax.plot(sigmas, mean, color=colour, linestyle=style, lw=2.5, marker=marker_of(i), ms=6, label=label)
     ax.plot([], [], color="0.3", lw=2.5, linestyle="dotted", label="highest class (solid: lowest)")
     ax.set_ylim(-0.02, 1.02)
     return dress(ax, "sigma of the smoothing noise", "accuracy of a class", legend="lower left")

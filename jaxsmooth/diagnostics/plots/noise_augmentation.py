@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsmooth._types import ArrayLike
-from jaxsmooth.analysis.plot import TEXT, new_axes
+from jaxsmooth.analysis.figure_style import TEXT, curve_style, dress, marker_of, new_axes
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.measure.noise_augmentation import NoiseAugmentationGap
 from jaxsmooth.diagnostics.measure.seed_interval import seed_interval
 from jaxsmooth.diagnostics.measure.sigma_grid import SigmaGrid
-from jaxsmooth.diagnostics.plots.figure_style import curve_style, dress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +97,7 @@ def plot_risk(grid: SigmaGrid, *, ax: Axes | None = None) -> Axes:
         # Beside each other, so that the bars do not hide one another.
         shift = 0.006 * (b - (len(grid.betas) - 1) / 2) * np.ptp(grid.alphas)
         ax.errorbar(
-            grid.alphas + shift, np.maximum(mean, floor), np.maximum(errors, 0), capsize=3, marker="os^Dv"[b % 5], ms=6,
+            grid.alphas + shift, np.maximum(mean, floor), np.maximum(errors, 0), capsize=3, marker=marker_of(b), ms=6,
             label=f"smoothing noise {beta:g}", **curve_style(b),
         )  # fmt: skip
         same = np.flatnonzero(np.isclose(grid.alphas, beta))

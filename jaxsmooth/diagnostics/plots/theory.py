@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxsmooth.analysis.plot import COLORS, DASHES, new_axes
-from jaxsmooth.diagnostics.plots.figure_style import curve_style, dress
+from jaxsmooth.analysis.figure_style import COLORS, DASHES, curve_style, dress, new_axes
 from jaxsmooth.diagnostics.theory.balls import (
     ball_certified_radius,
     ball_shrinkage_rate,
