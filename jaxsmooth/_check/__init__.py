@@ -30,6 +30,7 @@ from jaxsmooth._check.noises import refuse_views as refuse_views
 from jaxsmooth._check.noises import require_sigma as require_sigma
 from jaxsmooth._check.noises import sampled_sigma as sampled_sigma
 from jaxsmooth._check.values import MOST_DRAWS as MOST_DRAWS
+from jaxsmooth._check.values import batch_size as batch_size
 from jaxsmooth._check.values import boolean as boolean
 from jaxsmooth._check.values import dimension as dimension
 from jaxsmooth._check.values import draws as draws

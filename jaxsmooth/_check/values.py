@@ -62,6 +62,11 @@ def dimension(dim: object) -> int | None:
     return None if dim is None else integer("dim", dim, at_least=1)
 
 
+def batch_size(size: object) -> int | None:
+    """``size`` as a positive int, or None."""
+    return None if size is None else integer("batch_size", size, at_least=1)
+
+
 def number(name: str, value: object) -> float:
     """``value`` as a float: one concrete real number, not a text or a truth value."""
     array = as_float64(name, value)

@@ -166,8 +166,7 @@ def _checked(
     most: int | None,
     ballot: AbstractBallot,
 ) -> Sampler:
-    if batch_size is not None:
-        batch_size = _check.integer("batch_size", batch_size, at_least=1)
+    batch_size = _check.batch_size(batch_size)
     key, classify = _check.typed_key(key), inputs.as_pytree(classify, numbers=not ballot.compares_scores)
     noise = _check.noise_of_one_sigma(_check.float32_noise(noise))
     axes: tuple[str, ...] = ()

@@ -163,10 +163,15 @@ def classwise_over_sigma(
             f"{len(classes)} labels up to {classes.max()}"
         )
     right = votes.argmax(-1) == classes
-    acc = np.full((len(votes), votes.shape[2]), np.nan)
+    return ClasswiseOverSigma(votes, mean_by_class(right, classes, votes.shape[2]))
+
+
+def mean_by_class(right: np.ndarray, classes: np.ndarray, number: int) -> np.ndarray:
+    """Means over the images of each class, ``(..., images)`` to float64 ``(..., number)``; nan without images."""
+    means = np.full((*right.shape[:-1], number), np.nan)
     for k in np.unique(classes):
-        acc[:, k] = right[:, classes == k].mean(-1)
-    return ClasswiseOverSigma(votes, acc)
+        means[..., k] = right[..., classes == k].mean(-1)
+    return means
 
 
 def _predicted(preds: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:

@@ -126,8 +126,7 @@ def region_shrinkage(
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)
     level = float(arguments.thresholds(threshold))
     key = _check.typed_key(key)
-    if batch_size is not None:
-        batch_size = _check.integer("batch_size", batch_size, at_least=1)
+    batch_size = _check.batch_size(batch_size)
     # Every ray from every origin, in that order.
     shape = (len(start), len(ray))
     unit = ray / lengths.astype(np.float32).reshape(-1, *[1] * (ray.ndim - 1))

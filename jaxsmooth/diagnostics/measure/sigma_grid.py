@@ -12,6 +12,7 @@ from jaxsmooth._printed import short_repr
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
+from jaxsmooth.diagnostics.measure.classwise import mean_by_class
 from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
 
 # Two streams of a seed: one for training, one for the smoothing noise.
@@ -93,8 +94,7 @@ def sigma_grid(
     x, labels = _on_host(data)
     alphas, betas = deliberate(arguments.sigmas)("alphas", alphas), deliberate(arguments.sigmas)("betas", betas)
     seeds, n = _seeds(seeds), _check.draws("n", n)
-    if batch_size is not None:
-        batch_size = _check.integer("batch_size", batch_size, at_least=1)
+    batch_size = _check.batch_size(batch_size)
     correct = np.zeros((len(alphas), len(betas), len(seeds), len(x)), bool)
     for s, seed in enumerate(seeds):
         train_key, smooth_key = _keys_of(seed)
@@ -102,10 +102,7 @@ def sigma_grid(
             classify = train(train_key, float(alpha))
             votes = votes_over_sigma(smooth_key, classify, x, betas, n, batch_size=batch_size, mesh=mesh)
             correct[a, :, s] = votes.argmax(-1) == labels
-    K = int(labels.max()) + 1
-    classwise = np.full((*correct.shape[:3], K), np.nan)
-    for k in np.unique(labels):
-        classwise[..., k] = correct[..., labels == k].mean(-1)
+    classwise = mean_by_class(correct, labels, int(labels.max()) + 1)
     return SigmaGrid(1 - correct.mean(-1), classwise, correct, alphas, betas, labels)
 
 

@@ -66,8 +66,7 @@ def votes_over_sigma(
     # Without noise nothing below looks at these.
     n = _check.draws("n", n)
     first, image_ids = _check.first_draw(first, n), _check.image_ids(image_ids, len(x))
-    if batch_size is not None:
-        batch_size = _check.integer("batch_size", batch_size, at_least=1)
+    batch_size = _check.batch_size(batch_size)
     counts = []
     for sigma in sigmas:
         if sigma == 0:
