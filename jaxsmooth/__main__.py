@@ -33,9 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        of_system = isinstance(error, OSError) and error.strerror and error.filename
-        print(f"jaxsmooth: {f'{error.filename}: {error.strerror}' if of_system else error}", file=sys.stderr)
+        print(f"jaxsmooth: {_in_words(error)}", file=sys.stderr)
         return 2
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong; of a file, which and why, without the number of the error."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:
