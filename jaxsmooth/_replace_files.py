@@ -1,11 +1,11 @@
-"""Files replaced as a whole: links followed, modes kept, and never half of one."""
+"""Files written or replaced as a whole: links followed, modes kept, and never half of one."""
 
 import contextlib
 import errno
 import os
 import stat
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -45,7 +45,8 @@ def replace_files(contents: Mapping[Path, str | bytes], *, like: Path) -> None:
         for file, content in contents.items():
             model = next((path for path in (file, like) if path.exists()), None)
             scratch[file] = file.with_name(f".{uuid.uuid4().hex}.part")
-            _write(scratch[file], content, None if model is None else model.stat())
+            parts = [content.encode() if isinstance(content, str) else content]
+            _write(scratch[file], parts, None if model is None else model.stat())
         for file, new in scratch.items():
             os.replace(new, file)
     finally:
@@ -55,11 +56,37 @@ def replace_files(contents: Mapping[Path, str | bytes], *, like: Path) -> None:
         _sync_folder(folder)
 
 
-def _write(path: Path, content: str | bytes, model: os.stat_result | None) -> None:
+def write_new_file(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file that must not exist, in parts; it is complete on the disk before it has its name.
+
+    Raises:
+        FileExistsError: if it exists.
+        OSError: if it cannot be written; nothing stays of it.
+    """
+    scratch = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        _write(scratch, parts, None)
+        try:
+            os.link(scratch, path)
+        except FileExistsError:
+            raise
+        except (AttributeError, NotImplementedError, OSError):  # a file system without links
+            open(path, "xb").close()
+            os.replace(scratch, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        scratch.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _write(path: Path, parts: Iterable[bytes], model: os.stat_result | None) -> None:
     """Write a new file down to the disk; it is never readable by more than ``model`` is."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if model is None else 0o600)
     with open(descriptor, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
     if model is not None:

@@ -193,6 +193,33 @@ def test_merge(tmp_path):
         js.ledger.merge([], tmp_path / "none")
 
 
+def test_a_merged_file_is_whole_or_not_there(tmp_path, monkeypatch):
+    """A disk that is full leaves nothing behind; a file system without links has merged files too."""
+    VERBS["certify"](tmp_path / "part", X[:3])
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    into = tmp_path / "all"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"No space left on device.*all") as raised:
+            js.ledger.merge([tmp_path / "part"], into)
+    assert raised.value.filename == str(into) and os.listdir(tmp_path) == ["part"]
+
+    def no_links(*paths):
+        raise OSError(95, "Operation not supported")
+
+    for link in (os.link, no_links):
+        monkeypatch.setattr(os, "link", link)
+        js.ledger.merge([tmp_path / "part"], into)
+        assert sorted(os.listdir(tmp_path)) == ["all", "part"]
+        with pytest.raises(FileExistsError, match="all"):
+            js.ledger.merge([tmp_path / "part"], into)
+        assert js.ledger.read(into).image_ids.tolist() == [0, 1, 2]
+        into.unlink()
+
+
 def test_parts_that_number_their_images_alike_do_not_merge(tmp_path):
     parts = [tmp_path / name for name in "ab"]
     for part, images in zip(parts, (X[:3], X[3:6]), strict=True):
@@ -418,8 +445,10 @@ def test_one_run_at_a_time(tmp_path):
     held = Recording(path, header)
     with pytest.raises(ValueError, match="being written by another run"):
         VERBS["certify"](path)
+    forked = os.dup(held._file.fileno())  # as in a process that was forked meanwhile: one lock for both
     held.close()
     VERBS["certify"](path)
+    os.close(forked)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def certify_stream(
     ``certify_curve`` of ``designs.Curve``, ``certify_adaptive`` of ``designs.Adaptive``, ``predict`` of
     ``designs.Predict``, ``certify_top_k``, ``certify_outputs``, ``certify_values`` of ``designs.TopK``, ``Outputs``,
     ``Values``, ``certify_exact`` of ``designs.Exact``) on all images at once. Maps of true classes are no labels of a
-    stream: pass the images alone.
+    stream: pass the images alone. A loader that fails is heard of once the batches it gave are given out.
 
     Args:
         key: a JAX random key.

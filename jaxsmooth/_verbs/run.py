@@ -108,11 +108,13 @@ def run_stream(
         with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
             at_images = None if depends_on_input(noise) else noise
             memory = _memory(design, sampling, noise, at_images, source.labelled)
-            with _recording(ledger, sampling, {}) as recording:
-                arrivals = source.arrivals(memory, sampling.classes)
-                for _ in _sampled(sampling, memory, arrivals, recording):
-                    while source.sizes and memory.is_finished(source.sizes[0]):
-                        yield memory.take(source.sizes.popleft())
+        with _recording(ledger, sampling, {}) as recording:
+            passed = _sampled(sampling, memory, source.arrivals(memory, sampling.classes), recording)
+            for _ in placement.steps_within(sampling.mesh, passed):
+                while source.sizes and memory.is_finished(source.sizes[0]):
+                    yield memory.take(source.sizes.popleft())
+        if source.failure is not None:
+            raise source.failure
 
     return progress_bar(progress, verb, None, results(), lambda result: Done(len(result), 0, certified(result)))
 

@@ -15,7 +15,12 @@ from jaxsmooth.sampling.packing import Arrival
 
 
 class Stream:
-    """Batches that are read as they are needed, and the sizes of those not given out."""
+    """Batches that are read as they are needed, and the sizes of those not given out.
+
+    Attributes:
+        sizes: how many images there are in each of the batches that have come and have not been given out.
+        failure: what kept the next batch from coming, after which none does.
+    """
 
     def __init__(self, batches: Any, noise: Noise, takes_labels: bool = True) -> None:
         if not isinstance(batches, Iterable) or isinstance(batches, str | bytes) or hasattr(batches, "dtype"):
@@ -28,6 +33,7 @@ class Stream:
         self._event: tuple[int, ...] = ()
         self._like: tuple[bool, bool] = (False, False)  # whether batches come with labels, with ids
         self.sizes = collections.deque[int]()
+        self.failure: Exception | None = None
 
     @property
     def labelled(self) -> bool:
@@ -52,11 +58,22 @@ class Stream:
         return x
 
     def arrivals(self, memory: Memory, classes: int) -> Iterator[Arrival]:
-        """The images one by one; a batch is made known to ``memory`` before its first image."""
+        """The images one by one; a batch is made known to ``memory`` before its first image.
+
+        They end with a batch that cannot be read, so that what came before it is finished; see ``failure``.
+        """
         arrived = 0
-        for batch in self._read:
-            x, labels, ids = self._checked(*batch, classes)
-            memory.add(len(x), labels, frozen(self._noise, x))
+        while True:
+            try:
+                batch = next(self._read, None)
+                if batch is None:
+                    return
+                x, labels, ids = self._checked(*batch, classes)
+                at_images = frozen(self._noise, x)
+            except Exception as failure:
+                self.failure = failure
+                return
+            memory.add(len(x), labels, at_images)
             self.sizes.append(len(x))
             yield from map(Arrival, x, (np.arange(arrived, arrived + len(x)) if ids is None else ids).tolist())
             arrived += len(x)
@@ -70,7 +87,8 @@ class Stream:
                 (True, True): "triples with ids",
             }
             raise ValueError(f"batches must all be of one kind; got {kinds[like]} after {kinds[self._like]}")
-        x = inputs.on_host(_check.images_for(self._noise, x))
+        # A loader may put its next batch into the memory of this one, which is asked for first.
+        x = inputs.on_host(_check.images_for(self._noise, inputs.ours(x)))
         if x.shape[1:] != self._event:
             raise ValueError(f"batches must have images of one shape; got {x.shape[1:]} after {self._event}")
         if not self._takes_labels:

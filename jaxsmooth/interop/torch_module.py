@@ -63,9 +63,11 @@ class _TorchFunction:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         import torch
 
-        if self.module.training:
+        training = next((part for part in self.module.modules() if part.training), None)
+        if training is not None:
+            part = "" if training is self.module else f", or its {type(training).__name__}"
             raise ValueError(
-                "module must be in evaluation mode, it was put into training mode since; use module.eval()"
+                f"module must be in evaluation mode; it{part} was put into training mode since. Use module.eval()"
             )
         with torch.inference_mode():
             batch = torch.from_numpy(x)
@@ -74,7 +76,9 @@ class _TorchFunction:
             scores = self.module(batch.to(**self._where))
             if not isinstance(scores, torch.Tensor):
                 raise TypeError(f"module must return a tensor of scores; got {type(scores).__name__}")
-            return scores.float().cpu().numpy()
+            # The largest score wins in the precision of the module; NumPy knows nothing of half ones.
+            low = scores.is_floating_point() and scores.dtype != torch.float64
+            return (scores.float() if low else scores).cpu().numpy()
 
     @functools.cached_property
     def _where(self) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Files of ledgers: read, merged and checked against a run."""
 
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxsmooth import _check
+from jaxsmooth._replace_files import write_new_file
 from jaxsmooth._warn import warn_user
 from jaxsmooth.ledger.contents import Ledger
 from jaxsmooth.ledger.lines import FORMAT, content_of, header_line, record_line, whole_lines
@@ -109,10 +111,8 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
             source.setdefault(image, path)
         for record in _records(part):
             merged.add(*record)
-    with open(into, "xb") as file:
-        file.write(header_line(merged.header))
-        for record in _records(merged):
-            file.write(record_line(*record))
+    records = (record_line(*record) for record in _records(merged))
+    write_new_file(pathlib.Path(into), itertools.chain([header_line(merged.header)], records))
     return merged
 
 

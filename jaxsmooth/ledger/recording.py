@@ -1,5 +1,6 @@
 """The ledger of a run in progress: what is known already, and what is added."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -54,7 +55,7 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike[str], header: Mapping[str, Any], *, shared: bool = False) -> None:
         self.path = pathlib.Path(path)
-        self._shared, self._file = shared, None
+        self._shared, self._file, self._process = shared, None, os.getpid()
         self._records: dict[int, _Record] = {}
         first_line = lines.header_line(header)
         if shared and not same_everywhere(first_line):
@@ -175,5 +176,9 @@ class Recording:
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
+            # Processes that were forked in the meantime, such as the workers of a loader, hold the lock as well.
+            if fcntl is not None and os.getpid() == self._process:
+                with contextlib.suppress(OSError):
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
             self._file.close()
             self._file = None

@@ -9,6 +9,8 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._types import Array, ArrayLike
 
+_FAR = -1e30  # what log probabilities below it are multiplied by may be more than float32 holds
+
 
 def stacked(logits: ArrayLike, *, at_least: int = 1) -> Array:
     """Logits ``(num_samples, batch, classes)`` as float32, whatever the precision of the network."""
@@ -68,15 +70,16 @@ def log_softmax(logits: Array) -> Array:
 
 def expectation(p: Array, log_q: Array) -> Array:
     r""":math:`\sum_c p(c) \log q(c)` over the last axis, where classes with p = 0 contribute nothing, even if q = 0."""
-    nothing = (p == 0) & jnp.isneginf(log_q)
-    # Twice where: once so that 0 * inf never appears, once so that it does not in the gradient.
-    return (jnp.where(nothing, 0.0, p) * jnp.where(nothing, 0.0, log_q)).sum(-1)
+    return -divergence(p, jnp.zeros_like(log_q), log_q)
 
 
 def divergence(p: Array, log_p: Array, log_q: Array) -> Array:
     r""":math:`\mathrm{KL}(p \| q)` over the last axis; classes with p = 0 contribute nothing, even if q = 0."""
-    nothing = (p == 0) & (jnp.isneginf(log_p) | jnp.isneginf(log_q))
+    far = (log_p < _FAR) | (log_q < _FAR)
+    nothing = (p == 0) & far
     log_p, log_q = jnp.where(nothing, 0.0, log_p), jnp.where(nothing, 0.0, log_q)
+    # The gradient of p is log p - log q, which weights would make infinite: where it is large none is made of it.
+    p = jnp.where(far, jax.lax.stop_gradient(p), p)
     return (jnp.where(nothing, 0.0, p) * (log_p - log_q)).sum(-1)
 
 

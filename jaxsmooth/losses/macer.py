@@ -50,7 +50,9 @@ def macer_margin(
     beta, gamma, least = inputs.weights(beta=beta, gamma=gamma, clip=clip)
     logits = inputs.stacked(logits)
     labels = inputs.classes(labels, logits)
-    q = jax.nn.softmax(beta * logits, axis=-1).mean(0)
+    # The largest is subtracted first: beta times large logits is infinite.
+    largest = jax.lax.stop_gradient(logits.max(-1, keepdims=True))
+    q = jax.nn.softmax(beta * (logits - largest), axis=-1).mean(0)
     top = jax.nn.one_hot(jnp.argmax(q, -1), q.shape[-1], dtype=bool)
     others = jnp.where(top, 0.0, q)
     rest, second = others.sum(-1), others.max(-1)

@@ -1,7 +1,9 @@
 """count_votes: the classifier's votes under noise, on one device or on a mesh."""
 
+import dataclasses
 from typing import Any
 
+import jax
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
@@ -74,7 +76,9 @@ def count_votes(
     pairs = images.shape[0] * n if _check.is_traced(key, images) else None
     with sampler(key, classify, noise, images, batch_size=batch_size, mesh=mesh, most=pairs) as sampling:
         if mesh is None:
-            return sampling.marked(sampling.count(images, ids, n, first=first))
+            # Counting goes on after this returns, and would read what NumPy arrays hold then.
+            of_now = dataclasses.replace(sampling, classify=jax.tree.map(inputs.ours, sampling.classify))
+            return sampling.marked(of_now.count(inputs.ours(images), ids, n, first=first))
         # jit puts NumPy arrays where the mesh is.
         votes = sampling.count(inputs.on_host(images), inputs.on_host(ids), n, first=first)
         return (

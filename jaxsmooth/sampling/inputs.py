@@ -65,6 +65,11 @@ def on_host(values: Any) -> Any:
     return values if _check.is_traced(values) else np.asarray(jax.device_get(values))
 
 
+def ours(values: Any) -> Any:
+    """A copy of what others may write into: of NumPy arrays; those of JAX never change."""
+    return np.array(values) if isinstance(values, np.ndarray) else values
+
+
 def num_classes(classify: Classify, x: Array | np.ndarray) -> int:
     """The number of classes, from shapes alone; refuses what does not return scores of classes."""
     return output_shape(classify, x, WINNER)[0]

@@ -250,6 +250,8 @@ def _like_inputs(value: Array, *inputs: Any) -> Array:
     if not jax.sharding.get_abstract_mesh().manual_axes:
         return value
     for leaf in jax.tree.leaves(inputs):
+        if not leaf.size:
+            continue
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         value += 0 * leaf.reshape(-1)[0].astype(jnp.int32)

@@ -42,7 +42,8 @@ class MarginClassifier:
             raise ValueError(f"classify must map (batch, *event) to (batch, classes); it returned shape {scores.shape}")
         if not jnp.issubdtype(scores.dtype, jnp.floating):
             scores = scores.astype(jnp.float32)
-        best = jax.lax.top_k(scores, 2)[0]
+        # In the precision of the scores the margin would be rounded to theirs, and so would the difference.
+        best = jax.lax.top_k(scores.astype(jnp.result_type(float)), 2)[0]
         close = best[..., 0] - best[..., 1] < self.margin
         return jnp.where(close[..., None], jnp.asarray(jnp.nan, scores.dtype), scores)
 

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsmooth import _check
 
+_T = TypeVar("_T")
 _Tree = TypeVar("_Tree")
 
 MORE_DEVICES = (
@@ -122,3 +123,14 @@ def within(mesh: Mesh | None) -> Iterator[None]:
         return
     with context:
         yield
+
+
+def steps_within(mesh: Mesh | None, steps: Iterator[_T]) -> Iterator[_T]:
+    """The steps of an iterator, each run on this mesh; between them, and after them, the caller's context holds."""
+    while True:
+        with within(mesh):
+            try:
+                step = next(steps)
+            except StopIteration:
+                return
+        yield step

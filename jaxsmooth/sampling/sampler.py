@@ -9,7 +9,6 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
@@ -146,8 +145,12 @@ def sampler(
     """
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh must be a jax.sharding.Mesh (jax.make_mesh); got {type(mesh).__name__}")
+    # A key may have been made on the mesh as the caller has set it, with explicit axes.
+    key_data: Any = jax.random.key_data(_check.typed_key(key))
+    if mesh is not None:
+        key_data = inputs.on_host(key_data)
     with placement.within(None if mesh is None else placement.automatic(mesh)):
-        yield _checked(key, classify, noise, x, batch_size, mesh, most, ballot)
+        yield _checked(key_data, classify, noise, x, batch_size, mesh, most, ballot)
 
 
 @functools.cache
@@ -157,7 +160,7 @@ def _say_once_how_to_use_cores(cores: int) -> None:
 
 
 def _checked(
-    key: Any,
+    key_data: Any,
     classify: Any,
     noise: Any,
     x: Any,
@@ -167,17 +170,14 @@ def _checked(
     ballot: AbstractBallot,
 ) -> Sampler:
     batch_size = _check.batch_size(batch_size)
-    key, classify = _check.typed_key(key), inputs.as_pytree(classify, numbers=not ballot.compares_scores)
+    classify = inputs.as_pytree(classify, numbers=not ballot.compares_scores)
     noise = _check.noise_of_one_sigma(_check.float32_noise(noise))
     axes: tuple[str, ...] = ()
     if mesh is not None:
         axes = placement.draw_axes(mesh, classify)
         classify, mesh = placement.on_mesh(classify, mesh), placement.automatic(mesh)
         # jit puts values where the mesh is, unless they are committed to a device.
-        key, noise, x = *placement.uncommitted((key, noise), mesh), inputs.on_host(x)
-    key_data: Any = jax.random.key_data(key)
-    if mesh is not None and not _check.is_traced(key_data):
-        key_data = np.asarray(key_data)
+        noise, x = placement.uncommitted(noise, mesh), inputs.on_host(x)
     kind = inputs.kind_of_votes(classify)
     ballot.check_kind(kind)
     shape = inputs.output_shape(classify, x, ballot)

@@ -115,6 +115,11 @@ def test_margins_of_outputs_and_of_integers():
     scores = jnp.array([[[1.0, 0.95], [2.0, 0.0]]])
     np.testing.assert_array_equal(jnp.isnan(js.with_margin(lambda x: scores, 0.1)(X[:1])), [[[True] * 2, [False] * 2]])
     assert js.with_margin(lambda x: jnp.array([[3, 2], [5, 2]]), 2.0)(X[:2]).tolist()[1] == [5.0, 2.0]
+    for dtype, margin in ((jnp.bfloat16, 1.003), (jnp.float16, 1.0004)):  # which round to 1
+        scores = jnp.array([[1.0, 0.0], [1.5, 0.0]], dtype)
+        careful = js.with_margin(lambda x, scores=scores: scores, margin)
+        kept = jax.jit(lambda classify: classify(X[:2]))(careful)
+        assert kept.dtype == dtype and jnp.isnan(kept).tolist() == [[True] * 2, [False] * 2]
     with pytest.raises(ValueError, match="it returned shape"):
         js.with_margin(lambda x: x[:, 0], 0.1)(X)
     with pytest.raises(TypeError, match="classify must be deterministic for Splits"):

@@ -119,10 +119,24 @@ def test_the_batch_is_read_where_it_lies():
     assert plain(images((3, 8, 8), 4)).shape == (4, 3)
 
 
-def test_weights_of_lower_precision():
+def test_weights_of_lower_and_of_higher_precision():
     module = torch.nn.Linear(4, 3).bfloat16()
     classify = js.interop.from_torch(module, 3)
     assert classify(np.ones((2, 4), np.float32)).dtype == np.float32
+    double = torch.nn.Linear(4, 2).double()
+    with torch.no_grad():
+        double.weight.zero_()
+        double.bias.copy_(torch.tensor([1.0, 1.0 + 1e-10], dtype=torch.float64))
+    assert js.interop.from_torch(double, 2)(np.ones((1, 4), np.float32)).argmax() == 1
+
+
+def test_a_part_in_training_mode_is_refused():
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2))
+    classify = js.interop.from_torch(module.train(), 2)
+    assert classify(np.ones((3, 2), np.float32)).shape == (3, 2)
+    module[0].train()
+    with pytest.raises(ValueError, match="module must be in evaluation mode; it, or its BatchNorm1d was put"):
+        classify(np.ones((3, 2), np.float32))
 
 
 @pytest.mark.parametrize(

@@ -140,12 +140,24 @@ EXTREME = {
 }
 
 
+# Where divergences are infinite, or nearly: what has a class that others have masked, what float32 just holds.
+ENDLESS = {
+    "masked in the first copy": LOGITS.at[0, :, 4].set(-jnp.inf).at[:, 4].set(0.0),
+    "masked in another copy": LOGITS.at[2, :, 4].set(-jnp.inf).at[:, 4].set(0.0),
+    "the largest signs": 3e38 * jnp.sign(LOGITS),
+    "one large copy": LOGITS.at[1].set(3e38 * jnp.sign(LOGITS[1])),
+    "large copies that disagree": 3e38 * (2 * jax.nn.one_hot(jnp.arange(M)[:, None] + LABELS[None], K) - 1),
+}
+
+
 @each_loss
 def test_extreme_logits_have_finite_values_and_gradients(loss):
     both = jax.jit(jax.vmap(jax.value_and_grad(lambda z: loss(z).sum())))
-    value, gradient = both(jnp.stack([jnp.broadcast_to(z, (M, B, K)) for z in EXTREME.values()]))
-    for i, name in enumerate(EXTREME):
-        assert np.isfinite(value[i]) and np.isfinite(gradient[i]).all(), name
+    extreme = EXTREME | ENDLESS
+    value, gradient = both(jnp.stack([jnp.broadcast_to(z, (M, B, K)) for z in extreme.values()]))
+    for i, name in enumerate(extreme):
+        assert np.isfinite(value[i]) or (name in ENDLESS and value[i] == np.inf), name
+        assert np.isfinite(gradient[i]).all(), name
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec
 
 import jaxsmooth as js
 from jaxsmooth.sampling import batching
+from jaxsmooth.sampling.sampler import Sampler
 
 KEY = jax.random.key(7)
 NOISE = js.noises.Gaussian(0.5)
@@ -386,9 +387,34 @@ def test_explicit_axes_everywhere():
     np.testing.assert_array_equal(count(weights, jax.device_put(x, jax.devices()[3]), mesh=mesh).counts, whole)
     with jax.set_mesh(mesh):
         np.testing.assert_array_equal(count(weights, x, mesh=mesh).counts, whole)
+        made_here = js.count_votes(jax.random.key(7), jax.tree_util.Partial(mlp, weights), noise, x, 300, mesh=mesh)
+        np.testing.assert_array_equal(made_here.counts, whole)
         curve = js.certify_curve(KEY, jax.tree_util.Partial(mlp, weights), noise, x, [0.0, 0.2], n_max=2000, mesh=mesh)
     alone = js.certify_curve(KEY, jax.tree_util.Partial(mlp, weights), noise, x, [0.0, 0.2], n_max=2000)
     np.testing.assert_array_equal(curve.votes.counts, alone.votes.counts)
+
+
+def test_weights_without_entries_on_a_mesh(reference):
+    weights = {"none": jnp.zeros((0,)), "some": WEIGHTS}
+    classify = jax.tree_util.Partial(lambda weights, batch: batch @ weights["some"], weights)
+    votes = js.count_votes(KEY, classify, NOISE, X, N, mesh=jax.make_mesh((2,), ("draws",)))
+    np.testing.assert_array_equal(votes.counts, reference)
+
+
+def test_arrays_may_be_overwritten_once_votes_are_counted(monkeypatch):
+    """Counting goes on after the call has returned: it reads copies of what NumPy arrays held."""
+    read, x, weights = [], np.ones((2, 3), np.float32), np.eye(3, dtype=np.float32)
+    count = Sampler.count
+
+    def seen(self, x, *arguments, **options):
+        read.extend([x, self.classify.args[0]])
+        return count(self, x, *arguments, **options)
+
+    monkeypatch.setattr(Sampler, "count", seen)
+    js.count_votes(KEY, jax.tree_util.Partial(linear, weights), NOISE, x, 50)
+    for mine, theirs in zip(read, (x, weights), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert not np.shares_memory(mine, theirs)
 
 
 def test_weights_on_another_mesh_of_the_same_devices():
