@@ -1,7 +1,7 @@
 """Losses on stacked logits ``(num_samples, batch, classes)``: pure, in log space, float32, one value per image.
 
-A logit of -inf masks a class: it has probability 0 and contributes nothing. Divergences from copies that mask what others
-expect are infinite, as where logits of 1e38 overflow; their gradients are finite.
+A logit of -inf masks a class: it has probability 0 and contributes nothing. Divergences from copies that mask what
+others expect are infinite, as where logits of 1e38 overflow; their gradients are finite.
 """
 
 from jaxsmooth.losses.cat_rs import lowest_cross_entropy as lowest_cross_entropy
