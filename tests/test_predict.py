@@ -80,4 +80,4 @@ def test_bad_input(change, message):
 @pytest.mark.parametrize("n", [11, 16, 17])
 def test_the_smallest_n_decides_a_clear_image(n):
     classify = lambda batch: batch[:, :2]
-    assert js.predict(KEY, classify, NOISE, np.array([[90.0, 0.0]], np.float32), n=n).tolist() == [0]
+    assert js.predict(KEY, classify, NOISE, np.array([[50.0, 0.0]], np.float32), n=n).tolist() == [0]
