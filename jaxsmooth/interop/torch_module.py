@@ -25,12 +25,13 @@ def from_torch(module: Any, num_classes: int, *, channels_first: bool = True) ->
             width)``; other inputs as they are.
 
     Returns:
-        A pytree callable ``(batch, *event) -> (batch, num_classes)`` without leaves; float32 scores.
+        A pytree callable ``(batch, *event) -> (batch, num_classes)`` without leaves; float32 scores, the largest
+        those of the module in its own precision.
 
     Raises:
         ImportError: if PyTorch is not installed.
         TypeError: if ``module`` is no module, or ``num_classes`` no integer; on use, if it does not return a tensor.
-        ValueError: if ``num_classes`` is below 2; on use, if the module is in training mode, or for another shape.
+        ValueError: if ``num_classes`` is below 2; on use, if a part of it is in training mode, or for another shape.
 
     Example:
         >>> import pytest
