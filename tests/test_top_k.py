@@ -165,6 +165,23 @@ def test_error_rate(p, k):
     assert (upper + 1e-12 < sums(p, k)).any(-1).mean() < 0.05
 
 
+@pytest.mark.parametrize(("p", "k"), POPULATIONS[:3])
+def test_votes_for_nobody_are_in_every_sum(p, k):
+    """A third of the other votes become votes for nobody, which k classes that reach the class share as they like."""
+    p = np.array(p)
+    p[1:] *= 2 / 3
+    nobody = 1 - p.sum()
+    counts = np.random.default_rng(3).multinomial(1000, [*p, nobody], size=2000)
+    label = np.zeros(2000, int)
+    lower, upper = top_k_bounds(counts[:, :-1], label, 1000, 0.05, k=k, subsets="all", invalid=counts[:, -1])
+    truth = np.minimum(sums(p, k) + nobody, 1)
+    assert stats.binom.sf((upper < truth).any(-1).sum() - 1, 2000, 0.05) > 1e-6
+    wrong = top_k_radius(lower, upper, 1.0) > float(top_k_radius(p[0], truth, 1.0))
+    assert stats.binom.sf(wrong.sum() - 1, 2000, 0.05) > 1e-6
+    careless = top_k_bounds(counts[:, :-1], label, 1000, 0.05, k=k, subsets="all")[1]
+    assert (careless < truth).any(-1).mean() > 0.5
+
+
 @pytest.mark.parametrize(("k", "q"), [(5, 0.12), (10, 0.09)])
 def test_the_number_of_subsets_is_what_it_costs(k, q):
     """k others of equal probability, the sharp case; without the number of subsets the bound fails."""

@@ -43,7 +43,7 @@ def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) 
         _refuse(
             options, ("radii", "n", "n0", "alpha", "norm", "runner_up"), "certificates without chance, which have none"
         )
-        return designs.Exact(strict=recorded.header.get("strict", False))
+        return designs.Exact(strict=True)
     alpha, norm = 1e-3 if options.alpha is None else options.alpha, norm_of(options.norm or "2")
     if options.radii is not None:
         _refuse(options, ("n0", "runner_up"), "certificates of given --radii")

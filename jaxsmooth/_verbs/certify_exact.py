@@ -9,11 +9,13 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
+from jaxsmooth._classifier import parts_with
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ArrayLike, Classify
 from jaxsmooth._verbs.run import check_kind, run_array
 from jaxsmooth.designs.exact import Exact
 from jaxsmooth.noises.splits import Splits
+from jaxsmooth.sampling.inputs import as_pytree
 from jaxsmooth.sampling.margin import with_margin
 
 
@@ -48,8 +50,8 @@ def certify_exact(
         norm: 1, the only norm there is a rule for.
         lattice: whether images are moved by whole steps only. Otherwise ``x`` may lie anywhere in [0, 1], images are
             rounded before they are split, and the radius, r / 2q or less, holds for moves by any real numbers.
-        margin: views whose two best scores are closer vote for nobody, and are counted against the label wherever they
-            might go; see ``with_margin``. 0 believes that an input always has the same scores.
+        margin: views whose two best scores are closer vote for nobody; see ``with_margin``. 0 believes that an input
+            always has the same scores. Views that vote for nobody are always counted for the strongest rival.
         image_ids: int32 ``(images,)``, what a ledger knows the images by; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result but through the rounding of scores.
         mesh: a ``jax.sharding.Mesh`` to spread the views over; see ``count_votes``.
@@ -81,13 +83,14 @@ def certify_exact(
     lattice = _check.boolean("lattice", lattice)
     margin = float(_check.nonnegative("margin", _check.number("margin", margin)))
     careful = with_margin(classify, margin) if margin > 0 else classify
+    near_ties = margin > 0 or bool(parts_with(as_pytree(classify), "near_ties_vote_for_nobody"))
     distance = None
     images = noise.checked_images(x) if lattice else x
     if not lattice:
         images, distance = noise.rounded(x)
-    recorded = {name: True for name, said in (("rounded", not lattice), ("strict", margin > 0)) if said}
+    recorded = {name: True for name, said in (("rounded", not lattice), ("strict", near_ties)) if said}
     found = run_array(
-        Exact(lattice=lattice, strict=margin > 0), jax.random.key(0, impl="threefry2x32"), careful, noise, images,
+        Exact(lattice=lattice, strict=True), jax.random.key(0, impl="threefry2x32"), careful, noise, images,
         image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_exact",
         recorded=recorded,
     )  # fmt: skip

@@ -33,7 +33,7 @@ def recertify(
         ledger: the path of the ledger, or what ``jaxsmooth.ledger.read`` gives.
         noise: the noise of the run.
         design: one of ``jaxsmooth.designs``, or one of your own; of a run of ``certify_exact`` the default,
-            ``Fixed()``, stands for ``Exact``, as strict as the run.
+            ``Fixed()``, stands for ``Exact(strict=True)``.
         labels: int ``(images,)``, in the order of the image ids, or None.
         x: the images, in the order of their ids; only for noise that depends on them.
 
@@ -63,5 +63,5 @@ def recertify(
     """
     recorded = ledger if isinstance(ledger, Ledger) else read(_check.path("ledger", ledger))
     if takes_views(noise) and design == Fixed():
-        design = Exact(strict=recorded.header.get("strict", False))
+        design = Exact(strict=True)
     return run_ledger(design, recorded, noise, labels=labels, x=x)

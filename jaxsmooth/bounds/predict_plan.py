@@ -61,6 +61,11 @@ class PredictPlan:
     likely one is returned with probability at most ``sum(alpha_k) = tests.alpha``: the union of the looks.
     Giving up early cannot add errors.
 
+    Votes for nobody are counted for the runner-up, so that the answer is right for every classifier that votes as this
+    one does where it votes at all (``with_margin``). *Proof.* On the same draws such a classifier gives the leader no
+    fewer votes and any other class no more than the second and those for nobody, and the p-value decreases in the
+    leader's votes and increases in the second's: this plan would return the same class for its votes.
+
     Args:
         tests: the looks and how they spend alpha. A small ``first_look`` (11 votes decide at alpha = 0.001 if
             it is the only look) answers clear images at once.
@@ -102,7 +107,7 @@ class PredictPlan:
             look: index of the look, one for all images or one per image; ``looks[look]`` draws of the image
                 have been made.
             counts: integers ``(images, classes)``: votes per class; their sum may be below the number of
-                draws (votes for nobody).
+                draws (votes for nobody, which are counted for the runner-up).
 
         Returns:
             ``(label, stop)``: int32 with ``ABSTAIN`` where nothing is decided (yet), and bool, whether the
@@ -115,7 +120,9 @@ class PredictPlan:
         look = checked_range("look", look, len(self.looks) - 1)
         counts = _checked_votes(counts, self.looks[look])
         second, leader = np.partition(counts, -2, axis=1)[:, -2:].T
-        decided = leader_p_value(leader, second) <= self.tests.alphas[look]
+        second = second + self.looks[look] - counts.sum(axis=1)
+        # A second one above the leader is not significant, as a tie is not.
+        decided = leader_p_value(leader, np.minimum(second, leader)) <= self.tests.alphas[look]
         label = np.where(decided, counts.argmax(axis=1), ABSTAIN).astype(np.int32)
         return label, decided | ~self._worth(look, leader, second)
 

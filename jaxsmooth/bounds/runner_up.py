@@ -6,10 +6,11 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth.bounds.clopper_pearson import checked_counts, clopper_pearson_lower, clopper_pearson_upper
+from jaxsmooth.bounds.curve_plan import checked_range
 
 
 def runner_up_bounds(
-    counts: Any, top: Any, trials: Any, alpha: float, *, share: float = 0.9
+    counts: Any, top: Any, trials: Any, alpha: float, *, share: float = 0.9, invalid: Any = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Lower bound of the probability of a class, upper bound of that of every other class.
 
@@ -21,19 +22,25 @@ def runner_up_bounds(
     classes, is fixed. The upper bound U increases with the count, so :math:`U(\max_i c_i) \ge U(c_j)`, which
     is below p_j with probability at most (1 - share) alpha; no union over classes is needed.
 
+    Draws that vote for nobody are a class of their own, which is never the answer. Where they might go to any class in
+    another evaluation of the classifier, as near ties do (``with_margin``), pass them as ``invalid``: they are counted
+    for the largest other class, and :math:`\overline{p_B}` bounds its probability in every such evaluation. For what
+    then votes for j is part of the event "j or nobody", whose count is at most that; the proof is the same.
+
     Args:
         counts: integers ``(images, classes)``: votes per class.
         top: integers ``(images,)``: the class of each image, chosen before these draws.
         trials: integers, scalar or ``(images,)``: draws, votes for nobody (non-finite scores) included.
         alpha: error probability of the two bounds together.
         share: the part of alpha that the lower bound spends.
+        invalid: integers, scalar or ``(images,)``: draws that voted for nobody and might vote for any class elsewhere.
 
     Returns:
         ``(p_lower, p_upper)``, float64 ``(images,)``, rounded outward. Pass both to ``certified_radius``.
 
     Raises:
-        ValueError: for shapes that do not match, a class or a count out of range, counts whose sum exceeds
-            ``trials``, or fewer than two classes.
+        ValueError: for shapes that do not match, a class or a count out of range, counts whose sum, with
+            ``invalid``, exceeds ``trials``, or fewer than two classes.
         TypeError: for counts that are not integers.
 
     References:
@@ -57,16 +64,24 @@ def runner_up_bounds(
         )
     trials = np.broadcast_to(trials, top.shape)
     checked_counts(counts, trials[:, None], name="counts")
-    if np.any(counts.sum(axis=1) > trials):
-        votes = counts.sum(axis=1).max()
-        raise ValueError(f"counts must not sum to more than trials, the number of draws; got {votes} votes")
+    nobody = checked_invalid(invalid, counts, trials)
     rows = np.arange(len(counts))
     others = counts.astype(np.int64)
     others[rows, top] = -1
     first, rest = divided(alpha, share)
     lower = clopper_pearson_lower(counts[rows, top], trials, first)
-    upper = clopper_pearson_upper(others.max(axis=1), trials, rest)
+    upper = clopper_pearson_upper(others.max(axis=1) + nobody, trials, rest)
     return lower, upper
+
+
+def checked_invalid(invalid: Any, counts: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Votes for nobody, int64 ``(images,)``, which are no more than the draws without a vote."""
+    votes = counts.astype(np.int64).sum(-1)
+    if np.any(votes > trials):
+        raise ValueError(
+            f"counts must not sum to more than trials, the number of draws; got {votes.max()} votes. Pass all draws"
+        )
+    return np.broadcast_to(checked_range("invalid", invalid, trials - votes), votes.shape)
 
 
 def divided(alpha: float, share: float) -> tuple[float, float]:

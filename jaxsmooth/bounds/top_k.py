@@ -8,13 +8,21 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth.bounds.binomial_tail import SMALLEST_LEVEL
 from jaxsmooth.bounds.clopper_pearson import checked_counts, clopper_pearson_lower, clopper_pearson_upper
-from jaxsmooth.bounds.runner_up import divided
+from jaxsmooth.bounds.runner_up import checked_invalid, divided
 
 Subsets = Literal["ends", "all"]
 
 
 def top_k_bounds(
-    counts: Any, label: Any, trials: Any, alpha: float, *, k: int, share: float = 0.9, subsets: Subsets = "ends"
+    counts: Any,
+    label: Any,
+    trials: Any,
+    alpha: float,
+    *,
+    k: int,
+    share: float = 0.9,
+    subsets: Subsets = "ends",
+    invalid: Any = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Lower bound of the probability of a class, upper bounds of sums of the largest probabilities of the others.
 
@@ -27,6 +35,12 @@ def top_k_bounds(
     :math:`\binom kt`; and the t smallest of the k largest counts overall have at least their sum, since the k
     largest, sorted, dominate those of T. So no union over classes is needed, only one over the subsets of T.
 
+    Draws that vote for nobody but might vote for any class in another evaluation of the classifier, as near ties do
+    (``with_margin``), are passed as ``invalid`` and counted in every sum. With q the probability of such a draw the
+    bounds are then those of :math:`S_t + q`. That suffices: k others that reach the class in some evaluation have there
+    at most what they have and q *together*, so the t of them that are smallest at x have at most
+    :math:`P(U \cup \text{nobody})`, one event, in the place of P(U) here and in the proof of ``radii.top_k_radius``.
+
     Args:
         counts: integers ``(images, classes)``: votes per class.
         label: integers ``(images,)``: the class of each image, chosen before these draws.
@@ -35,6 +49,7 @@ def top_k_bounds(
         k: how many classes the answer has, fewer than there are.
         share: the part of alpha that the lower bound spends.
         subsets: ``"ends"``: t = 1 and t = k, which decide where the others are spread or level; ``"all"``: 1 to k.
+        invalid: integers, scalar or ``(images,)``: draws that voted for nobody and might vote for any class elsewhere.
 
     Returns:
         ``(p_lower, sums_upper)``, float64 ``(images,)`` and ``(images, k)``, with :math:`S_t` in column t - 1;
@@ -64,15 +79,14 @@ def top_k_bounds(
     trials = np.broadcast_to(_check.as_array("trials", trials), label.shape)
     checked_counts(counts, trials[:, None], name="counts")
     counts = counts.astype(np.int64)
-    if np.any(counts.sum(-1) > trials):
-        raise ValueError(f"counts must not sum to more than trials; got {counts.sum(-1).max()} votes. Pass all draws")
+    nobody = checked_invalid(invalid, counts, trials)
     rows = np.arange(len(counts))
     first, rest = divided(alpha, share)
     lower = clopper_pearson_lower(counts[rows, label], trials, first)
     others = counts.copy()
     others[rows, label] = -1
     largest = np.sort(others, -1)[:, -k:]  # increasing: column t - 1 ends the t smallest
-    sums = np.cumsum(largest, -1)
+    sums = np.cumsum(largest, -1) + nobody[:, None]
     upper = np.repeat(1 - np.asarray(lower)[:, None], k, 1)
     used = sorted({1, k}) if subsets == "ends" else range(1, k + 1)
     for t in used:

@@ -21,13 +21,15 @@ class Exact(AbstractOneLookDesign):
 
     Whoever moves an image by r steps changes at most r votes. With :math:`n_c` votes for class c and A the first class
     with the most, the label holds up to :math:`\min_{b \ne A} \lfloor (n_A - n_b - [b < A]) / 2 \rfloor` steps, since
-    a tie goes to the smaller class.
+    a tie goes to the smaller class. ``strict`` adds the votes for nobody to each :math:`n_b`: in another evaluation of
+    the classifier they may go to b, and a changed vote still takes one from A and gives one to b.
 
     Args:
         lattice: whether images are moved on the lattice only; else half a step of a pixel passes a threshold, and the
             radius around an image on the lattice is half as large. Images off the lattice lie closer to thresholds;
             ``certify_exact`` takes that off.
-        strict: whether votes for nobody may go to any class at the other points, as where a margin was asked for.
+        strict: whether votes for nobody may go to any class elsewhere, and are counted for the strongest rival: what
+            ``certify_exact`` and ``recertify`` do. Otherwise they are believed to be for nobody wherever they are.
 
     References:
         Levine and Feizi, "Improved, deterministic smoothing for l1 certified robustness", 2021.

@@ -27,7 +27,8 @@ class Fixed(AbstractDesign):
         alpha: the probability, per image, that the certificate is wrong; all of it one-sided.
         norm: 1, 2 or ``np.inf``: the norm of the radius.
         runner_up: ``"complement"``: every other class has at most ``1 - p_A``. ``"bounded"``: a tenth of ``alpha`` is
-            spent on an upper bound of the runner-up; see ``bounds.runner_up_bounds``.
+            spent on an upper bound of the runner-up, for which votes for nobody are counted; see
+            ``bounds.runner_up_bounds``.
 
     Raises:
         ValueError: for values out of range, or an ``n`` that can certify nothing at this ``alpha``.
@@ -174,7 +175,8 @@ def _certificates(
     """What ``n`` votes prove about the classes that other votes selected."""
     top = selection.argmax(-1)
     if runner_up == "bounded":
-        p_lower, p_upper = runner_up_bounds(votes.counts, top, n, alpha)
+        # Votes for nobody may be near ties, which might all go to one class elsewhere.
+        p_lower, p_upper = runner_up_bounds(votes.counts, top, n, alpha, invalid=votes.invalid)
         p_upper = np.minimum(p_upper, one_minus(p_lower, up=True))
     else:
         p_lower = clopper_pearson_lower(votes.counts[np.arange(len(top)), top], n, alpha)

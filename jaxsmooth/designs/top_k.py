@@ -1,7 +1,7 @@
 """TopK: classes that stay among the k most probable."""
 
 import dataclasses
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +25,8 @@ _KNOWN = "the growth of a sum of probabilities"
 @dataclasses.dataclass(frozen=True)
 class TopK(AbstractDesign):
     r"""``n`` votes prove that classes stay among the k most probable: the design of ``certify_top_k``.
+
+    Votes for nobody are counted in the sums of the others; see ``bounds.top_k_bounds``.
 
     Args:
         k: how many classes the answer has.
@@ -145,7 +147,7 @@ class TopK(AbstractDesign):
         selection = np.where(complete[:, None], rows["selection"], 0)
         votes = votes_since(finished, selection, self._selecting)
         columns = tested[:, None] if tested.ndim == 1 else tested
-        found = [self._radius(votes.counts, column, self.n) for column in columns.T]
+        found = [self._radius(votes.counts, column, self.n, votes.invalid) for column in columns.T]
         p_lower, sums_upper, radius, rule = (
             np.stack(part, 1) if tested.ndim == 2 else part[0] for part in zip(*found, strict=True)
         )
@@ -166,10 +168,12 @@ class TopK(AbstractDesign):
             reason=reason_of(complete),
         )
 
-    def _radius(self, counts: np.ndarray, label: np.ndarray, n: int) -> tuple[np.ndarray, ...]:
+    def _radius(self, counts: np.ndarray, label: np.ndarray, n: int, invalid: Any = 0) -> tuple[np.ndarray, ...]:
         """``(p_lower, sums_upper, radius, rule)`` of one class an image."""
         alpha = self.alpha / self.k if self.joint and not self.setting.labelled else self.alpha
-        p_lower, sums = top_k_bounds(counts, label, n, alpha, k=self.k, share=self.share, subsets=self.subsets)
+        p_lower, sums = top_k_bounds(
+            counts, label, n, alpha, k=self.k, share=self.share, subsets=self.subsets, invalid=invalid
+        )
         noise, dim = self.setting.noise, self.setting.dim
         # For t = 1 the rule of a runner-up.
         radius, rule = explain_radius(

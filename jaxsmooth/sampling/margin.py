@@ -1,6 +1,6 @@
 """with_margin: a classifier whose near ties vote for nobody."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,8 @@ class MarginClassifier:
 
     classify: Any
     margin: Any
+
+    near_ties_vote_for_nobody: ClassVar[bool] = True
 
     def __call__(self, batch: Array, keys: Array | None = None) -> Array:
         """The scores, NaN in rows that are near ties; of many outputs where those of an output are.
@@ -68,8 +70,16 @@ def with_margin(classify: Classify, margin: float) -> MarginClassifier:
 
     A certificate speaks of a classifier that gives the same scores to the same input. What compilers make of a network
     in another batch size, or on another device, differs in the last bits, and a vote near a tie may fall otherwise.
-    With a margin above twice that difference, such votes are counted for nobody (``votes.invalid``), which lowers the
-    bound of the top class: what is certified then holds for every evaluation that differs by less.
+    With a margin above twice that difference, such votes are counted for nobody (``votes.invalid``), and certificates
+    hold for every evaluation that differs by less.
+
+    *Proof.* Such an evaluation votes for the same class wherever this classifier votes at all; the other draws may vote
+    for anything. So a class has at least its share of votes here, and a rival b at most that of "b or nobody", the law
+    of one event at x and at any other point. Where the winner must exceed 1/2, or tau, nothing else is needed. Where it
+    must beat a rival, votes for nobody are counted for the rival: in ``certify(runner_up="bounded")``,
+    ``certify_top_k``, ``predict`` and ``certify_exact``, of classifiers and of recorded votes alike. It is a promise
+    about classes that are chosen by the largest score; of ``soft`` votes and of ``certify_values`` every one depends
+    on the last bits.
 
     Args:
         classify: ``(batch, *event) -> (batch, classes)`` of scores.

@@ -157,6 +157,7 @@ BOUNDS = {
             "k": (*INTEGER, 3, 4),
             "share": SHARE,
             "subsets": ("some", None, 1),
+            "invalid": (-1, 2, 0.5, "1", None, True),
         },
     ),
     "holm": Row(js.bounds.holm, {"p": [0.1, 0.2], "alpha": 0.05}, {"p": (*PROBABILITY, [0.1, 2.0], 0.5), **A}),
@@ -179,6 +180,7 @@ BOUNDS = {
             "trials": (0, 2.5, "10", None, True),
             **A,
             "share": SHARE,
+            "invalid": (-1, 2, 0.5, "1", None, True),
         },
     ),
     "GroupSequential": Row(

@@ -101,6 +101,18 @@ def test_clear_images_stop_early_and_ties_abstain(min_gain):
         assert draws[tie].mean() < 750
 
 
+def test_an_answer_is_that_of_votes_for_nobody_wherever_they_go():
+    """Every way in which 24 draws can vote for two classes and for nobody, and every way in which the last may vote."""
+    plan, n = PredictPlan(GroupSequential(24, 0.05, first_look=24)), 24
+    counts = np.array([(a, b, 0) for a in range(n + 1) for b in range(n + 1 - a)])
+    label = plan.decide(0, counts)[0]
+    assert (label[counts.sum(-1) < n - 3] != -1).any()
+    for row, found in zip(counts[label != -1], label[label != -1], strict=True):
+        nobody = n - row.sum()
+        ways = [(i, j, nobody - i - j) for i in range(nobody + 1) for j in range(nobody + 1 - i)]
+        assert (plan.decide(0, row + np.array(ways))[0] == found).all()
+
+
 @pytest.mark.parametrize("min_gain", [None, 0.05])
 def test_images_may_be_at_different_looks(min_gain):
     plan = PredictPlan(GroupSequential(1000, 1e-3, first_look=16), min_gain=min_gain)

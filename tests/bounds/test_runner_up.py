@@ -29,6 +29,24 @@ def test_the_exact_error_is_at_most_alpha(share, alpha):
             assert probability[wrong].sum() <= alpha
 
 
+@pytest.mark.parametrize("shares", [(0.0, 0.0, 0.3), (0.2, 0.1, 0.7), (0.6, 0.4, 0.0), (0.3, 0.3, 0.4)])
+def test_votes_for_nobody_may_go_to_any_other_class(shares):
+    """The last class votes for nobody: wherever it goes, the exact error is at most alpha; without it, it is not."""
+    n, alpha = 30, 0.1
+    outcomes = every_outcome(n, 4)
+    counts, nobody = outcomes[:, :3], outcomes[:, 3]
+    lower, upper = runner_up_bounds(counts, np.zeros(len(counts), int), n, alpha, share=0.5, invalid=nobody)
+    careless = runner_up_bounds(counts, np.zeros(len(counts), int), n, alpha, share=0.5)[1]
+    rest = 1 - np.array(clopper_pearson_upper([2, 9], n, alpha / 2)) + 1e-9
+    for p_top in (*(1 - rest), *rest, 0.4):
+        p = np.array([p_top, *((1 - p_top) * np.array(shares) / sum(shares))])
+        probability = stats.multinomial.pmf(outcomes, n, p)
+        most = p[1:3].max() + p[3]
+        assert probability[(lower > p[0]) | (upper < most)].sum() <= alpha
+        if p[3] > 0.2:
+            assert probability[careless < most].sum() > alpha
+
+
 def test_spending_all_of_alpha_on_both_sides_is_caught():
     n, alpha = 30, 0.1
     outcomes = every_outcome(n, 3)
@@ -73,3 +91,5 @@ def test_it_is_two_clopper_pearson_bounds():
 def test_bad_input(arguments, error, message):
     with pytest.raises(error, match=message):
         runner_up_bounds(*arguments)
+    with pytest.raises(ValueError, match="invalid must lie between 0 and 2; got 3"):
+        runner_up_bounds([[1, 2]], [0], 5, 0.1, invalid=3)

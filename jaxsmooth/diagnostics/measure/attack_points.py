@@ -40,7 +40,9 @@ class NearestPoints:
         rows, ours = np.arange(len(images)), self.label[images]
         choosing[rows, ours] = -1
         other = choosing.argmax(-1)
-        for_us, for_other = deciding[rows, ours], deciding[rows, other]
+        # Votes for nobody might be ours in another evaluation of the classifier.
+        nobody = self.n - first - deciding.sum(-1)
+        for_us, for_other = deciding[rows, ours] + nobody, deciding[rows, other]
         total = for_us + for_other
         level = np.where(total > 0, tail_at_least(for_other, np.maximum(total, 1), 0.5), 1.0)
         distance = distances(points - self.x[images].astype(np.float64), self.search.norm)
