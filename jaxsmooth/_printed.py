@@ -92,6 +92,24 @@ def rounded_up(value: float, places: int) -> str:
     return _rounded(value, places, decimal.ROUND_CEILING)
 
 
+def significant_down(value: float, digits: int = 4) -> str:
+    """A lower bound of any size as text with this many digits, as ``g`` formats them, never above its value."""
+    return _significant(value, digits, decimal.ROUND_FLOOR)
+
+
+def significant_up(value: float, digits: int = 4) -> str:
+    """An upper bound of any size as text with this many digits, never below its value."""
+    return _significant(value, digits, decimal.ROUND_CEILING)
+
+
+def _significant(value: float, digits: int, rounding: str) -> str:
+    if not math.isfinite(value) or value == 0:
+        return f"{value + 0.0:g}"
+    exact = decimal.Decimal(repr(value))
+    rounded = exact.quantize(decimal.Decimal(1).scaleb(exact.adjusted() - digits + 1), rounding, _EXACT)
+    return f"{float(rounded):.{digits}g}"  # so many digits survive the conversion
+
+
 def _rounded(value: float, places: int, rounding: str) -> str:
     if not math.isfinite(value):
         return str(value)

@@ -52,3 +52,22 @@ def test_a_stream_of_sequential_designs_is_refused():
     for design in (js.designs.Curve(RADII), js.designs.Adaptive()):
         with pytest.raises(TypeError, match="not a stream"):
             list(js.certify_stream(KEY, CLASSIFY, VARYING, [X], design))
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_images_that_nothing_can_certify_abstain_and_leave_the_others_alone(labelled):
+    """Of 40 images, more than there are groups, sigma falls below what the smallest radius needs, also to none."""
+    shrinking = js.scales.LipschitzScale(lambda x: 0.01 * x[:, 0], 0.01)
+    noise, sure = js.noises.InputDependentGaussian(shrinking), lambda batch: batch @ np.zeros((2, 3)) + np.eye(3)[0]
+    x = np.zeros((40, 2), np.float32)
+    x[1::4], x[2::4] = -200.0, -2000.0
+    x[:, 1] = np.arange(40)
+    labels = np.zeros(40, int) if labelled else None
+    for radii in ([0.5], [0.5, 2.0]):
+        found = js.certify_curve(KEY, sure, noise, x, radii, labels=labels, n_max=1000)
+        reached = x[:, 0] == 0
+        assert (found.label[reached] == 0).all() and (found.radius[reached] == radii[-1]).all()
+        assert (found.label[~reached] == js.ABSTAIN).all() and (found.samples[~reached] == 64).all()
+        assert set(found.reason[~reached]) == {"no further radius in reach"}
+    with pytest.raises(ValueError, match=r"n_max = 1000 votes at alpha = 0.001 cannot certify"):
+        js.certify_curve(KEY, sure, noise, x[~reached], [0.5], labels=None, n_max=1000)

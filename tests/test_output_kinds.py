@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import jax
 import jax.numpy as jnp
@@ -184,3 +185,24 @@ def test_certificates_that_votes_do_not_fill(arrays, tmp_path):
             assert np.isnan(found.value).all() and np.isinf(found.width).all()
         else:
             assert (found.label == js.ABSTAIN).all() and not found.radius.any()
+
+
+def test_printed_bounds_claim_no_more_than_is_proved():
+    """Every bound as printed is on the safe side of its value, of numbers of any size."""
+    outward = [
+        js.ValueCertificates(
+            *(np.array([value * sign]) for value in (0.5, lower, upper)), samples=np.array([9]), radius=0.123456
+        )
+        for lower, upper in ((0.12345678, 0.12345678), (123456.7, 123456.7), (9.99961e-7, 9.99961e-7), (0.0, math.inf))
+        for sign in (1, -1)
+    ]
+    for made in outward:
+        row = dict(zip(*(line.split() for line in repr(made).splitlines()[1:]), strict=True))
+        assert float(row["lower"]) <= made.lower[0] and float(row["upper"]) >= made.upper[0]
+        assert float(row["radius"]) <= 0.123456 and ", radius 0.1234," in repr(made)
+        np.testing.assert_allclose(
+            [float(row["lower"]), float(row["upper"])], [made.lower[0], made.upper[0]], rtol=2e-3
+        )
+    signs = lambda batch: jnp.stack([-batch, batch], -1)
+    made = js.certify_outputs(KEY, signs, js.noises.Gaussian(0.25), np.array([[0.9, -0.8]], np.float32), tau=0.84996)
+    assert "0.8499" in repr(made) and "0.8500" not in repr(made)

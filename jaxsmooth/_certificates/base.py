@@ -160,7 +160,8 @@ class AbstractCertificates:
     def _settings(self) -> list[str]:
         """The settings in words."""
         names = [name for name in self.shared if name != "noise"]
-        words = [f"{name} {_short(getattr(self, name))}" for name in names if getattr(self, name) is not None]
+        known = {name: value for name in names if (value := getattr(self, name)) is not None}
+        words = [f"{name} {self._text(name, value)}" for name, value in known.items()]
         noise = getattr(self, "noise", None)
         words += [] if noise is None else [_printed.brief_repr(noise)]
         return words if self.votes_kind == "hard" else [*words, f"{self.votes_kind} votes"]
@@ -168,8 +169,13 @@ class AbstractCertificates:
     def _rows(self) -> list[tuple[str, ...]]:
         """The head and the first rows of the table."""
         columns = {name: column[:SHOWN] for name, column in self[:SHOWN].to_dict().items() if name != "rule"}
-        rows = zip(*columns.values(), strict=True)
-        return [tuple(columns), *(tuple(map(_short, row)) for row in rows)]
+        texts = [[self._text(name, value) for value in column] for name, column in columns.items()]
+        return [tuple(columns), *zip(*texts, strict=True)]
+
+    def _text(self, name: str, value: Any) -> str:
+        """A setting, or an entry of a column, as it is shown."""
+        del name
+        return _short(value)
 
     def _more(self) -> list[str]:
         return [f"  ... {len(self) - SHOWN} more"] if len(self) > SHOWN else []

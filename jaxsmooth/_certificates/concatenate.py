@@ -15,6 +15,9 @@ _Kind = TypeVar("_Kind", bound=AbstractCertificates)
 def concatenate(certificates: Sequence[_Kind]) -> _Kind:
     """The certificates of several sets of images as one.
 
+    ``alpha`` stays what it is, per image or per family: with ``certify_outputs(family="call")`` each part remains a
+    family of its own, so that something in any of them is wrong with up to their number times alpha.
+
     Args:
         certificates: at least one, all of one kind, noise, norm and alpha.
 

@@ -27,11 +27,12 @@ class OutputCertificates(AbstractCertificates):
         reason: why an image got no more votes, in words, one string per image.
         noise: the noise that was used.
         norm: 1, 2 or ``np.inf``.
-        alpha: the probability with which any certified output of a family is wrong.
+        alpha: the probability with which any certified output of a family is wrong, for each family.
         n: draws that counted.
         method: ``"holm"``, ``"bonferroni"`` or ``"k_fwer"``.
         k: with ``"k_fwer"`` the number of wrong outputs that has probability alpha; 1 otherwise.
-        family: ``"image"`` or ``"call"``.
+        family: ``"image"``; or ``"call"`` for all images of a call, or of a batch of a stream: after ``concatenate``
+            there are several, whose sizes are not kept.
         kind: what was counted; see ``Votes.kind``.
         hierarchy: the tree of classes of which ``label`` and ``selected`` are nodes; None: they are classes.
     """
@@ -118,7 +119,7 @@ class OutputCertificates(AbstractCertificates):
         columns = self[:3].to_dict()
         row = lambda i: (
             str(i), f"{columns['certified_share'][i]:.4f}", rounded_down(columns["radius"][i]),
-            f"{self.tau[i]:.4f}", str(self.samples[i]),
+            rounded_down(self.tau[i]), str(self.samples[i]),
         )  # fmt: skip
         head = ("image", "certified", "radius", "tau", "samples")
         return [head, *(row(i) for i in range(min(len(self), SHOWN)))]

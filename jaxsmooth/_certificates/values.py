@@ -6,7 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxsmooth._certificates.base import AbstractCertificates
+from jaxsmooth._printed import significant_down, significant_up
 from jaxsmooth._types import Votes
+
+_OUTWARD = {"lower": significant_down, "upper": significant_up, "radius": significant_down}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -72,8 +75,14 @@ class ValueCertificates(AbstractCertificates):
 
     def _certified(self) -> str:
         bounded = np.isfinite(self.width)
-        middle = f", median width {np.median(self.width[bounded]):.3g}" if bounded.any() else ""
+        middle = f", median width {significant_up(float(np.median(self.width[bounded])), 3)}" if bounded.any() else ""
         return f": {bounded.mean():.1%} of the intervals bounded{middle}" if len(self) else ""
+
+    def _text(self, name: str, value: Any) -> str:
+        """Bounds are rounded outward, and radii down."""
+        if name in _OUTWARD and isinstance(value, float | np.floating):
+            return _OUTWARD[name](float(value))
+        return super()._text(name, value)
 
     def _settings(self) -> list[str]:
         bins = f"{len(self.edges)} edges from {self.edges[0]:g} to {self.edges[-1]:g}" if self.edges else "no edges"

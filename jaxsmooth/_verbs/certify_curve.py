@@ -68,8 +68,8 @@ def certify_curve(
         ``alpha`` the error probability of each image.
 
     Raises:
-        ValueError: for radii that do not increase or that ``n_max`` votes can never certify at this
-            ``alpha`` (the message says which ``n_max`` would), labels out of range, and as ``certify``.
+        ValueError: for radii that do not increase or that ``n_max`` votes can never certify of any image at
+            this ``alpha`` (the message says which ``n_max`` would), labels out of range, and as ``certify``.
         TypeError: for arguments of the wrong kind.
 
     References:

@@ -28,9 +28,10 @@ def predict(
 
     Votes are looked at after 16, 24, 36, ... draws, up to ``n``. The leading class is answered as soon as
     a two-sided binomial test rejects, at the level of that look, that the runner-up is as likely:
-    :math:`2 P(\mathrm{Bin}(n_A + n_B, 1/2) \ge n_A) \le \alpha_k`, the levels summing to ``alpha``. Votes for
-    nobody are counted for the runner-up. An image is given up, and abstained on, once no later look is likely to decide. With probability at least
-    ``1 - alpha``, per image, the answer is the smoothed classifier's class or an abstention.
+    :math:`2 P(\mathrm{Bin}(n_A + n_B, 1/2) \ge n_A) \le \alpha_k`, the levels summing to ``alpha``, with votes
+    for nobody counted for the runner-up. An image is given up, and abstained on, once no later look is likely
+    to decide. With probability at least ``1 - alpha``, per image, the answer is the smoothed classifier's class
+    or an abstention.
 
     Args:
         key: a JAX random key.

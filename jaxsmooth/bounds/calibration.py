@@ -107,11 +107,13 @@ def _scaled(
     ``others``: the error is that at p and at 1 - p together.
     """
     least = 0.5 if others else 1.0  # always valid
-    rows, factor = plain.copy(), 1.5 * least
+    rows, factor, largest_share = plain.copy(), 1.5 * least, float(tests.alphas.max() / tests.alpha)
     trials = min(_ALL_TRIALS // len(p), _TRIALS)
     for i, (null, most) in enumerate(zip(p.tolist(), allowed.tolist(), strict=True) if trials else ()):
         walks = _walks(tests.looks, (null, 1 - null) if others else (null,), most)
-        low, high = least, math.inf
+        # Where a look may spend all of probability there is nothing more to allow.
+        low, high, highest = least, math.inf, 1 / (most * largest_share)
+        factor = min(factor, highest)
         for _ in range(trials):
             row = thresholds_at(tests, p[i : i + 1], np.array([most * factor]))[0]
             error = sum(walk.crossing(row) for walk in walks)
@@ -119,10 +121,10 @@ def _scaled(
                 high = min(high, factor)
             elif factor >= low:
                 low, rows[i] = factor, row
-            if _ENOUGH * most <= error <= most or low >= 1 / tests.last_share:
+            if _ENOUGH * most <= error <= most or low >= min(1 / tests.last_share, highest):
                 break
             aim = factor * _AIM * most / max(error, most / 4)
-            factor = aim if low < aim < high else math.sqrt(low * min(high, 4 * low))
+            factor = min(aim if low < aim < high else math.sqrt(low * min(high, 4 * low)), highest)
         factor = low  # about right for the next null
     chance = p ** float(tests.n_max) + (1 - p) ** float(tests.n_max) * others
     unanimous = np.all(rows > tests.looks, axis=1) & (chance * _OUTWARD <= allowed)

@@ -271,9 +271,10 @@ def thresholds_at(tests: GroupSequential, p: np.ndarray, alpha: np.ndarray) -> n
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     while np.any(wrong := _tail(high, n, p) > allowed):
         high = high + wrong
-    while np.any(enough := _tail(high - 1, n, p) <= allowed):
+    # A share of 1 or more allows everything, and no count is below 0.
+    while np.any(enough := (high > 0) & (_tail(np.maximum(high - 1, 0), n, p) <= allowed)):
         high = high - enough
-    # The proof for any class needs (c - 1) / (n - 1) >= p; for alpha below 1/2 this changes nothing.
+    # The proof for any class needs (c - 1) / (n - 1) >= p; for shares below 1/2 this changes nothing.
     convex = 1 + np.ceil((n - 1) * np.minimum(p, 1.0)).astype(np.int64)
     return np.maximum(high, np.minimum(convex, n + 1))
 

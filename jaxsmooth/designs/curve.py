@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
 from jaxsmooth._noise import sigma_per_image
 from jaxsmooth._types import ABSTAIN
-from jaxsmooth.bounds import CurvePlan, GroupSequential, curve_tests
+from jaxsmooth.bounds import CurvePlan, GroupSequential, calibrated_thresholds, curve_tests
 from jaxsmooth.bounds.binomial_tail import one_minus
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.radii import explain_radius, required_probability, rules_for
@@ -63,7 +64,7 @@ class Curve(AbstractDesign):
         )
 
     def bind(self, setting: Setting) -> Self:
-        """See ``AbstractDesign.bind``; refuses radii that not even unanimous votes can certify."""
+        """See ``AbstractDesign.bind``; refuses radii that not even unanimous votes can certify of any image."""
         bound = super().bind(setting)
         rules_for(bound.noise_at_images, self.norm)
         _ = bound._plans
@@ -77,22 +78,44 @@ class Curve(AbstractDesign):
         return required_probability(self.noise_at_images, column, norm=self.norm, dim=self.setting.dim)
 
     @functools.cached_property
-    def _plans(self) -> tuple[np.ndarray | None, list[CurvePlan]]:
+    def _plans(self) -> tuple[np.ndarray | None, list[CurvePlan | None]]:
         """The thresholds: one plan for all, or, where images differ in what they require, one per group of images.
 
-        A group requires, at every radius, the largest probability of its images, which is safe for all of them.
+        A group requires, at every radius, the largest probability of its images, which is safe for all of them. None
+        for those of which no votes certify the smallest radius; they are a group of their own.
         """
         required = self._required
         if required.ndim == 1:
             return None, [self._plan(required)]
         self._plan(required.min(1))
-        order = np.argsort(required[-1], kind="stable")
-        group = np.empty(len(order), int)
-        plans = []
-        for g, members in enumerate(np.array_split(order, min(_GROUPS, len(order)))):
-            group[members] = g
-            plans.append(self._plan_of(required[:, members].max(1)))
+        required = np.minimum(required, 1.0)  # a probability of 1 is as much out of reach as none
+        hopeless = ~self._within_reach(required[0])
+        # By the largest radius, and by smaller ones where that is out of reach.
+        order = np.lexsort(required)
+        going = order[~hopeless[order]]
+        group = np.zeros(len(order), int)
+        plans: list[CurvePlan | None] = [None]
+        for members in np.array_split(going, min(_GROUPS, len(going))) if len(going) else ():
+            group[members] = len(plans)
+            together = required[:, members].max(1)
+            plans.append(self._plan_of(together) if self._can_certify(together) else None)
         return group, plans
+
+    def _can_certify(self, required: np.ndarray) -> bool:
+        """Whether some look can certify one of these probabilities."""
+        tests = curve_tests(self.n_max, self.alpha)
+        thresholds = calibrated_thresholds(tests, required, any_class=not self.setting.labelled)
+        return bool((thresholds <= tests.looks).any())
+
+    def _within_reach(self, required: np.ndarray) -> np.ndarray:
+        """Which of some probabilities, one an image, can be certified."""
+        # The larger the harder: the smallest one that cannot be is looked for by halving, mostly in one step.
+        found = np.unique(required)
+        least, beyond, middle = 0, len(found), len(found) - 1
+        while least < beyond:
+            least, beyond = (middle + 1, beyond) if self._can_certify(found[middle : middle + 1]) else (least, middle)
+            middle = (least + beyond) // 2
+        return required < (found[least] if least < len(found) else math.inf)
 
     def _plan_of(self, required: np.ndarray) -> CurvePlan:
         return CurvePlan(curve_tests(self.n_max, self.alpha), required, any_class=not self.setting.labelled)
@@ -143,7 +166,8 @@ class Curve(AbstractDesign):
         group = np.zeros(len(before), int) if groups is None else groups[rows["image"]]
         for g in np.unique(group):
             at = group == g
-            certified[at], stop[at] = plans[g].decide(look[at], votes[at], before[at])
+            plan = plans[g]
+            certified[at], stop[at] = (0, True) if plan is None else plan.decide(look[at], votes[at], before[at])
         everything, last = certified == len(self.radii), look == len(self.looks) - 1
         return {
             "certified": certified,

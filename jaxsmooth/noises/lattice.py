@@ -12,8 +12,12 @@ from jaxsmooth._types import Array, ArrayLike
 
 # How far a pixel may be from the lattice, in steps: float32 of k / 255 is within 1e-5 of it.
 _TOLERANCE = 1e-3
-# Integers of images; those of noise are below 2**20, and sums below 2**24 are exact in float32.
-_LARGEST = 2**22
+# Integers of images, which float32 values k * step must give back: the step, the product and the product with 1 / step
+# are each rounded by 2**-24 at most, so that k comes out wrong by less than 3.01 * 2**-24 * k, below 0.38. It would be
+# 1/2 from 2.8e6 on. Those of noise are below 2**20, and sums below 2**24 are exact in float32.
+_LARGEST = 2**21
+# Steps, and one over them.
+_LARGEST_STEP = 2**22
 # Images of whole numbers up to 255 that are meant to be in [0, 1].
 _LARGEST_PLAUSIBLE = 4
 
@@ -29,7 +33,10 @@ class Lattice:
     step: Fraction
 
     def nearest(self, x: Array) -> Array:
-        """The integers of float32 values on the lattice; int32. Rounding hides what float32 does to k * step."""
+        """The integers of float32 values on the lattice, int32: of ``values(k)`` k itself up to 2**21.
+
+        Rounding hides what float32 does to k * step and back, less than 0.38.
+        """
         per_unit = np.float32(1 / self.step)
         return jnp.round(x * per_unit).astype(jnp.int32)
 
@@ -75,8 +82,8 @@ class Lattice:
         low, high = float(host.min() * self.step), float(host.max() * self.step)
         if max(-k.min(), k.max()) > _LARGEST:
             raise ValueError(
-                f"x must be within {_LARGEST} steps of 0, where sums with the noise are exact in float32; got values "
-                f"from {low:g} to {high:g} at step {self.step}. Use a larger step"
+                f"x must be within {_LARGEST} steps of 0, where pixels and sums with the noise are exact in float32; "
+                f"got values from {low:g} to {high:g} at step {self.step}. Use a larger step"
             )
         whole = self.step < 1 and high > _LARGEST_PLAUSIBLE and bool((np.asarray(images) % 1 == 0).all())
         if off.max() > _TOLERANCE or whole:
@@ -111,7 +118,7 @@ def lattice_of(step: float) -> Lattice:
     if value > 0 and np.isfinite(value):
         inverse = 1 / value
         for exact in (Fraction(round(value)), Fraction(1, max(round(inverse), 1))):
-            if 0 < exact <= _LARGEST and 1 / exact <= _LARGEST and abs(value / float(exact) - 1) <= 1e-7:
+            if 0 < exact <= _LARGEST_STEP and 1 / exact <= _LARGEST_STEP and abs(value / float(exact) - 1) <= 1e-7:
                 return Lattice(exact)
     raise ValueError(
         f"step must be an integer or one over an integer, for example 1/255 for 8-bit pixels in [0, 1], and between "

@@ -108,7 +108,15 @@ class LatticeGaussian(AbstractLatticeNoise):
 
     @property
     def _law(self) -> LatticeLaw:
+        self._check_known()
         return rounded_normal(Fraction(self.sigma) / self._lattice.step)
+
+    def _check_known(self) -> None:
+        if not isinstance(self.sigma, float):  # as after jax.device_put or jax.tree.map, which round it to float32
+            raise TypeError(
+                f"noise.sigma must be the float that LatticeGaussian was made with, to which its tables belong; got "
+                f"{self.sigma!r}. Do not move or map the noise: make it where it is used, LatticeGaussian(sigma, step)"
+            )
 
     def _integers(self, key: Array, size: int) -> Array:
         """K, int32: 63 bits decide the magnitude, one the sign."""

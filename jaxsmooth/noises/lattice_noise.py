@@ -62,6 +62,8 @@ class AbstractLatticeNoise(AbstractNoise):
 
     def checked_images(self, x: ArrayLike) -> Array | np.ndarray:
         """Images that are on the lattice; see ``AbstractNoise.checked_images``."""
+        if not _check.is_traced(self.sigma):
+            self._check_known()
         return self._lattice.checked_images(x)
 
     def on_lattice(self, x: np.ndarray, low: ArrayLike = -math.inf, high: ArrayLike = math.inf) -> np.ndarray:
@@ -85,6 +87,9 @@ class AbstractLatticeNoise(AbstractNoise):
     @property
     def _lattice(self) -> Lattice:
         return lattice_of(self.step)
+
+    def _check_known(self) -> None:
+        """Refuse a noise whose law is no longer known, before anything is drawn."""
 
     def _checked(self) -> tuple[float, Lattice]:
         """Sigma and the lattice, which must be known; ``__post_init__`` begins with it."""

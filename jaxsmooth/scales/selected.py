@@ -18,8 +18,11 @@ def certify_selected(
 
     The selector's class i stands for the scale ``sigmas[i]``. Within the selector's certified radius the scale is
     constant, and there the method is ordinary smoothing; so the radius is the smaller of the two. Its error
-    probability is at most the sum of theirs (no independence is needed): to be wrong with probability at
-    most alpha, give each half.
+    probability is at most the sum of theirs: to be wrong with probability at most alpha, give each half.
+
+    The votes that certify must be independent of those that choose the scale, as draws of another key are. Given
+    the choice, the certificate at that scale then errs with at most its alpha, whatever the choice; the union with
+    an error of the selector needs nothing more of how the two depend on each other.
 
     Args:
         selector: the certificates of the selector, from ``certify`` under noise of any kind.

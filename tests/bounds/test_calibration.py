@@ -35,6 +35,19 @@ RADII = special.ndtr(np.arange(0, 3.6, 0.5))
 plans = pytest.mark.parametrize("tests", PLANS.values(), ids=PLANS.keys())
 
 
+@pytest.mark.parametrize(("n_max", "alpha"), [(2, 0.3), (20, 0.5), (64, 0.66), (72, 0.1), (100, 0.9)])
+@pytest.mark.parametrize("any_class", [False, True])
+def test_a_look_may_spend_all_of_probability(n_max, alpha, any_class):
+    """It returns, and the exact error is at most alpha also where shares of it would be above 1."""
+    for tests in (curve_tests(n_max, alpha), GroupSequential(n_max, alpha)):
+        thresholds = calibrated_thresholds(tests, [0.5, 0.9, 0.99997], any_class=any_class)
+        assert (thresholds >= 1).all() and (thresholds <= tests.looks + 1).all()
+        for null, row in zip((0.5, 0.9, 0.99997), thresholds, strict=True):
+            error = crossing_probability(null, tests.looks, row)
+            other = crossing_probability(1 - null, tests.looks, thresholds[0]) if any_class else 0.0
+            assert error + other <= alpha
+
+
 @plans
 def test_the_exact_error_is_at_most_alpha(tests):
     nulls = np.concatenate([[0, 1e-6, 0.1, 0.3], RADII, [1 - 1e-6, 1]])

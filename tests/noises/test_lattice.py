@@ -450,3 +450,25 @@ def test_margin_makes_near_ties_invalid():
     votes = js.count_votes(KEY, js.with_margin(CLASSIFY, 0.2), NOISE, IMAGES, 300)
     plain = js.count_votes(KEY, CLASSIFY, NOISE, IMAGES, 300)
     assert (np.asarray(votes.invalid) > 0).any() and (np.asarray(votes.counts) <= np.asarray(plain.counts)).all()
+
+
+@pytest.mark.parametrize("step", [1 / 4095, 1 / 255, 1 / 3, 1 / 4194301, 1, 7, 4194301])
+def test_float32_gives_every_integer_of_an_image_back(step):
+    """The last 200,000 up to the largest one, on either side of 0; beyond, images are refused."""
+    lattice, k = lattice_of(step), np.arange(2**21 - 200_000, 2**21 + 1, dtype=np.int32)
+    for integers in (k, -k):
+        np.testing.assert_array_equal(lattice.nearest(lattice.values(jnp.asarray(integers))), integers)
+    with pytest.raises(ValueError, match="x must be within 2097152 steps of 0"):
+        lattice.checked_images(np.full((1, 1), (2**21 + 4) * float(lattice.step), np.float32))
+
+
+def test_a_noise_that_was_moved_says_so():
+    for move in (jax.device_put, lambda noise: jax.tree.map(np.asarray, noise)):
+        moved = move(js.noises.LatticeGaussian(0.3))
+        for ask in (
+            lambda noise: noise.total_variation(2),
+            lambda noise: js.certified_radius(noise, 0.9, dim=2),
+            lambda noise: noise.checked_images(ON),  # before anything is drawn
+        ):
+            with pytest.raises(TypeError, match=r"noise.sigma must be the float that LatticeGaussian was made with"):
+                ask(moved)

@@ -94,10 +94,10 @@ def attack(
     *Search.* At a distance, first the certified one, then 1.5 times as much up to ``tries`` times, projected
     gradients ascend :math:`\log \max_{b \ne A} P_b - \log P_A`, where P is the mean of the softmax of the scores over
     ``draws`` fresh noisy copies; the mean is inside the logarithm. *Test.* A tenth of ``n`` votes at the point choose
-    a class b, the others decide: b beats A if :math:`P(\mathrm{Bin}(c_A + c_b, 1/2) \ge c_b)` is small, votes for nobody
-    counted for A. *Shorten.*
-    Along the line to a point that passed, bisection by cheap votes, without a claim; then the test again at 1.02,
-    1.05, 1.1 and 1.2 times that distance. All tests are of fresh draws at points fixed before, and share alpha.
+    a class b, the others decide: b beats A if :math:`P(\mathrm{Bin}(c_A + c_b, 1/2) \ge c_b)` is small, where votes for
+    nobody are counted for A. *Shorten.* Along the line to a point that passed, bisection by cheap votes, without a
+    claim; then the test again at 1.02, 1.05, 1.1 and 1.2 times that distance. All tests are of fresh draws at points
+    fixed before, and share alpha.
 
     Args:
         key: a JAX random key; it may be that of the certificates, none of whose draws is used.
