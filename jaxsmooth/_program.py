@@ -1,35 +1,48 @@
-"""What makes a program: the classes of a tree of values, and what its functions refer to at this moment.
+"""What makes a program: what JAX traces at this moment.
 
 ``jax.jit`` finds programs by the structure of their arguments, in which dataclasses of different classes can be equal
-(``jaxsmooth._pytree``), and takes a function for the same as long as it is the same object, though the weights that
-it closes over may be others by now. ``program_of`` tells both apart, as a static argument.
+(``jaxsmooth._pytree``), and takes a function for the same as long as it is the same object, though what it refers to
+may be other by now: weights it closes over, a flag of its object, a function that was defined anew. Here a program is
+known by its trace, as a static argument; and it is traced again when anything that it refers to has changed.
 """
 
 import dataclasses
-import dis
 import functools
 import hashlib
-import os
-import sysconfig
-import types
-import weakref
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple
 
 import jax
-import jax.extend.core
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from jaxsmooth._pytree import kind_of
+from jaxsmooth._referred import Referred
 
-# Functions of installed packages are not looked into: they change with their versions only.
-_PACKAGES = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-_INSTALLED = tuple({os.path.realpath(path) + os.sep for path in (*_PACKAGES, os.path.dirname(__file__))})
+_PACKAGE = __name__.partition(".")[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What decides, beside the types of its arguments, what a function of trees of arrays computes.
+
+    Attributes:
+        classes: the class of every node of the trees, and the kinds of their static fields.
+        trace: the digest of what JAX traced, with the values of its constants; an object equal to itself alone where
+            these are being traced, so that they have no values.
+        callbacks: the Python functions that it calls, which look up what they refer to when they run.
+    """
+
+    classes: Hashable
+    trace: Hashable
+    callbacks: tuple[Any, ...] = ()
 
 
 def jit(function: Callable[..., Any], *, static_argnames: tuple[str, ...] = (), **settings: Any) -> Callable[..., Any]:
-    """``jax.jit`` for arguments of users: programs are found by everything that ``program_of`` tells apart.
+    """``jax.jit`` for arguments of users: programs are found by what they are at this moment.
 
     Args:
         function: of positional arguments that are trees of arrays, and of static keyword arguments.
@@ -47,7 +60,7 @@ def jit(function: Callable[..., Any], *, static_argnames: tuple[str, ...] = (), 
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
-        return compiled(*arguments, program=program_of(arguments), **options)
+        return compiled(*arguments, program=find_program(function, *arguments, **options).program, **options)
 
     return call
 
@@ -57,148 +70,202 @@ def shapes_of(function: Callable[..., Any], *arguments: Any) -> Any:
     return jax.eval_shape(lambda *arguments: function(*arguments), *arguments)
 
 
-def jaxpr_of(function: Callable[..., Any], *arguments: Any) -> jax.extend.core.ClosedJaxpr:
-    """``jax.make_jaxpr``, likewise."""
-    return jax.make_jaxpr(lambda *arguments: function(*arguments))(*arguments)
+def traced(function: Callable[..., Any], *arguments: Any) -> tuple[ClosedJaxpr, Any]:
+    """What JAX traces, whether or not it is debugged without ``jit``; and the shapes of the results."""
+    with jax.disable_jit(False):
+        return jax.make_jaxpr(lambda *arguments: function(*arguments), return_shape=True)(*arguments)
 
 
-def program_of(tree: Any) -> Hashable:
-    """What, beside the types of its leaves, decides which program a tree of values stands for.
+def jaxpr_of(function: Callable[..., Any], *arguments: Any) -> ClosedJaxpr:
+    """What JAX traces."""
+    return traced(function, *arguments)[0]
+
+
+class Found(NamedTuple):
+    """The program of a function of trees of arrays.
+
+    Attributes:
+        program: what it is known by.
+        results: the shapes of what it returns.
+        jaxpr: what was traced, if it was now; it holds weights, and is not kept.
+    """
+
+    program: Program
+    results: Any
+    jaxpr: ClosedJaxpr | None
+
+
+class _Known(NamedTuple):
+    """What was found, as long as these are what the arguments refer to, but for counters."""
+
+    parts: dict[Any, Any]
+    counters: frozenset[Any]
+    found: Found
+
+
+# Functions that differ in what they refer to alone; and others.
+_MOST_ALIKE, _MOST = 16, 256
+_known: dict[Hashable, list[_Known]] = {}
+
+
+def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) -> Found:
+    """The program of a function at this moment, traced if anything has changed that its arguments refer to.
 
     Args:
-        tree: any pytree, such as a classifier or a noise.
+        function: one of this library, of positional arguments that are trees of arrays, or of their shapes.
+        *arguments: these.
+        **options: static, hashable.
 
     Returns:
-        The class of every node; the kinds of its static fields; and, of functions among them, the arrays, numbers
-        and words that they close over or find among their globals: JAX arrays by identity, NumPy arrays by content.
+        What was found.
     """
-    visited: set[int] = set()
-    return _of_structure(jax.tree.structure(tree), visited)
+    kinds = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in jax.tree.leaves(arguments))
+    of = (function, tuple(options.items()), classes_of(arguments), kinds)
+    before, alike = Referred(*arguments), _known.get(of, [])
+    for known in reversed(alike):
+        if before.complete and before.without(known.counters) == known.parts:
+            return known.found
+    jaxpr, results = traced(functools.partial(function, **options), *arguments)
+    found = Found(program_from(jaxpr, arguments), results, None)
+    after = Referred(*arguments)
+    if after.complete and not isinstance(found.program.trace, _Once):
+        counters = before.counters(after)
+        # A new list, since other threads may look at the old one.
+        _known[of] = [*alike[1 - _MOST_ALIKE :], _Known(after.without(counters), counters, found)]
+        if len(_known) > _MOST:
+            _known.pop(next(iter(_known)), None)  # other threads forget, too
+    return found._replace(jaxpr=jaxpr)
 
 
-def referred_by(cls: type) -> Hashable:
-    """The arrays and numbers that the methods of a class refer to, which no comparison of its instances sees."""
-    visited: set[int] = set()
-    methods = [
-        method for base in cls.__mro__ for method in vars(base).values() if isinstance(method, types.FunctionType)
-    ]
-    return tuple(part for method in methods for part in _referred(method, visited))
+class _Once:
+    """The trace of a program whose constants are being traced: equal to itself alone."""
 
 
-def _of_structure(structure: Any, visited: set[int]) -> Hashable:
+def program_from(program: ClosedJaxpr, arguments: Any) -> Program:
+    """The program of what was traced with these arguments."""
+    if any(isinstance(value, Tracer) for value in _constants(program)):
+        return Program(classes_of(arguments), _Once())
+    known_by = hashlib.blake2b(text_of(program), digest_size=16).digest()
+    return Program(classes_of(arguments), known_by, tuple(_callbacks(program)))
+
+
+def classes_of(tree: Any) -> Hashable:
+    """The class of every node of a tree, and the kinds of its static fields."""
+    return _of_structure(jax.tree.structure(tree))
+
+
+def is_of_library(tree: Any) -> bool:
+    """Whether every node of a tree is of this library or a plain container, and holds no function."""
+    return _is_known(jax.tree.structure(tree))
+
+
+def text_of(program: ClosedJaxpr) -> bytes:
+    """A traced program in words, and the values of the constants in it."""
+    # str() would colour the text on a terminal.
+    text = re.sub(r" at 0x[0-9a-f]+", "", program.pretty_print(use_color=False))
+    return text.encode() + checksums(list(_constants(program)))
+
+
+def primitives(program: ClosedJaxpr) -> Iterator[str]:
+    """The names of the primitives that a program is made of."""
+    yield from (equation.primitive.name for equation in _equations(program))
+
+
+def checksums(tree: Any) -> bytes:
+    """Shape, dtype and checksum of every array; computed where the arrays are, however they are sharded."""
+    parts = []
+    with jax.ensure_compile_time_eval():
+        for leaf in map(jnp.asarray, jax.tree.leaves(tree)):
+            parts.append(f"{leaf.shape}{leaf.dtype}".encode())
+            parts.append(np.asarray(_checksum(leaf)).tobytes())
+    return b"".join(parts)
+
+
+def _of_structure(structure: Any) -> Hashable:
     node = structure.node_data()
     if node is None:
         return None
     kind, static = node
-    referred = () if getattr(kind, "runs_on_host", False) is True else tuple(_referred(static, visited))
-    children = tuple(_of_structure(child, visited) for child in structure.children())
-    if kind in (tuple, list, dict, None):
-        return (kind, children)
-    return (kind, kind_of(static), referred, children)
+    children = tuple(map(_of_structure, structure.children()))
+    return (kind, children) if kind in (tuple, list, dict, None) else (kind, kind_of(static), children)
 
 
-class _Same:
-    """An array that is equal to itself alone, and is not kept: programs are remembered longer than weights."""
-
-    def __init__(self, value: jax.Array) -> None:
-        self._reference, self._hash = weakref.ref(value), id(value)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Same):
-            return False
-        value = self._reference()
-        return self is other or (value is not None and value is other._reference())
-
-    def __hash__(self) -> int:
-        return self._hash
+def _is_known(structure: Any) -> bool:
+    node = structure.node_data()
+    if node is None:
+        return True
+    kind, static = node
+    known = kind in (tuple, list, dict, type(None)) or kind.__module__.partition(".")[0] == _PACKAGE
+    return known and _is_plain(static) and all(map(_is_known, structure.children()))
 
 
-def _referred(value: Any, visited: set[int]) -> Iterator[Hashable]:
-    """The arrays and numbers that a static value leads to.
-
-    Of integers and words those alone that a function has by name: lists, dictionaries and objects count its calls.
-    """
-    if isinstance(value, Tracer):
-        return
-    if isinstance(value, jax.Array):
-        yield _Same(value)
-    elif isinstance(value, np.ndarray):
-        if value.dtype != object:
-            content = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16).digest()
-            yield value.shape, value.dtype.str, content
-    elif isinstance(value, float | np.floating | bool):
-        yield kind_of(value), value
-    elif isinstance(value, _Named):
-        yield kind_of(value.value), value.value
-    elif not isinstance(value, int | str | bytes | type | types.ModuleType | None) and id(value) not in visited:
-        visited.add(id(value))
-        for part in _parts(value):
-            yield from _referred(part, visited)
+def _is_plain(value: Any) -> bool:
+    """Whether a static value is made of numbers and words."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
-def _parts(value: Any) -> Iterator[Any]:
-    """What a static value is made of or refers to."""
-    if isinstance(value, types.FunctionType):
-        if not _is_installed(value.__code__):
-            yield from _parts_of_function(value)
-    elif isinstance(value, types.MethodType | types.MethodWrapperType | types.BuiltinMethodType):
-        yield value.__self__
-        yield getattr(value, "__func__", None)
-    elif isinstance(value, functools.partial):
-        yield value.func
-        yield from map(_named, (*value.args, *value.keywords.values()))
-    elif isinstance(value, Mapping):
-        yield from value.values()
-    elif isinstance(value, tuple | list | set | frozenset):
-        yield from value
-    elif not jax.tree_util.all_leaves([value]):
-        yield from jax.tree.leaves(value)
-    else:
-        yield from vars(value).values() if hasattr(value, "__dict__") else ()
+def _parts(value: object) -> Iterator[ClosedJaxpr | Jaxpr]:
+    """The program and every program inside it."""
+    if isinstance(value, ClosedJaxpr):
+        yield value
+        value = value.jaxpr
+    if isinstance(value, Jaxpr):
+        yield value
+        for equation in value.eqns:
+            for parameter in equation.params.values():
+                yield from _parts(parameter)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _parts(part)
 
 
-def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
-    yield from map(_named, (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()))
-    counted = _assigned(function.__code__)
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # not yet assigned
-            continue
-        yield value if name in counted else _named(value)
-    for name in _names(function.__code__):
-        if name in function.__globals__:
-            value = function.__globals__[name]
-            yield value if name in counted else _named(value)
+def _equations(program: ClosedJaxpr) -> Iterator[Any]:
+    for part in _parts(program):
+        if isinstance(part, Jaxpr):
+            yield from part.eqns
 
 
-@dataclasses.dataclass(frozen=True)
-class _Named:
-    """An integer or a word that a function has by name."""
-
-    value: int | str | bytes
-
-
-def _named(value: Any) -> Any:
-    return _Named(value) if isinstance(value, int | str | bytes) and not isinstance(value, bool) else value
-
-
-@functools.lru_cache(maxsize=4096)
-def _assigned(code: types.CodeType) -> frozenset[str]:
-    """The names outside of a function that it, or a function inside it, assigns: its own counters."""
-    inside = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    own = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_GLOBAL", "STORE_DEREF")}
-    return frozenset(own).union(*map(_assigned, inside))
+def _constants(program: ClosedJaxpr) -> Iterator[Any]:
+    """The arrays inside a program, also those that its text abbreviates."""
+    for part in _parts(program):
+        if isinstance(part, ClosedJaxpr):
+            yield from part.consts
+        else:
+            atoms = [*part.outvars, *(atom for equation in part.eqns for atom in equation.invars)]
+            yield from (atom.val for atom in atoms if isinstance(atom, Literal) and np.ndim(atom.val))
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    """The global names in a function and in the functions inside it."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+def _callbacks(program: ClosedJaxpr) -> Iterator[Any]:
+    """The Python functions whose results are used."""
+    for equation in _equations(program):
+        if "callback" in equation.primitive.name and equation.primitive.name != "debug_callback":
+            called = equation.params.get("callback")
+            yield getattr(called, "callback_func", called)
 
 
-@functools.lru_cache(maxsize=4096)
-def _is_installed(code: types.CodeType) -> bool:
-    return code.co_filename.startswith("<frozen") or os.path.realpath(code.co_filename).startswith(_INSTALLED)
+@jax.jit
+def _checksum(array: jax.Array) -> jax.Array:
+    """Two 32-bit sums of scrambled (position, bits): sums, so that every sharding gives the same."""
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    if array.dtype == jnp.bool_ or (jnp.issubdtype(array.dtype, jnp.integer) and jnp.iinfo(array.dtype).bits < 8):
+        array = array.astype(jnp.int8)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        array = jnp.stack([array.real, array.imag], -1)
+    # Eight bytes become two words; one and two bytes are widened.
+    width = {1: jnp.uint8, 2: jnp.uint16}.get(array.dtype.itemsize, jnp.uint32)
+    bits = jax.lax.bitcast_convert_type(array, width).astype(jnp.uint32)
+    position = jnp.zeros(bits.shape, jnp.uint32)
+    for axis, size in enumerate(bits.shape):
+        position = position * jnp.uint32(size % 2**32) + jax.lax.broadcasted_iota(jnp.uint32, bits.shape, axis)
+    mixed = [_scramble(bits ^ _scramble(position + jnp.uint32(seed))) for seed in (0x9E3779B9, 0x7F4A7C15)]
+    return jnp.stack([m.sum(dtype=jnp.uint32) for m in mixed])
+
+
+def _scramble(word: jax.Array) -> jax.Array:
+    """A bijection of 32-bit words that spreads every bit over all of them."""
+    word = (word ^ (word >> 16)) * jnp.uint32(0x7FEB352D)
+    word = (word ^ (word >> 15)) * jnp.uint32(0x846CA68B)
+    return word ^ (word >> 16)

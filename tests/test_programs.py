@@ -2,8 +2,10 @@
 
 import ast
 import dataclasses
+import enum
 import functools
 import gc
+import types
 import weakref
 from pathlib import Path
 
@@ -13,8 +15,10 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
-from jaxsmooth._program import jit, program_of
+from jaxsmooth._program import classes_of, find_program, jit
 from jaxsmooth._pytree import frozen_pytree, static
+from jaxsmooth._referred import Referred
+from jaxsmooth.sampling.kernel import scored
 
 PACKAGE = Path(js.__file__).parent
 KEY, X = jax.random.key(0), np.zeros((1, 2), np.float32)
@@ -24,7 +28,7 @@ KEY, X = jax.random.key(0), np.zeros((1, 2), np.float32)
 OF_ARRAYS = {
     "scales/neighbours.py", "scales/nearest.py", "diagnostics/measure/cone_samples.py",
     "diagnostics/measure/distances.py",
-    "ledger/fingerprint.py", "sampling/kernel.py", "sampling/throughput.py", "_program.py", "_keys.py",
+    "sampling/kernel.py", "sampling/throughput.py", "_program.py", "_keys.py",
     "_verbs/check_classifier.py", "sampling/batching.py",
 }  # fmt: skip
 
@@ -86,8 +90,8 @@ def test_jax_takes_registered_dataclasses_for_each_other():
 def test_classes_of_users_are_told_apart_at_any_depth(wrap):
     first, second = wrap(constant_classifier(0, 2)), wrap(constant_classifier(1, 2))
     assert jax.tree.structure(first) == jax.tree.structure(second)
-    assert program_of(first) != program_of(second)
-    assert program_of(first) == program_of(first)
+    assert classes_of(first) != classes_of(second)
+    assert classes_of(first) == classes_of(first)
 
 
 @pytest.mark.parametrize("number", [8, pytest.param(48, marks=pytest.mark.slow)])
@@ -267,19 +271,172 @@ class Refers:
         return classify, change
 
 
+def first_or_second(first):
+    """Scores for the first class, or for the second."""
+    return jnp.array([1.0, 0.0] if first else [0.0, 1.0])
+
+
+class Mode(enum.Enum):
+    FIRST = 1
+    SECOND = 2
+
+
+class Slotted:
+    __slots__ = ("bias",)
+
+
+class WithClassAttribute:
+    BIAS = jnp.array([1.0, 0.0])
+
+    def __call__(self, x):
+        return jnp.broadcast_to(self.BIAS, (len(x), 2))
+
+
+class WithMethod:
+    def head(self, scores):
+        return scores
+
+    def __call__(self, x):
+        return jnp.broadcast_to(self.head(jnp.array([1.0, 0.0])), (len(x), 2))
+
+
+@frozen_pytree
+class Signed:
+    weights: object
+    sign: int = static(default=1)
+
+    def __call__(self, x):
+        return self.sign * jnp.broadcast_to(self.weights, (len(x), 2))
+
+
+# What a classifier reads when it is called, and what sets it: (name, the value at first, the value after).
+READ = {
+    "a function": (lambda: jnp.array([1.0, 0.0]), lambda: jnp.array([0.0, 1.0]), lambda value: value()),
+    "a tuple of integers": ((0, 1), (1, 0), lambda value: jnp.array([1.0, 0.0])[np.array(value)]),
+    "a number of NumPy": (np.int64(0), np.int64(1), lambda value: jnp.roll(jnp.array([1.0, 0.0]), int(value))),
+    "an Enum": (Mode.FIRST, Mode.SECOND, lambda value: first_or_second(value is Mode.FIRST)),
+    "a slice": (slice(None), slice(None, None, -1), lambda value: jnp.array([1.0, 0.0])[value]),
+    "a static field": (Signed(jnp.array([1.0, 0.0])), Signed(jnp.array([1.0, 0.0]), -1), lambda value: value(X)[0]),
+    "None": (None, 0, lambda value: first_or_second(value is None)),
+}
+# Where it is kept: what makes a place of a value, and is told another one.
+KEPT = {
+    "a cell": lambda value: (box := [value], lambda: box[0], lambda new: box.__setitem__(0, new))[1:],
+    "a dictionary": lambda value: (
+        box := {"value": value}, lambda: box["value"], lambda new: box.update(value=new)
+    )[1:],
+    "an attribute": lambda value: (
+        box := types.SimpleNamespace(value=value), lambda: box.value, lambda new: setattr(box, "value", new)
+    )[1:],
+    "a slot": lambda value: (
+        box := Slotted(), setattr(box, "bias", value), lambda: box.bias, lambda new: setattr(box, "bias", new)
+    )[2:],
+    "a module": lambda value: (
+        box := types.ModuleType("mine"), setattr(box, "value", value), lambda: box.value,
+        lambda new: setattr(box, "value", new),
+    )[2:],
+    "a class": lambda value: (
+        box := type("Settings", (), {"value": value}), lambda: box.value, lambda new: setattr(box, "value", new)
+    )[1:],
+}  # fmt: skip
+# What it is wrapped in.
+WRAPPED = {
+    "nothing": lambda f: f,
+    "jax.vmap": lambda f: jax.vmap(lambda x: f(x[None])[0]),
+    "functools.wraps": lambda f: functools.wraps(f)(lambda x: f(x)),
+    "a partial": lambda f: functools.partial(lambda x, k: f(x), k=1),
+    "a Partial": jax.tree_util.Partial,
+}
+WAYS = [("nothing", kept, "a tuple of integers") for kept in KEPT]
+WAYS += [(wrapped, "a dictionary", "a static field") for wrapped in WRAPPED]
+WAYS += [("nothing", "a cell", read) for read in READ]
+
+
+@pytest.mark.parametrize(("wrapped", "kept", "read"), sorted(set(WAYS)))
+def test_what_a_function_reads_is_what_it_is_at_the_moment(wrapped, kept, read):
+    before, after, use = READ[read]
+    get, put = KEPT[kept](before)
+    classify = WRAPPED[wrapped](lambda x: jnp.broadcast_to(use(get()), (len(x), 2)))
+    count = lambda: js.count_votes(KEY, classify, js.noises.Gaussian(1.0), X, 4, batch_size=4).counts.tolist()
+    assert count() == [[4, 0]]
+    put(after)
+    assert count() == [[0, 4]]
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "value"),
+    [
+        (WithClassAttribute, "BIAS", jnp.array([0.0, 1.0])),
+        (WithMethod, "head", lambda self, scores: scores[::-1]),
+    ],
+)
+def test_classes_of_a_classifier_are_what_they_are_at_the_moment(made, name, value, monkeypatch):
+    classify = made()
+    count = lambda: js.count_votes(KEY, classify, js.noises.Gaussian(1.0), X, 4, batch_size=4).counts.tolist()
+    assert count() == [[4, 0]]
+    monkeypatch.setattr(made, name, value)
+    assert count() == [[0, 4]]
+
+
+SHIFT = 0.0
+
+
+@frozen_pytree
+class ShiftedNoise(js.noises.AbstractNoise):
+    sigma: float
+
+    def scale(self, dim):
+        return self.sigma
+
+    def sample(self, key, shape):
+        return jnp.full(shape, SHIFT)
+
+
+def test_a_noise_is_what_it_is_at_the_moment(monkeypatch):
+    positive = lambda x: jnp.stack([-x.sum(-1), x.sum(-1) - 1], -1)
+    count = lambda: js.count_votes(KEY, positive, ShiftedNoise(1.0), X, 4, batch_size=4).counts.tolist()
+    label = lambda: js.predict(KEY, positive, ShiftedNoise(1.0), X, n=16, batch_size=16).tolist()
+    assert (count(), label()) == ([[4, 0]], [0])
+    monkeypatch.setitem(globals(), "SHIFT", 5.0)
+    assert (count(), label()) == ([[0, 4]], [1])
+
+
+def test_what_cannot_be_followed_is_traced_again():
+    """Objects of extensions, and more of anything than is looked at."""
+    many = {"numbers": list(range(30_000)), "sign": 1.0}
+    assert not Referred(jax.tree_util.Partial(lambda x: x * many["sign"])).complete
+    calls = []
+    classify = lambda x: (calls.append(1), many["sign"] * jnp.broadcast_to(jnp.array([1.0, 0.0]), (len(x), 2)))[1]
+    count = lambda: js.count_votes(KEY, classify, js.noises.Gaussian(1.0), X, 4, batch_size=4).counts.tolist()
+    assert count() == [[4, 0]]
+    many["sign"] = -1.0
+    assert count() == [[0, 4]]
+
+
+def test_a_program_with_another_callback_is_another():
+    call = {"back": lambda x: np.broadcast_to(np.float32([1, 0]), (len(x), 2))}
+    result = lambda x: jax.ShapeDtypeStruct((len(x), 2), jnp.float32)
+    classify = lambda x: jax.pure_callback(call["back"], result(x), x, vmap_method="broadcast_all")
+    count = lambda: js.count_votes(KEY, classify, js.noises.Gaussian(1.0), X, 4, batch_size=4).counts.tolist()
+    assert count() == [[4, 0]]
+    call["back"] = lambda x: np.broadcast_to(np.float32([0, 1]), (len(x), 2))
+    assert count() == [[0, 4]]
+
+
+def program_of(classify):
+    return find_program(scored, classify, np.zeros((1, 4), np.float32)).program
+
+
 def test_what_a_program_is_found_by_does_not_keep_weights():
-    def two_and_a_witness():
+    def referred_and_a_witness():
         weights = jnp.ones((4, 2))
         classify = jax.tree_util.Partial(lambda x: x @ weights)
-        return program_of(classify), program_of(classify), weakref.ref(weights)
+        assert Referred(classify).parts == Referred(classify).parts
+        return Referred(classify).parts, weakref.ref(weights)
 
-    program, same, weights = two_and_a_witness()
+    parts, weights = referred_and_a_witness()
     gc.collect()
-    assert weights() is None and program == program and program != same
-
-    kept = jnp.ones((4, 2))
-    classify = jax.tree_util.Partial(lambda x: x @ kept)
-    assert program_of(classify) == program_of(classify) and hash(program_of(classify)) == hash(program_of(classify))
+    assert weights() is None and parts == parts and parts != referred_and_a_witness()[0]
 
 
 @pytest.mark.parametrize("way", [name for name in vars(Refers) if name.startswith("of_")])

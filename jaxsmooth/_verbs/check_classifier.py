@@ -11,9 +11,11 @@ from jaxsmooth import _check, _keys
 from jaxsmooth._classifier import takes_keys
 from jaxsmooth._noise import axes_of, perturbed
 from jaxsmooth._printed import Printed
+from jaxsmooth._program import Program
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth.sampling import inputs, suspicious
+from jaxsmooth.sampling.ballots import WINNER
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
 _IMAGES, _DRAWS = 16, 8
@@ -109,15 +111,15 @@ def check_classifier(key: Array, classify: Classify, noise: Noise, x: ArrayLike)
         raise TypeError("check_classifier works on the host and cannot be traced; use it before jit")
     key, classify = _check.typed_key(key), inputs.as_pytree(classify)
     noise, x = _check.noise_of_one_sigma(_check.float32_noise(noise)), _check.images_for(noise, x)
-    inputs.num_classes(classify, x)
+    program = inputs.traced_output(classify, x, WINNER)[1].program
     inputs.check_fit(classify, noise, x)
     x = np.asarray(x[np.unique(np.linspace(0, len(x) - 1, min(len(x), _IMAGES)).astype(int))], np.float32)
     noisy = _noisy(key, noise, x)
     rows = np.concatenate([x, noisy.reshape(-1, *x.shape[1:])])
-    scores = _in_batches(classify, rows, _SIZES[0], np.arange(len(rows)))
+    scores = _in_batches(classify, rows, program, _SIZES[0], np.arange(len(rows)))
     order = np.random.default_rng(0).permutation(len(rows))
-    others = _in_batches(classify, rows, _SIZES[1], order)
-    again = _in_batches(classify, rows, _SIZES[0], np.arange(len(rows)))
+    others = _in_batches(classify, rows, program, _SIZES[1], order)
+    again = _in_batches(classify, rows, program, _SIZES[0], np.arange(len(rows)))
     found = [
         *_of_programs(classify, x.shape[1:], scores, others, again),
         *_of_scores(scores),
@@ -140,10 +142,12 @@ def _noisy(key: Array, noise: Noise, x: np.ndarray) -> np.ndarray:
     return np.asarray(draw(noise, x, key))
 
 
-def _in_batches(classify: Classify, rows: np.ndarray, size: int, order: np.ndarray) -> np.ndarray:
+def _in_batches(classify: Classify, rows: np.ndarray, program: Program, size: int, order: np.ndarray) -> np.ndarray:
     """The scores of all rows, which are classified in this order and in full batches of this size."""
     filled = np.resize(order, -(-len(order) // size) * size)
-    scores = np.concatenate([suspicious.scores_of(classify, rows[part], part) for part in filled.reshape(-1, size)])
+    scores = np.concatenate(
+        [suspicious.scores_of(classify, rows[part], program, part) for part in filled.reshape(-1, size)]
+    )
     result = np.empty((len(rows), scores.shape[1]))
     result[order] = scores[: len(order)]
     return result

@@ -24,14 +24,12 @@ class PythonClassifier:
     Attributes:
         fn: NumPy ``(batch, *event)`` to ``(batch, num_classes)``; static.
         num_classes: how many scores there are, or their shape ``(*outputs, classes)``; static.
-        reads_in_place: whether the function keeps nothing of its input, which then is a view of JAX's memory; static.
         numbers: whether it returns numbers that are used as they are, and not scores, of which the largest counts;
             static.
     """
 
     fn: Callable[[np.ndarray], Any] = static()
     num_classes: int | tuple[int, ...] = static()
-    reads_in_place: bool = static(default=False)
     numbers: bool = static(default=False)
     # What the function refers to is looked up when it is called back, and is no part of the program.
     runs_on_host: ClassVar[bool] = True
@@ -154,18 +152,34 @@ def _call_in_place(classifier: PythonClassifier, ndim: int, x: Array, *, keep: b
     occupies: with two devices and large batches neither goes on.
     """
 
-    def callback(context: Any, out: Any, batch: Any) -> None:
-        x = np.asarray(batch)
-        # A copy, because the buffer is reused and must not outlive the call.
-        np.asarray(out)[...] = _flat_scores(classifier, ndim, x if classifier.reads_in_place else x.copy(), keep)
-
+    callback = _InPlace(classifier, ndim, keep)
     return buffer_callback(callback, _result(classifier, x), vmap_method="broadcast_all")(x)
 
 
 def _call_from_device(classifier: PythonClassifier, ndim: int, x: Array, *, keep: bool = False) -> Array:
     """On an accelerator: the batch travels to the host and the scores travel back."""
-    callback = lambda batch: _flat_scores(classifier, ndim, np.array(batch), keep)
+    callback = _FromDevice(classifier, ndim, keep)
     return jax.pure_callback(callback, _result(classifier, x), x, vmap_method="broadcast_all")
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class _Callback:
+    """What a program calls: equal ones are one program."""
+
+    classifier: PythonClassifier
+    ndim: int
+    keep: bool
+
+
+class _InPlace(_Callback):
+    def __call__(self, context: Any, out: Any, batch: Any) -> None:
+        # A copy, because the buffer is reused and must not outlive the call, nor be written to.
+        np.asarray(out)[...] = _flat_scores(self.classifier, self.ndim, np.asarray(batch).copy(), self.keep)
+
+
+class _FromDevice(_Callback):
+    def __call__(self, batch: Any) -> np.ndarray:
+        return _flat_scores(self.classifier, self.ndim, np.array(batch), self.keep)
 
 
 def _result(classifier: PythonClassifier, x: Array) -> jax.ShapeDtypeStruct:

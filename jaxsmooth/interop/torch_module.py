@@ -14,7 +14,7 @@ def from_torch(module: Any, num_classes: int, *, channels_first: bool = True) ->
     """A PyTorch module as a classifier: evaluation mode, no gradients, on the device of its weights.
 
     The module is put into evaluation mode. Batches of images reach it as channels first, and without a copy where it is
-    on the CPU: the tensor is a view of JAX's memory, whose strides PyTorch knows as ``channels_last``. Like every
+    on the CPU: the strides of the tensor are those that PyTorch knows as ``channels_last``. Like every
     function of ``from_callable`` it is called from inside compiled programs and has no gradient; batches are as large
     as is fastest. ``from_paper`` and ``interop.papers`` turn checkpoints of published networks into JAX instead.
 
@@ -52,7 +52,7 @@ def from_torch(module: Any, num_classes: int, *, channels_first: bool = True) ->
             f"module must be a torch.nn.Module; got {type(module).__name__}. For any other function use from_callable"
         )
     num_classes = _check.integer("num_classes", num_classes, at_least=2)
-    return PythonClassifier(_TorchFunction(module.eval(), bool(channels_first)), num_classes, reads_in_place=True)
+    return PythonClassifier(_TorchFunction(module.eval(), bool(channels_first)), num_classes)
 
 
 class _TorchFunction:

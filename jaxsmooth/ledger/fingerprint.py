@@ -3,18 +3,18 @@
 import dataclasses
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.extend.core import ClosedJaxpr
 from jax.sharding import Mesh
 
 from jaxsmooth._classifier import classified, parts_with, takes_keys
 from jaxsmooth._noise import perturbed_each
-from jaxsmooth._program import jaxpr_of
+from jaxsmooth._program import checksums, jaxpr_of, primitives, text_of
 from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth._version import __version__
 from jaxsmooth.ledger.lines import digest
@@ -44,7 +44,7 @@ def run_header(
         "key": np.asarray(key_data).tobytes().hex(),
         **noise_header(noise, event),
         **_denoiser(classify),
-        "classifier": digest(_text(program), _leaves(classify)),
+        "classifier": digest(text_of(program), checksums(classify)),
         "event": list(event),
         "classes": classes,
         **counted,
@@ -54,7 +54,7 @@ def run_header(
 
 def noise_header(noise: Noise, event: tuple[int, ...]) -> dict[str, str]:
     """The noise in words, and the digest of its arrays and of the programs that find and draw it."""
-    known_by = digest(_text(_traced_noise(noise, event)), _leaves(noise))
+    known_by = digest(text_of(_traced_noise(noise, event)), checksums(noise))
     return {"noise": _noise_in_words(noise), "noise_digest": known_by}
 
 
@@ -66,14 +66,19 @@ def _denoiser(classify: Classify) -> dict[str, str]:
 
 def ballot_header(ballot: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """What is counted: the ballot in words, and of one that is not of the library the digest of its program, too."""
-    width, number = ballot.width(shape), jax.ShapeDtypeStruct((2,), jnp.int32)
+    width, program = ballot.width(shape), traced_ballot(ballot, shape)
     said = {"ballot": repr(ballot), "shape": list(shape), "width": width, "first": ballot.selecting}
+    return said if program is None else {**said, "ballot_digest": digest(text_of(program))}
+
+
+def traced_ballot(ballot: Any, shape: tuple[int, ...]) -> ClosedJaxpr | None:
+    """How a ballot counts scores of this shape; None of one of the library, whose fields say it."""
     if type(ballot).__module__.partition(".")[0] == __name__.partition(".")[0]:
-        return said
+        return None
+    width, number = ballot.width(shape), jax.ShapeDtypeStruct((2,), jnp.int32)
     votes, chosen = (jax.ShapeDtypeStruct((2, size), jnp.int32) for size in (width + 1, width))
     scores = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
-    given = (votes, scores, number, number, chosen if ballot.selecting else None)
-    return {**said, "ballot_digest": digest(_text(_traced(ballot.count, *given)))}
+    return jaxpr_of(ballot.count, votes, scores, number, number, chosen if ballot.selecting else None)
 
 
 def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:
@@ -88,7 +93,7 @@ def _settings(*programs: ClosedJaxpr) -> dict[str, Any]:
         "disable_jit": bool(_setting("jax_disable_jit")),
         "disable_most_optimizations": bool(jax.config.read("jax_disable_most_optimizations")),
     }
-    if any(name in _RANDOM for program in programs for name in _primitives(program)):
+    if any(name in _RANDOM for program in programs for name in primitives(program)):
         found["default_prng_impl"] = str(_setting("jax_default_prng_impl"))
         found["threefry_partitionable"] = bool(_setting("jax_threefry_partitionable"))
     return found
@@ -109,9 +114,9 @@ def _devices(key_data: Array, classify: Classify, mesh: Mesh | None) -> list[Any
 def _traced_classifier(classify: Classify, event: tuple[int, ...]) -> ClosedJaxpr:
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
     if not takes_keys(classify):
-        return _traced(lambda classify, x: classify(x), classify, example)
+        return jaxpr_of(lambda classify, x: classify(x), classify, example)
     keyed = lambda classify, x, data: classified(classify, x, jax.random.wrap_key_data(data, impl="threefry2x32"))
-    return _traced(keyed, classify, example, jax.ShapeDtypeStruct((2, 2), jnp.uint32))
+    return jaxpr_of(keyed, classify, example, jax.ShapeDtypeStruct((2, 2), jnp.uint32))
 
 
 def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
@@ -121,7 +126,7 @@ def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
         return perturbed_each(noise.at(x), keys, x)
 
     example = jax.ShapeDtypeStruct((2, *event), jnp.float32)
-    return _traced(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
+    return jaxpr_of(draw, noise, example, jax.ShapeDtypeStruct((2,), jnp.uint32))
 
 
 def _noise_in_words(noise: Noise) -> str:
@@ -132,7 +137,7 @@ def _noise_in_words(noise: Noise) -> str:
     if isinstance(noise, jax.Array | np.ndarray | np.generic | float) and np.ndim(noise) == 0:
         return str(np.float32(noise))
     if isinstance(noise, jax.Array | np.ndarray):
-        return f"array{list(noise.shape)}:{digest(_leaves(noise))}"
+        return f"array{list(noise.shape)}:{digest(checksums(noise))}"
     return re.sub(r" at 0x[0-9a-f]+", "", repr(noise))[:200]
 
 
@@ -143,75 +148,3 @@ def image_digest(event: np.ndarray) -> str:
 
 def _setting(name: str) -> Any:
     return getattr(jax.config, name)
-
-
-def _traced(function: Any, *arguments: Any) -> ClosedJaxpr:
-    """The program as JAX traces it, whether or not it is debugged without ``jit``."""
-    with jax.disable_jit(False):
-        return jaxpr_of(function, *arguments)
-
-
-def _text(program: ClosedJaxpr) -> bytes:
-    """The traced program and the constants in it."""
-    # str() would colour the text on a terminal.
-    text = re.sub(r" at 0x[0-9a-f]+", "", program.pretty_print(use_color=False))
-    inside = [part for part in _programs(program) if isinstance(part, ClosedJaxpr)]
-    return text.encode() + b"".join(_leaves(closed.consts) for closed in inside)
-
-
-def _programs(value: object) -> Iterator[ClosedJaxpr | Jaxpr]:
-    """The program and every program inside it."""
-    if isinstance(value, ClosedJaxpr):
-        yield value
-        value = value.jaxpr
-    if isinstance(value, Jaxpr):
-        yield value
-        for equation in value.eqns:
-            for parameter in equation.params.values():
-                yield from _programs(parameter)
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from _programs(part)
-
-
-def _primitives(program: ClosedJaxpr) -> Iterator[str]:
-    """The names of the primitives that a program is made of."""
-    for part in _programs(program):
-        if isinstance(part, Jaxpr):
-            yield from (equation.primitive.name for equation in part.eqns)
-
-
-def _leaves(tree: Any) -> bytes:
-    """Shape, dtype and checksum of every array; computed where the arrays are, however they are sharded."""
-    parts = []
-    for leaf in jax.tree.leaves(tree):
-        leaf = jnp.asarray(leaf)
-        parts.append(f"{leaf.shape}{leaf.dtype}".encode())
-        parts.append(np.asarray(_checksum(leaf)).tobytes())
-    return b"".join(parts)
-
-
-@jax.jit
-def _checksum(array: Array) -> Array:
-    """Two 32-bit sums of scrambled (position, bits): sums, so that every sharding gives the same."""
-    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        array = jax.random.key_data(array)
-    if array.dtype == jnp.bool_ or (jnp.issubdtype(array.dtype, jnp.integer) and jnp.iinfo(array.dtype).bits < 8):
-        array = array.astype(jnp.int8)
-    if jnp.issubdtype(array.dtype, jnp.complexfloating):
-        array = jnp.stack([array.real, array.imag], -1)
-    # Eight bytes become two words; one and two bytes are widened.
-    width = {1: jnp.uint8, 2: jnp.uint16}.get(array.dtype.itemsize, jnp.uint32)
-    bits = jax.lax.bitcast_convert_type(array, width).astype(jnp.uint32)
-    position = jnp.zeros(bits.shape, jnp.uint32)
-    for axis, size in enumerate(bits.shape):
-        position = position * jnp.uint32(size % 2**32) + jax.lax.broadcasted_iota(jnp.uint32, bits.shape, axis)
-    mixed = [_scramble(bits ^ _scramble(position + jnp.uint32(seed))) for seed in (0x9E3779B9, 0x7F4A7C15)]
-    return jnp.stack([m.sum(dtype=jnp.uint32) for m in mixed])
-
-
-def _scramble(word: Array) -> Array:
-    """A bijection of 32-bit words that spreads every bit over all of them."""
-    word = (word ^ (word >> 16)) * jnp.uint32(0x7FEB352D)
-    word = (word ^ (word >> 15)) * jnp.uint32(0x846CA68B)
-    return word ^ (word >> 16)

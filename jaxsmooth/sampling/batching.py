@@ -7,11 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh
 
 from jaxsmooth._failures import add_note, out_of_memory
+from jaxsmooth._program import Found, jaxpr_of
 from jaxsmooth._types import Array, Classify
-from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.kernel import scored
 from jaxsmooth.sampling.remembered import Remembered
 
 # A batch is to take long beside what starting it costs, and not much longer: a step may end with a batch that is
@@ -32,7 +34,7 @@ _sizes = Remembered[int]()
 
 
 def pick_batch_size(
-    classify: Classify, x: Array, mesh: Mesh | None, pairs: int | None = None, *, scores: int = 1
+    classify: Classify, x: Array, mesh: Mesh | None, pairs: int | None = None, *, scores: int = 1, found: Found
 ) -> int:
     """A batch size that is fast for this classifier on this kind of device.
 
@@ -48,6 +50,7 @@ def pick_batch_size(
         mesh: the mesh, or None.
         pairs: how many there are in all, where no other run is to share the program; a batch holds no more.
         scores: how many numbers the classifier returns for a pair.
+        found: the program of the classifier.
 
     Returns:
         Pairs in a batch of one device.
@@ -58,30 +61,33 @@ def pick_batch_size(
     find = lambda: (
         _fastest(classify, event)
         if getattr(classify, "runs_on_host", False)
-        else _of_operations(classify, event, scores, device.platform, devices)
+        else _of_operations(classify, event, found, scores, device.platform, devices)
     )
-    size = _sizes.of(classify, event, scores, device.device_kind, devices, find=find)
+    size = _sizes.of(found.program, event, scores, device.device_kind, devices, find=find)
     share = math.inf if pairs is None else pairs / (1 if mesh is None else mesh.size)
     return min(size, 2 * _power_of_two(share)) if share < size else size
 
 
-def _of_operations(classify: Classify, event: tuple[int, ...], scores: int, platform: str, devices: int) -> int:
+def _of_operations(
+    classify: Classify, event: tuple[int, ...], found: Found, scores: int, platform: str, devices: int
+) -> int:
     """The size at which a batch takes long enough, and its inputs and scores not too much memory."""
     smallest = _SMALLEST.get(platform, _ACCELERATOR_SMALLEST)
     largest = _LARGEST.get(platform, _ACCELERATOR_LARGEST)
     most = max(smallest, min(largest, _power_of_two(_BYTES / (4 * int(np.prod(event))))))
     wanted = _CPU_OPERATIONS if platform == "cpu" else _ACCELERATOR_OPERATIONS
-    size = _power_of_two(wanted / devices / max(_operations(classify, event), 1.0))
+    size = _power_of_two(wanted / devices / max(_operations(classify, event, found), 1.0))
     few = _power_of_two(_SCORE_BYTES.get(platform, _ACCELERATOR_SCORE_BYTES) / (4 * scores))
     return min(max(size, min(smallest, few)), most, max(few, 1))
 
 
-def _operations(classify: Classify, event: tuple[int, ...]) -> float:
+def _operations(classify: Classify, event: tuple[int, ...], found: Found) -> float:
     """Floating-point operations of one sample, as XLA counts them before it compiles."""
-    rows = 2  # as for the shape of the scores, so that the network is traced once for both
-    batch = jax.ShapeDtypeStruct((rows, *event), jnp.float32)
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf)), classify)
-    lowered = jax.jit(lambda classify, batch: call(classify, batch)).lower(shapes, batch)
+    rows = 2
+    program = found.jaxpr or jaxpr_of(scored, classify, jax.ShapeDtypeStruct((rows, *event), jnp.float32))
+    # Wherever the weights are: operations are counted, and nothing is run.
+    shapes = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in program.in_avals]
+    lowered = jax.jit(jaxpr_as_fun(program)).lower(*shapes)
     try:
         analysis = lowered.cost_analysis()
     except Exception:  # not on every backend

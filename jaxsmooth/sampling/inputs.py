@@ -9,12 +9,12 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._classifier import parts_with, takes_keys
 from jaxsmooth._noise import takes_views
-from jaxsmooth._program import shapes_of
+from jaxsmooth._program import Found, find_program
 from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.interop.python_callable import with_numbers
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
-from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.kernel import scored
 
 _MOST_COUNTED = 2**31 - 1  # places of votes are int32
 
@@ -77,8 +77,13 @@ def num_classes(classify: Classify, x: Array | np.ndarray) -> int:
 
 def output_shape(classify: Classify, x: Array | np.ndarray, ballot: AbstractBallot) -> tuple[int, ...]:
     """The shape of what is returned for one event, which the ballot can count."""
-    batch = 2
-    scores = shapes_of(call, classify, jax.ShapeDtypeStruct((batch, *x.shape[1:]), jnp.float32))
+    return traced_output(classify, x, ballot)[0]
+
+
+def traced_output(classify: Classify, x: Array | np.ndarray, ballot: AbstractBallot) -> tuple[tuple[int, ...], Found]:
+    """The shape of what is returned for one event, which the ballot can count; and the program that returns it."""
+    found = find_program(scored, classify, jax.ShapeDtypeStruct((2, *x.shape[1:]), jnp.float32))
+    scores = found.results
     shape, dtype = getattr(scores, "shape", None), getattr(scores, "dtype", None)
     if shape is None or dtype is None:
         raise TypeError(
@@ -94,4 +99,4 @@ def output_shape(classify: Classify, x: Array | np.ndarray, ballot: AbstractBall
             f"classify must return fewer outputs: those of shape {shape[1:]} have {counted:,} votes to count, and "
             f"int32 numbers {_MOST_COUNTED:,}. Certify parts of the outputs, or use a smaller n0 or fewer edges"
         )
-    return shape[1:]
+    return shape[1:], found

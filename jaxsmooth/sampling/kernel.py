@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from jaxsmooth import _keys
 from jaxsmooth._classifier import classified, takes_keys
 from jaxsmooth._failures import noted
 from jaxsmooth._noise import noise_of, seen_each
-from jaxsmooth._program import jit, shapes_of
+from jaxsmooth._program import shapes_of
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Classify, Noise, Votes
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
@@ -123,9 +123,8 @@ def make_slots(key_data: Array, noise: Noise, x: Array, image_ids: Array) -> Slo
 OF_CLASSIFIER = 2**32 - 1
 
 
-@jit
-def call(classify: Classify, batch: Array, key_data: Array | None = None) -> Array:
-    """The scores of a batch. Under ``jit`` so that looking up its shape and running it share one trace.
+def scored(classify: Classify, batch: Array, key_data: Array | None = None) -> Array:
+    """The scores of a batch.
 
     Args:
         classify: the classifier.
@@ -138,6 +137,20 @@ def call(classify: Classify, batch: Array, key_data: Array | None = None) -> Arr
         if key_data is None:
             key_data = jnp.zeros((batch.shape[0], 2), jnp.uint32)
         return classified(classify, batch, jax.random.wrap_key_data(key_data, impl="threefry2x32"))
+
+
+@functools.partial(jax.jit, static_argnames="program")
+def call(classify: Classify, batch: Array, key_data: Array | None = None, *, program: Hashable) -> Array:
+    """``scored`` under ``jit``, so that looking up its shape and running it share one trace.
+
+    Args:
+        classify: the classifier.
+        batch: ``(batch, *event)``.
+        key_data: as for ``scored``.
+        program: what is known of the classifier.
+    """
+    del program
+    return scored(classify, batch, key_data)
 
 
 @functools.partial(jax.jit, static_argnames=("program", "batch_size", "ballot", "mesh", "axes"))
@@ -158,7 +171,7 @@ def count(
         classify: ``(batch, *event) -> (batch, classes)``.
         slots: the images.
         pairs: which draws; on a mesh its leaves have a leading axis, one entry for each device.
-        program: ``program_of`` the classifier and the noise.
+        program: what is known of the classifier, the noise and the ballot.
         batch_size: pairs in a batch of one device.
         ballot: what the scores of a draw count for.
         mesh: the mesh, with automatic axes, or None.
@@ -168,13 +181,12 @@ def count(
         The votes; on a mesh those of each device, with a leading axis: a sum in here would have all devices wait for
         the slowest.
     """
-    del program
     if mesh is None:
-        return _count_pairs(classify, slots, pairs, batch_size, ballot)
+        return _count_pairs(classify, slots, pairs, program, batch_size, ballot)
 
     def on_each(classify: Classify, slots: Slots, pairs: Listed | Span) -> Votes:
         mine = jax.tree.map(lambda leaf: leaf[0], pairs)
-        return jax.tree.map(lambda leaf: leaf[None], _count_pairs(classify, slots, mine, batch_size, ballot))
+        return jax.tree.map(lambda leaf: leaf[None], _count_pairs(classify, slots, mine, program, batch_size, ballot))
 
     everywhere, apart = PartitionSpec(), PartitionSpec(axes)
     # The user's network may hold loops that know nothing of varying axes, hence check_vma=False.
@@ -205,17 +217,22 @@ def count_images(
 
 
 def _count_pairs(
-    classify: Classify, slots: Slots, pairs: Listed | Span, batch_size: int, ballot: AbstractBallot
+    classify: Classify,
+    slots: Slots,
+    pairs: Listed | Span,
+    program: Hashable,
+    batch_size: int,
+    ballot: AbstractBallot,
 ) -> Votes:
-    number = slots.keys.shape[0]
+    number, scores_of = slots.keys.shape[0], functools.partial(call, program=program)
 
     def step(i: Array, carry: tuple[Array, Any]) -> tuple[Array, Any]:
         counts, state = carry
         slot, draw, state = pairs.batch_of(i, state, batch_size, number)
-        return _count_batch(counts, classify, slots, slot, draw, ballot), state
+        return _count_batch(counts, scores_of, classify, slots, slot, draw, ballot), state
 
     batch = jax.ShapeDtypeStruct((batch_size, *slots.event), jnp.float32)
-    width = ballot.width(shapes_of(call, classify, batch).shape[1:])
+    width = ballot.width(shapes_of(scores_of, classify, batch).shape[1:])
     start = (jnp.zeros((number, width + 1), jnp.int32), pairs.start)
     start = jax.tree.map(lambda leaf: _like_inputs(leaf, classify, slots, pairs), start)
     counts, _ = jax.lax.fori_loop(0, pairs.trips, step, start)
@@ -223,20 +240,35 @@ def _count_pairs(
 
 
 def _count_batch(
-    counts: Array, classify: Classify, slots: Slots, slot: Array, draw: Array, ballot: AbstractBallot
+    counts: Array,
+    scores_of: Callable[..., Array],
+    classify: Classify,
+    slots: Slots,
+    slot: Array,
+    draw: Array,
+    ballot: AbstractBallot,
 ) -> Array:
     """Add the votes of one batch of pairs to ``(slots, width + 1)``, the last column for nobody."""
-    source = jnp.minimum(slot, slots.keys.shape[0] - 1)
-    key_data = fold_in(slots.keys[source], draw)
-    keys = jax.random.wrap_key_data(key_data, impl="threefry2x32")
-    noises = noise_of(slots.noise, source)
-    x = slots.x[source].reshape(-1, *slots.event)
-    noisy = seen_each(noises, keys, draw, x)
+    key_data, noisy = noisy_images(slots, jnp.minimum(slot, slots.keys.shape[0] - 1), draw)
     own: tuple[Array, ...] = ()
     if takes_keys(classify):
         own = (fold_in(key_data, jnp.full(draw.shape, np.uint32(OF_CLASSIFIER))),)
-    scores = call(classify, noisy, *own)
+    scores = scores_of(classify, noisy, *own)
     return ballot.count(counts, scores, slot, draw, slots.reference)
+
+
+def noisy_images(slots: Slots, source: Array, draw: Array) -> tuple[Array, Array]:
+    """The key data of some draws, and what the classifier is fed.
+
+    Args:
+        slots: the images.
+        source: int32 ``(pairs,)``, the slot of each draw.
+        draw: int32 ``(pairs,)``, its number.
+    """
+    key_data = fold_in(slots.keys[source], draw)
+    keys = jax.random.wrap_key_data(key_data, impl="threefry2x32")
+    x = slots.x[source].reshape(-1, *slots.event)
+    return key_data, seen_each(noise_of(slots.noise, source), keys, draw, x)
 
 
 def fold_in(key_data: Array, data: Array) -> Array:

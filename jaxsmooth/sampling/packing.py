@@ -212,7 +212,8 @@ class _Pack:
                 empty = jax.tree.map(functools.partial(_zeros, number), made, is_leaf=is_shared)
                 self.slots = on_mesh(empty, sampler.mesh)
             with within(sampler.mesh):
-                self.slots = _replace(dataclasses.replace(self._images, reference=None), target, *arguments)
+                images = dataclasses.replace(self._images, reference=None)
+                self.slots = _replace(images, target, *arguments)
 
     def start(self, step: Step) -> Votes:
         """Start a step on the device; the counts are not waited for."""

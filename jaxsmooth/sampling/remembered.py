@@ -2,12 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
-
-import jax
-import numpy as np
-
-from jaxsmooth._program import program_of
+from typing import Generic, TypeVar
 
 _MOST = 256
 
@@ -20,20 +15,16 @@ class Remembered(Generic[_T]):
     def __init__(self) -> None:
         self._found: dict[Hashable, _T] = {}
 
-    def of(self, classify: Any, *more: Hashable, find: Callable[[], _T]) -> _T:
+    def of(self, *known_by: Hashable, find: Callable[[], _T]) -> _T:
         """What is remembered of a classifier; if nothing is, what is found. An exception is not remembered.
 
         Args:
-            classify: a pytree; its program counts, and the shapes of its weights.
-            *more: what else it depends on.
+            *known_by: the program of the classifier, in which the shapes of its weights are, and what else counts.
             find: finds it out.
 
         Returns:
             What was found.
         """
-        leaves, structure = jax.tree.flatten(classify)
-        shapes = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
-        known_by = (program_of(classify), structure, shapes, *more)
         with contextlib.suppress(KeyError):
             return self._found[known_by]
         found = self._found[known_by] = find()

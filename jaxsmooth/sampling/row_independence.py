@@ -12,13 +12,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.extend import core
 
 from jaxsmooth._classifier import takes_keys
 from jaxsmooth._program import jaxpr_of
 from jaxsmooth._types import Classify
-from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.kernel import scored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +55,18 @@ _CALLS = frozenset(
 _WINDOWS = frozenset("reduce_window_max reduce_window_min reduce_window_sum".split())
 
 
-def rows_are_independent(classify: Classify, event: tuple[int, ...]) -> bool:
-    """Whether the program of the classifier proves that rows of scores depend on their own inputs alone."""
+def rows_are_independent(classify: Classify, event: tuple[int, ...], traced: core.ClosedJaxpr | None = None) -> bool:
+    """Whether the program of the classifier proves that rows of scores depend on their own inputs alone.
+
+    Args:
+        classify: the classifier.
+        event: the shape of an image.
+        traced: its program without keys, if it is there.
+    """
     rows = [jax.ShapeDtypeStruct((2, *event), jnp.float32)]
-    rows += [jax.ShapeDtypeStruct((2, 2), jnp.uint32)] * takes_keys(classify)  # the keys of the rows
-    program = jaxpr_of(call, classify, *rows)
+    if takes_keys(classify):
+        rows, traced = [*rows, jax.ShapeDtypeStruct((2, 2), jnp.uint32)], None  # the keys of the rows
+    program = traced or jaxpr_of(scored, classify, *rows)
     given: list[_Value] = [*[Unbatched()] * (len(program.jaxpr.invars) - len(rows)), *[Batched(0)] * len(rows)]
     try:
         (scores,) = _run(program.jaxpr, [Unbatched()] * len(program.consts), given)
@@ -72,9 +78,8 @@ def rows_are_independent(classify: Classify, event: tuple[int, ...]) -> bool:
 def _run(jaxpr: Any, consts: Sequence[_Value], given: Sequence[_Value]) -> list[_Value]:
     """What is known of the results of a jaxpr."""
     known: dict[Any, _Value] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
-    read = lambda atom: (
-        Unbatched(frozenset(range(np.ndim(atom.val)))) if isinstance(atom, core.Literal) else known[atom]
-    )
+    # A literal is a number, the same everywhere; what JAX may make of arrays is like any constant.
+    read = lambda atom: Unbatched() if isinstance(atom, core.Literal) else known[atom]
     for equation in jaxpr.eqns:
         values = [read(atom) for atom in equation.invars]
         for variable, value in zip(equation.outvars, _apply(equation, values), strict=True):

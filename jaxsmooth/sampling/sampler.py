@@ -13,8 +13,9 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._failures import Watch
-from jaxsmooth._program import program_of, referred_by
+from jaxsmooth._program import classes_of, find_program, is_of_library, program_from
 from jaxsmooth._types import Array, Classify, Noise, Votes
+from jaxsmooth.ledger.fingerprint import traced_ballot
 from jaxsmooth.sampling import batching, inputs, kernel, placement
 from jaxsmooth.sampling.ballots import WINNER, AbstractBallot
 from jaxsmooth.sampling.fetch import fetch
@@ -37,7 +38,7 @@ class Sampler:
         batch_size: pairs in a batch of one device.
         mesh: the mesh, with automatic axes, or None for one device.
         axes: the axes of the mesh that draws are spread over.
-        program: ``program_of`` classifier and noise, and what the ballot's methods refer to.
+        program: what is known of the classifier, the noise and the ballot.
         kind: what a vote is; see ``Votes.kind``.
         watch: the programs under way.
     """
@@ -180,14 +181,33 @@ def _checked(
         noise, x = placement.uncommitted(noise, mesh), inputs.on_host(x)
     kind = inputs.kind_of_votes(classify)
     ballot.check_kind(kind)
-    shape = inputs.output_shape(classify, x, ballot)
+    shape, found = inputs.traced_output(classify, x, ballot)
     inputs.check_fit(classify, noise, x)
     if not _check.is_traced(classify, noise, x) and jax.process_count() == 1:
         warn_of_units(noise, x)
-        check_rows(classify, noise, x, compared=ballot.compares_scores)
+        check_rows(classify, noise, x, found, compared=ballot.compares_scores)
     if mesh is None:
         _say_once_how_to_use_cores(placement.idle_cores())
     if batch_size is None:
-        batch_size = batching.pick_batch_size(classify, x, mesh, most, scores=math.prod(shape))
-    program = (program_of((classify, noise)), referred_by(type(ballot)))
-    return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, program, kind)
+        batch_size = batching.pick_batch_size(classify, x, mesh, most, scores=math.prod(shape), found=found)
+    programs = (found.program, _of_noise(noise, x.shape[1:]), _of_ballot(ballot, shape))
+    return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, programs, kind)
+
+
+def _of_noise(noise: Noise, event: tuple[int, ...]) -> Hashable:
+    """The program of a noise; one of the library is known by its classes, unless it holds a function of a user."""
+    if is_of_library(noise):
+        return classes_of(noise)
+    number, key_data = jax.ShapeDtypeStruct((2,), np.int32), jax.ShapeDtypeStruct((2,), np.uint32)
+    return find_program(_seen, key_data, noise, jax.ShapeDtypeStruct((2, *event), np.float32), number, number).program
+
+
+def _seen(key_data: Array, noise: Noise, x: Array, image_ids: Array, draws: Array) -> Array:
+    """What the classifier is fed in these draws of these images."""
+    return kernel.noisy_images(kernel.make_slots(key_data, noise, x, image_ids), image_ids, draws)[1]
+
+
+def _of_ballot(ballot: AbstractBallot, shape: tuple[int, ...]) -> Hashable:
+    """The program of a ballot; equal ones of the library are the same."""
+    program = traced_ballot(ballot, shape)
+    return None if program is None else program_from(program, None)

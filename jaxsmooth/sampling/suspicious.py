@@ -9,10 +9,10 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth._classifier import takes_keys
 from jaxsmooth._failures import behind
-from jaxsmooth._program import jaxpr_of
+from jaxsmooth._program import Found, Program, jaxpr_of
 from jaxsmooth._types import Classify
 from jaxsmooth._warn import warn_user
-from jaxsmooth.sampling.kernel import call
+from jaxsmooth.sampling.kernel import call, scored
 from jaxsmooth.sampling.remembered import Remembered
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
@@ -48,28 +48,29 @@ def warn_of_units(noise: Any, x: Any) -> None:
         warn_user(f"{found}. {REMEDY_FOR_UNITS}")
 
 
-def check_rows(classify: Classify, noise: Any, x: Any, *, compared: bool = True) -> None:
+def check_rows(classify: Classify, noise: Any, x: Any, found: Found, *, compared: bool = True) -> None:
     """Refuse a classifier whose rows depend on their batch; warn of one that gives the same row other scores.
 
     Rows are proved independent by the program of the classifier, which costs no compilation. Only where that does not
-    succeed a few rows are classified, once per classifier.
+    succeed a few rows are classified, once per program; every time if it calls Python, which may do otherwise by now.
 
     Args:
         classify: the classifier, a pytree.
         noise: the checked noise.
         x: the checked images.
+        found: the program of the classifier.
         compared: whether scores of a row are only compared with each other; else their values matter.
 
     Raises:
         ValueError: if the scores of a row depend on the other rows of its batch, or on its place in it.
     """
-    event = x.shape[1:]
+    event, program = x.shape[1:], found.program
 
     def check() -> None:
-        if not rows_are_independent(classify, event):
-            _compare_batches(classify, noise, x, compared)
+        if not rows_are_independent(classify, event, found.jaxpr):
+            _compare_batches(classify, noise, x, program, compared)
 
-    _checked.of(classify, event, compared, find=check)
+    return check() if program.callbacks else _checked.of(program, event, compared, find=check)
 
 
 def warn_of_invalid(meaningful: Any, invalid: Any, total: Any) -> None:
@@ -115,16 +116,17 @@ def change_of_scores(scores: np.ndarray, others: np.ndarray, *, compared: bool =
 
 def tolerance(classify: Classify, event: tuple[int, ...]) -> float:
     """The change of scores that rounding explains, larger where the program computes in less than float32."""
-    program = str(jaxpr_of(call, classify, jax.ShapeDtypeStruct((2, *event), jnp.float32)))
+    program = str(jaxpr_of(scored, classify, jax.ShapeDtypeStruct((2, *event), jnp.float32)))
     return LOW_TOLERANCE if any(dtype in program for dtype in _LOW_PRECISION) else TOLERANCE
 
 
-def scores_of(classify: Classify, rows: np.ndarray, numbers: Any = None) -> Any:
+def scores_of(classify: Classify, rows: np.ndarray, program: Program, numbers: Any = None) -> Any:
     """The scores of a batch as float64 on the host; a tracer inside a trace.
 
     Args:
         classify: the classifier.
         rows: its inputs.
+        program: the program of the classifier.
         numbers: integers ``(rows,)`` from which a classifier that takes keys gets that of each row.
     """
     keys: tuple[np.ndarray, ...] = ()
@@ -132,7 +134,7 @@ def scores_of(classify: Classify, rows: np.ndarray, numbers: Any = None) -> Any:
         numbers = np.arange(len(rows)) if numbers is None else np.asarray(numbers)
         keys = (np.stack([numbers, 2**31 + numbers], -1).astype(np.uint32),)
     try:
-        scores = call(classify, rows, *keys)
+        scores = call(classify, rows, *keys, program=program)
     except Exception as error:
         if (failure := behind(error)) is error:
             raise
@@ -140,14 +142,14 @@ def scores_of(classify: Classify, rows: np.ndarray, numbers: Any = None) -> Any:
     return scores if _check.is_traced(scores) else np.asarray(scores).astype(np.float64)
 
 
-def _compare_batches(classify: Classify, noise: Any, x: Any, compared: bool) -> None:
+def _compare_batches(classify: Classify, noise: Any, x: Any, program: Program, compared: bool) -> None:
     """Score the same rows among others and in other places."""
     rows, others = _noisy_rows(noise, x)
     half = _ROWS // 2
-    first = scores_of(classify, rows)
+    first = scores_of(classify, rows, program)
     if _check.is_traced(first):
         return
-    again = scores_of(classify, rows)
+    again = scores_of(classify, rows, program)
     limit = tolerance(classify, x.shape[1:])
     if change_of_scores(first, again, compared=compared) > limit:
         return warn_user(
@@ -156,7 +158,7 @@ def _compare_batches(classify: Classify, noise: Any, x: Any, compared: bool) -> 
         )
     # The rows of the first half, backwards and at the end.
     places = [*range(_ROWS, _ROWS + half), *reversed(range(half))]
-    moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), places)[half:][::-1]
+    moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), program, places)[half:][::-1]
     change = change_of_scores(first[:half], moved, compared=compared)
     if change > limit:
         remedy = REMEDY_FOR_KEYS if takes_keys(classify) else REMEDY_FOR_ROWS

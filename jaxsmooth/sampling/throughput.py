@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -111,7 +111,7 @@ def measure_throughput(
         loop = _loops(sampling)
         runs: dict[str, Callable[[int], Any]] = {
             "votes": functools.partial(_votes, sampling, one),
-            "forward": functools.partial(loop, _forward),
+            "forward": functools.partial(loop, functools.partial(_forward, sampling.program)),
             "noise": functools.partial(loop, _noise),
         }
         batches = {name: _batches_per_round(run, sampling.mesh) for name, run in runs.items()}
@@ -135,9 +135,9 @@ def _votes(sampling: Sampler, x: np.ndarray, batches: int) -> Votes:
     return sampling.fetch(sampling.count(x, np.zeros(1, np.int32), batches * sampling.batch_size * sampling.devices))
 
 
-def _forward(classify: Classify, noise: Any, x: Array, i: Array) -> Array:
+def _forward(program: Hashable, classify: Classify, noise: Any, x: Array, i: Array) -> Array:
     del noise
-    return call(classify, x[i % _INPUTS])
+    return call(classify, x[i % _INPUTS], program=program)
 
 
 def _noise(classify: Classify, noise: Any, x: Array, i: Array) -> Array:

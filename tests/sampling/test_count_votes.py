@@ -12,7 +12,9 @@ import pytest
 from jax.sharding import PartitionSpec
 
 import jaxsmooth as js
+from jaxsmooth._program import find_program
 from jaxsmooth.sampling import batching
+from jaxsmooth.sampling.kernel import scored
 from jaxsmooth.sampling.sampler import Sampler
 
 KEY = jax.random.key(7)
@@ -279,16 +281,21 @@ def test_votes_are_a_monoid():
     chex.assert_trees_all_equal(a[2:4].counts, a.counts[2:4])
 
 
+def default_batch_size(classify, mesh, pairs=None):
+    found = find_program(scored, classify, jax.ShapeDtypeStruct((2, *X.shape[1:]), jnp.float32))
+    return batching.pick_batch_size(classify, X, mesh, pairs, found=found)
+
+
 def test_the_default_batch_size_follows_the_operations_of_a_sample():
     """Small models get large batches, large ones small; no number of images or draws enters."""
     wide = lambda size: jax.tree_util.Partial(
         lambda w, x: jnp.tanh(x @ w) @ w.T @ jnp.ones((5, 3)), jnp.ones((5, size))
     )
-    sizes = [batching.pick_batch_size(wide(size), X, None) for size in (4, 400_000, 10_000_000)]
+    sizes = [default_batch_size(wide(size), None) for size in (4, 400_000, 10_000_000)]
     assert sizes[0] == 1024 and 64 < sizes[1] < 1024 and sizes[2] == 64
-    assert batching.pick_batch_size(wide(4), X, None, 100) == 128
+    assert default_batch_size(wide(4), None, 100) == 128
     mesh = jax.make_mesh((2,), ("draws",))
-    assert batching.pick_batch_size(wide(400_000), X, mesh) == sizes[1] // 2
+    assert default_batch_size(wide(400_000), mesh) == sizes[1] // 2
 
 
 def test_the_default_batch_size_of_a_python_function_is_timed_once():
@@ -300,8 +307,8 @@ def test_the_default_batch_size_of_a_python_function_is_timed_once():
         return batch[:, :3]
 
     classify = js.interop.from_callable(fn, 3)
-    assert batching.pick_batch_size(classify, X, None) == batching.pick_batch_size(classify, X, None) == 4096
-    assert len(calls) == 8
+    assert default_batch_size(classify, None) == default_batch_size(classify, None) == 4096
+    assert sum(rows > 2 for rows in calls) == 8  # the others are traces
 
 
 @pytest.mark.parametrize(

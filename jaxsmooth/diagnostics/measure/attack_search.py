@@ -57,10 +57,9 @@ class Search:
             given = (x[at], label[at].astype(np.int32), radius[at].astype(np.float32)[:, None])
             for step in range(self.steps):
                 keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, step), ids[at])
-                delta = _step(
-                    classify, self.noise, *given, delta, keys, np.float32(_STEP / self.steps),
-                    np.float32(low), np.float32(high), norm=self.norm, draws=self.draws,
-                )  # fmt: skip
+                share, box = np.float32(_STEP / self.steps), (np.float32(low), np.float32(high))
+                arguments = (classify, self.noise, *given, delta, keys, share, *box)
+                delta = _step(*arguments, norm=self.norm, draws=self.draws)
             moved[at] = np.asarray(delta).reshape(-1, *x.shape[1:])
         return moved
 
