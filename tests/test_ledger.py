@@ -425,14 +425,14 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 
 def test_small_and_other_leaves_have_a_checksum():
-    from jaxsmooth.ledger.fingerprint import _leaves
+    from jaxsmooth._program import checksums
 
     rng = np.random.default_rng(0)
     for dtype in ("int4", "uint4", "int8", "bool", "bfloat16", "float8_e4m3fn", "float16", "complex64", "int32"):
         values = [jnp.asarray(rng.integers(0, 2, (3, 5)), dtype) for _ in range(8)]
         different = {np.asarray(value.astype(jnp.float32)).tobytes() for value in values if dtype != "complex64"}
-        assert len({_leaves(value) for value in values}) == (len(different) or 8)
-    assert _leaves(jax.random.key(0)) != _leaves(jax.random.key(1))
+        assert len({checksums(value) for value in values}) == (len(different) or 8)
+    assert checksums(jax.random.key(0)) != checksums(jax.random.key(1))
 
 
 def test_one_run_at_a_time(tmp_path):

@@ -4,8 +4,12 @@ import jax
 import numpy as np
 import pytest
 
+from jaxsmooth._program import find_program
 from jaxsmooth.sampling import remembered
+from jaxsmooth.sampling.kernel import scored
 from jaxsmooth.sampling.remembered import Remembered
+
+X = np.zeros((2, 3), np.float32)
 
 
 def weighted(weights, batch):
@@ -20,19 +24,20 @@ def test_once_for_a_program_and_the_shapes_of_its_weights():
     sizes, found = Remembered[int](), []
     find = lambda: found.append(None) or len(found)
     given = [(with_weights(1.0),), (with_weights(2.0),), (with_weights(1.0, classes=4),), (with_weights(1.0), "more")]
+    given = [(find_program(scored, classify, X).program, *more) for classify, *more in given]
     assert [sizes.of(*arguments, find=find) for arguments in [*given, *given]] == [1, 1, 2, 3] * 2
 
 
 def test_an_exception_is_not_remembered():
     sizes = Remembered[int]()
     with pytest.raises(ZeroDivisionError):
-        sizes.of(with_weights(1.0), find=lambda: 1 // 0)
-    assert sizes.of(with_weights(1.0), find=lambda: 5) == 5
+        sizes.of("a program", find=lambda: 1 // 0)
+    assert sizes.of("a program", find=lambda: 5) == 5
 
 
 def test_what_was_found_first_is_forgotten_first(monkeypatch):
     monkeypatch.setattr(remembered, "_MOST", 2)
-    sizes, classify = Remembered[int](), with_weights(1.0)
+    sizes, classify = Remembered[int](), "a program"
     ask = lambda number, answer: sizes.of(classify, number, find=lambda: answer)
     assert [ask(number, number) for number in range(3)] == [0, 1, 2]
     assert [ask(2, -2), ask(1, -1), ask(0, 7)] == [2, 1, 7]

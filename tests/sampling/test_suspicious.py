@@ -158,8 +158,21 @@ def test_the_comparison_is_made_once_for_a_program(monkeypatch):
     assert len(calls) == 1
     js.count_votes(KEY, P(honest, W), NOISE, X.reshape(3, 16)[:, :16], 10)
     assert len(calls) == 1
-    js.count_votes(KEY, P(lambda weights, b: honest(weights, b), W), NOISE, X, 10)
+    js.count_votes(KEY, P(lambda weights, b: honest(weights, b), W), NOISE, X, 10)  # the same to JAX
+    assert len(calls) == 1
+    js.count_votes(KEY, P(lambda weights, b: honest(2 * weights, b), W), NOISE, X, 10)
     assert len(calls) == 2
+
+
+def test_python_functions_are_compared_every_time(monkeypatch):
+    """They may do another thing by now, such as use the statistics of the batch."""
+    state = {"mode": "evaluation"}
+    fn = lambda b: (b - b.mean(0) if state["mode"] == "training" else b) @ np.asarray(W)
+    classify = from_callable(fn, 3)
+    VERBS["certify"](classify)
+    state["mode"] = "training"
+    with pytest.raises(ValueError, match="classify must score every row on its own"):
+        VERBS["certify"](classify)
 
 
 def test_nothing_is_compared_inside_a_trace(monkeypatch):
