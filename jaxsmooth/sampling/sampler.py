@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
@@ -198,8 +199,8 @@ def _of_noise(noise: Noise, event: tuple[int, ...]) -> Hashable:
     """The program of a noise; one of the library is known by its classes, unless it holds a function of a user."""
     if is_of_library(noise):
         return classes_of(noise)
-    number, key_data = jax.ShapeDtypeStruct((2,), np.int32), jax.ShapeDtypeStruct((2,), np.uint32)
-    return find_program(_seen, key_data, noise, jax.ShapeDtypeStruct((2, *event), np.float32), number, number).program
+    number, key_data = jax.ShapeDtypeStruct((2,), jnp.int32), jax.ShapeDtypeStruct((2,), jnp.uint32)
+    return find_program(_seen, key_data, noise, jax.ShapeDtypeStruct((2, *event), jnp.float32), number, number).program
 
 
 def _seen(key_data: Array, noise: Noise, x: Array, image_ids: Array, draws: Array) -> Array:
