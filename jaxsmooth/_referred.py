@@ -149,7 +149,11 @@ class Referred:
         code = function.__code__
         self.parts[path] = code
         names = _names(code)
-        own = {"defaults": function.__defaults__, "kwdefaults": function.__kwdefaults__, **vars(function)}
+        own: dict[Any, Any] = {
+            "defaults": function.__defaults__,
+            "kwdefaults": function.__kwdefaults__,
+            **vars(function),
+        }
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 own["closure", name] = cell.cell_contents
