@@ -145,7 +145,8 @@ def attack(
         raise TypeError("certificates must have finite radii, which an attack can exceed; got a radius of inf")
     label, radius = checked_labels(certificates)
     _check.refuse_views(noise)
-    noise = _check.noise_of_one_sigma(_check.noise(noise))
+    _check.float32_noise(noise)
+    noise = _check.noise_of_one_sigma(noise)
     x = np.asarray(inputs.on_host(_check.images_for(noise, x)))
     ids = inputs.on_host(_check.image_ids(image_ids, len(x)))
     if len(label) != len(x):
@@ -158,7 +159,7 @@ def attack(
     _check_models(classify, surrogate, certificates, label, x)
     levels = _checked_levels(alpha, tries, n)
     search = Search(
-        key=_check.typed_key(key), classify=classify, noise=_check.float32_noise(noise), surrogate=surrogate,
+        key=_check.typed_key(key), classify=classify, noise=noise, surrogate=surrogate,
         norm=norm, steps=_check.integer("steps", steps, at_least=1), clip=box,
         draws=_check.integer("draws", draws, at_least=1), batch_size=batch_size, mesh=mesh,
     )  # fmt: skip

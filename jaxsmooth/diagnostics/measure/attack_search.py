@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxsmooth import _keys
+from jaxsmooth import _check, _keys
 from jaxsmooth._classifier import classified, takes_keys
 from jaxsmooth._noise import axes_of, perturbed
 from jaxsmooth._program import jit
@@ -50,6 +50,7 @@ class Search:
         classify = inputs.as_pytree(self.classify if self.surrogate is None else self.surrogate)
         key = jax.random.fold_in(self.key, _OF_GRADIENTS + attempt)
         low, high = (-np.inf, np.inf) if self.clip is None else self.clip
+        noise = _check.float32_noise(self.noise)
         for start in range(0, len(x), size):
             # One shape, hence one program: absent images are the last one.
             at = np.minimum(np.arange(start, start + size), len(x) - 1)
@@ -58,7 +59,7 @@ class Search:
             for step in range(self.steps):
                 keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, step), ids[at])
                 share, box = np.float32(_STEP / self.steps), (np.float32(low), np.float32(high))
-                arguments = (classify, self.noise, *given, delta, keys, share, *box)
+                arguments = (classify, noise, *given, delta, keys, share, *box)
                 delta = _step(*arguments, norm=self.norm, draws=self.draws)
             moved[at] = np.asarray(delta).reshape(-1, *x.shape[1:])
         return moved
