@@ -57,7 +57,9 @@ def test_catches_noise_of_another_law(check, sample, monkeypatch, fresh_programs
 def test_catches_devices_that_share_their_noise(monkeypatch, fresh_programs):
     """As two devices do that start from one key: every draw comes twice."""
     count = kernel._count_batch
-    twice = lambda counts, classify, slots, owner, draw, *rest: count(counts, classify, slots, owner, draw // 2, *rest)
+    twice = lambda counts, call, classify, slots, owner, draw, *rest: count(
+        counts, call, classify, slots, owner, draw // 2, *rest
+    )
     monkeypatch.setattr(kernel, "_count_batch", twice)
     assert not module._fresh_noise(None).passed
 
