@@ -22,7 +22,7 @@ def make(results: pathlib.Path) -> str:
             ours = f"{np.mean(curves):.2f} ({np.std(curves, ddof=1):.2f})"
             rows.append(
                 [
-                    row["name"],
+                    row["name"] if at == row["radii"][0] else "",
                     f"{at:g}",
                     f"{published:.1f}",
                     f"{fixed:.1f}",
