@@ -1,7 +1,9 @@
 """The papers' small networks in PyTorch, written as their authors have them."""
 
-import torch
-from torch import nn
+import pytest
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 
 class Normalize(nn.Module):
