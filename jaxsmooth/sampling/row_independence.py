@@ -153,7 +153,11 @@ def _while(values: list[_Value], params: dict[str, Any]) -> list[_Value]:
 
 def _scan(values: list[_Value], params: dict[str, Any]) -> list[_Value]:
     """A loop over a leading axis that is not that of the rows."""
-    first, second = params["num_consts"], params["num_consts"] + params["num_carry"]
+    if "num_consts" in params:
+        first, carried = params["num_consts"], params["num_carry"]
+    else:  # in JAX 0.12: trees of constants, carry and inputs
+        first, carried = (len(list(part)) for part in params["ft_in"].unpack()[:2])
+    second = first + carried
     xs = [None if value == Batched(0) else _shifted(value, -1) for value in values[second:]]
     carry = values[first:second]
     while True:
