@@ -109,6 +109,9 @@ def _apply(equation: Any, values: list[_Value]) -> list[_Value]:
         return [None] * outputs
     if name == "optimization_barrier":
         return values
+    if name == "unstack":
+        taken, axes = params["axis"], range(len(operands[0].shape))
+        return [_moved(values[0], {axis: axis - (axis > taken) for axis in axes if axis != taken})] * outputs
     if name == "threefry2x32":
         return [_together(values, operands)] * outputs
     if name in ("sort", "split", "top_k"):
