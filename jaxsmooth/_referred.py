@@ -37,7 +37,9 @@ class Referred:
     def __init__(self, *values: Any) -> None:
         self.parts: dict[tuple[Any, ...], Any] = {}
         self.complete = True
-        self._visited: dict[int, Any] = {}  # and kept, so that no number is given to another object
+        # By number: the object, kept so that no other gets its number, and where it was first. A module is another
+        # thing to every function, which looks at its own names in it.
+        self._visited: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
         for place, value in enumerate(values):
             self._tree(value, (place,))
 
@@ -84,16 +86,20 @@ class Referred:
             self.parts[path] = _Same(value)
         elif runs_on_host(type(value)):
             self.parts[path] = _only(value)
-        elif id(value) not in self._visited:
-            self._visited[id(value)] = value
-            self._object(value, path, names)
+        else:
+            known_by = (id(value), names if isinstance(value, types.ModuleType) else None)
+            if known_by in self._visited:
+                self.parts[path] = ("as", self._visited[known_by][1])
+            else:
+                self._visited[known_by] = (value, path)
+                self._object(value, path, names)
 
     def _object(self, value: Any, path: tuple[Any, ...], names: frozenset[str]) -> None:
         if isinstance(value, np.ndarray) and value.dtype != object:
             self.parts[path] = (value.shape, value.dtype.str, _content(value))
         elif isinstance(value, types.ModuleType):
             if not _is_installed_module(value):
-                self._all(path, {name: vars(value)[name] for name in names if name in vars(value)})
+                self._all(path, {name: vars(value)[name] for name in names if name in vars(value)}, names)
         elif isinstance(value, type):
             self._class(value, path)
         elif isinstance(value, types.FunctionType):

@@ -401,6 +401,16 @@ def test_a_noise_is_what_it_is_at_the_moment(monkeypatch):
     assert (count(), label()) == ([[0, 4]], [1])
 
 
+def test_one_of_several_names_of_an_object_may_change():
+    first, second = [jnp.array([1.0, 0.0])], [jnp.array([0.0, 1.0])]
+    kept = {"x": first, "y": second, "z": first}
+    classify = lambda x: jnp.broadcast_to(kept["z"][0], (len(x), 2))
+    count = lambda: js.count_votes(KEY, classify, js.noises.Gaussian(1.0), X, 4, batch_size=4).counts.tolist()
+    assert count() == [[4, 0]]
+    kept["z"] = second
+    assert count() == [[0, 4]]
+
+
 def test_what_cannot_be_followed_is_traced_again():
     """Objects of extensions, and more of anything than is looked at."""
     many = {"numbers": list(range(30_000)), "sign": 1.0}
