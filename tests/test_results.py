@@ -226,6 +226,10 @@ def test_the_table_of_noises_in_l1(tmp_path):
     records_of(tmp_path / "l1_noises/laplace.json", {"noise": "laplace", "sigma": 0.5, "objective": "gaussian"})
     write(tmp_path / "l1_noises/laplace.tsv", np.repeat([0.6, 1.7], [2, 8]), norm=1)
     assert table_l1_noises.outcome(tmp_path).endswith("at l1 radius 1, 1.5")
+    # Of 10 images 2 end at .6, where all under Uniform reach 1.5: p = .2, s.e. sqrt(.16 / 9).
+    made = table_l1_noises.make(tmp_path)
+    assert "| Uniform minus Laplace | +0.0 (0.0) | +0.0 (0.0) | +20.0 (13.3) | +20.0 (13.3) | +0.0 (0.0) |" in made
+    assert "| Uniform, stability minus Uniform | +0.0 (0.0) | +0.0 (0.0) | +0.0 (0.0) | **-100.0 (0.0)** |" in made
 
 
 def test_the_table_of_resnet20(tmp_path):

@@ -46,7 +46,7 @@ def l1_noises(results: pathlib.Path, path: pathlib.Path) -> bool:
     for one, ending in zip(axes, titles.values(), strict=True):
         for noise, (color, marker, dash) in zip(NOISES, STYLES, strict=False):
             if noise + ending in best:
-                values = best[noise + ending]
+                values = best[noise + ending].mean(axis=0)
                 one.plot(RADII, values, color=color, linestyle=dash, marker=marker, linewidth=2.5, label=noise)
         _frame(one)
     return save(figure, path)
