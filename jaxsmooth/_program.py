@@ -19,7 +19,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from jaxsmooth._pytree import kind_of
+from jaxsmooth._pytree import kind_of, opaque
 from jaxsmooth._referred import Referred
 
 _PACKAGE = __name__.partition(".")[0]
@@ -242,7 +242,7 @@ def _callbacks(program: ClosedJaxpr) -> Iterator[Any]:
     for equation in _equations(program):
         if "callback" in equation.primitive.name and equation.primitive.name != "debug_callback":
             called = equation.params.get("callback")
-            yield getattr(called, "callback_func", called)
+            yield opaque(getattr(called, "callback_func", called))
 
 
 @jax.jit

@@ -7,6 +7,7 @@ not by their class, and ``jit`` may then run the program of another class on the
 
 import dataclasses
 import html
+import types
 import typing
 from typing import Any
 
@@ -147,6 +148,48 @@ def kind_of(value: Any) -> Any:
     if isinstance(value, tuple):
         return (type(value), *map(kind_of, value))
     return (type(value), str(value)) if isinstance(value, float) else type(value)
+
+
+class _Opaque:
+    """A callable that is equal to itself alone, whatever its class compares."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self.value(*arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.value, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Opaque) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def opaque(value: Any) -> Any:
+    """A callable as a static part of a program: equal to itself alone, though classes of users compare their fields.
+
+    Args:
+        value: anything.
+
+    Returns:
+        It; in a wrapper if it is no pytree and its class has an equality of its own, such as a dataclass.
+    """
+    kind = type(value)
+    compares = kind.__eq__ is not object.__eq__ and not isinstance(value, _COMPARED_BY_OWNER)
+    ours = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return _Opaque(value) if compares and not ours and jax.tree_util.all_leaves([value]) else value
+
+
+# Two methods are equal if they are the same one of the same object.
+_COMPARED_BY_OWNER = (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
 
 
 def _equal(self: Any, other: object) -> bool:

@@ -487,6 +487,53 @@ def test_python_functions_are_called_back_as_they_are():
     assert count() == [[0, 4]] and program_of(classify) == before
 
 
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """Equal to every other one of its name."""
+
+    name: str
+    scores: object = dataclasses.field(compare=False)
+
+    def __call__(self, x):
+        return np.broadcast_to(np.float32(self.scores), (len(x), 2))
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        lambda call: js.interop.from_callable(call, 2),
+        lambda call: jax.tree_util.Partial(
+            lambda x: jax.pure_callback(call, jax.ShapeDtypeStruct((len(x), 2), jnp.float32), x)
+        ),
+    ],
+    ids=["from_callable", "pure_callback"],
+)
+def test_what_is_called_back_is_itself_alone(classifier):
+    first, second = Service("a", [1, 0]), Service("a", [0, 1])
+    assert first == second and program_of(classifier(first)) != program_of(classifier(second))
+    assert program_of(classifier(first)) == program_of(classifier(first))
+    assert program_of(classifier(first.__call__)) == program_of(classifier(first.__call__))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_dataclass_is_a_classifier_whatever_its_fields_compare(frozen):
+    @dataclasses.dataclass(frozen=frozen)
+    class Net:
+        weights: object
+
+        def __call__(self, x):
+            return x @ self.weights
+
+    nets = [Net(sign * jnp.eye(2)) for sign in (1, -1)]
+    if frozen:
+        labels = [
+            js.predict(KEY, net, js.noises.Gaussian(0.1), np.float32([[1, -1]]), n=16, batch_size=16) for net in nets
+        ]
+        assert np.concatenate(labels).tolist() == [0, 1]
+    first, second = (jax.tree.structure(js.soft(net)) for net in nets)
+    assert first != second and first == jax.tree.structure(js.soft(nets[0]))
+
+
 def test_jit_looks_at_every_argument():
     which = jit(lambda values, noise: noise.sample(None, (1,))[0] + values[0])
     assert [float(which([0.0], constant_noise(i))) for i in range(20)] == list(range(20))

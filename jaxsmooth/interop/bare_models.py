@@ -1,21 +1,24 @@
 """Models passed as they are: wrapped in evaluation mode, or refused with the function that does it."""
 
 import sys
+from typing import Any
 
-from jaxsmooth._types import Classify
+from jaxsmooth._pytree import opaque
 from jaxsmooth.interop.keras_model import from_keras
-from jaxsmooth.interop.nnx import from_nnx
+from jaxsmooth.interop.nnx import from_nnx, in_evaluation
 from jaxsmooth.interop.pytree_callable import holds_functions
 
 
-def in_evaluation_mode(classify: Classify) -> Classify:
+def in_evaluation_mode(classify: Any, name: str = "classify") -> Any:
     """The classifier; of a bare model what can be called with a batch alone.
 
     Args:
         classify: a classifier, or a model of another library.
+        name: what the caller calls it.
 
     Returns:
-        A model of NNX or Keras as ``from_nnx`` and ``from_keras`` give it, anything else as it is.
+        A model of NNX or Keras as ``from_nnx`` and ``from_keras`` give it, anything else as it is; a callable that
+        compares its fields, ``opaque``.
 
     Raises:
         TypeError: for a model that cannot be called with a batch alone.
@@ -25,33 +28,38 @@ def in_evaluation_mode(classify: Classify) -> Classify:
         return from_nnx(classify)
     if _is_a(classify, "flax.linen", "Module") and getattr(classify, "scope", None) is None:
         raise TypeError(
-            f"classify must be a classifier, not a Linen module without its variables; got {type(classify).__name__}. "
+            f"{name} must be a classifier, not a Linen module without its variables; got {type(classify).__name__}. "
             "Use jaxsmooth.interop.from_linen(model, variables)"
         )
     owner = getattr(classify, "__self__", None)
     if _is_a(owner, "flax.linen", "Module") and getattr(classify, "__name__", "") == "apply":
         raise TypeError(
-            f"classify must take a batch alone; got {type(owner).__name__}.apply, which takes variables first. "
+            f"{name} must take a batch alone; got {type(owner).__name__}.apply, which takes variables first. "
             "Use jaxsmooth.interop.from_linen(model, variables)"
         )
     if _is_a(classify, "torch.nn", "Module"):
         raise TypeError(
-            f"classify must be a function of JAX arrays; got the PyTorch module {type(classify).__name__}. Use "
+            f"{name} must be a function of JAX arrays; got the PyTorch module {type(classify).__name__}. Use "
             "jaxsmooth.interop.from_torch(model, num_classes); of a published network jaxsmooth.interop.from_paper"
         )
     if _is_a(classify, "keras", "Model"):
         return from_keras(classify)
     if _is_a(classify, "equinox", "Module") and holds_functions(classify):
         raise TypeError(
-            "classify must be a pytree of arrays; functions and flags are among the leaves of the Equinox module "
+            f"{name} must be a pytree of arrays; functions and flags are among the leaves of the Equinox module "
             f"{type(classify).__name__}. Use jaxsmooth.interop.from_equinox(model)"
         )
     if not callable(classify) and callable(getattr(classify, "predict_proba", None)):
         raise TypeError(
-            f"classify must be a classifier; got {type(classify).__name__}. Use "
+            f"{name} must be a classifier; got {type(classify).__name__}. Use "
             "jaxsmooth.interop.from_callable(lambda x: model.predict_proba(x.reshape(len(x), -1)), num_classes)"
         )
-    return classify
+    return opaque(classify)
+
+
+def randomized_in_evaluation_mode(fn: Any) -> Any:
+    """A function of keys and a batch; an NNX model that is one, with dropout off and the stored batch statistics."""
+    return in_evaluation(fn, {}, inputs=None) if _is_a(fn, "flax.nnx", "Module") else opaque(fn)
 
 
 def _is_a(value: object, module: str, name: str) -> bool:

@@ -1,5 +1,6 @@
 """Flax NNX models as classifiers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -25,11 +26,11 @@ class NNXClassifier:
     graphdef: Any = static()
     arguments: Arguments = static()
 
-    def __call__(self, x: Array) -> Array:
-        """Scores ``(batch, classes)`` of a batch ``(batch, *event)``."""
+    def __call__(self, x: Array, *more: Array) -> Array:
+        """Scores ``(batch, classes)`` of a batch ``(batch, *event)``, and of what else the model takes."""
         from flax import nnx
 
-        return nnx.merge(self.graphdef, self.state)(x, **dict(self.arguments))
+        return nnx.merge(self.graphdef, self.state)(x, *more, **dict(self.arguments))
 
 
 def from_nnx(model: Any, **arguments: Any) -> NNXClassifier:
@@ -66,7 +67,26 @@ def from_nnx(model: Any, **arguments: Any) -> NNXClassifier:
             f"model must be an nnx.Module; got {type(model).__name__}. "
             "For a Linen module use from_linen, for any other function from_callable"
         )
-    call = evaluation_arguments(type(model).__call__, arguments)
+    return in_evaluation(model, arguments)
+
+
+def in_evaluation(model: Any, arguments: Mapping[str, Any], *, inputs: int | None = 1) -> NNXClassifier:
+    """A model of NNX in evaluation mode.
+
+    Args:
+        model: an ``nnx.Module``.
+        arguments: see ``evaluation_arguments``.
+        inputs: see ``evaluation_arguments``.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        TypeError: if its ``__call__`` does not fit the arguments.
+    """
+    from flax import nnx
+
+    call = evaluation_arguments(type(model).__call__, arguments, inputs=inputs)
     # A view shares the variables but not the flags, so the caller's model keeps its training mode.
     view = nnx.view(model, raise_if_not_found=False, deterministic=True, use_running_average=True)
     graphdef, state = nnx.split(view)

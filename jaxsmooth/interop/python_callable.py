@@ -11,7 +11,7 @@ import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
 from jaxsmooth import _check, _failures
-from jaxsmooth._pytree import frozen_pytree, static
+from jaxsmooth._pytree import frozen_pytree, opaque, static
 from jaxsmooth._types import Array
 from jaxsmooth.interop.evaluation import check_static
 from jaxsmooth.interop.winners import as_float32
@@ -132,7 +132,7 @@ def from_callable(
         raise TypeError(f"fn must be callable, NumPy to NumPy; got {type(fn).__name__}")
     check_static("fn", fn)
     numbers = _check.boolean("numbers", numbers)
-    return PythonClassifier(fn, _shape("num_classes", num_classes, 1 if numbers else 2), numbers=numbers)
+    return PythonClassifier(opaque(fn), _shape("num_classes", num_classes, 1 if numbers else 2), numbers=numbers)
 
 
 def _shape(name: str, value: Any, least: int) -> int | tuple[int, ...]:

@@ -10,6 +10,7 @@ from jaxsmooth import _check
 from jaxsmooth._classifier import parts_with, takes_keys
 from jaxsmooth._noise import takes_views
 from jaxsmooth._program import Found, find_program
+from jaxsmooth._pytree import opaque
 from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.interop.python_callable import with_numbers
@@ -34,10 +35,10 @@ def as_pytree(classify: Any, *, numbers: bool = False) -> Any:
             "classify must be a callable (batch, *event) -> (batch, classes), for example "
             f"jax.tree_util.Partial(model.apply, variables); got {type(classify).__name__}"
         )
-    return jax.tree_util.Partial(_opaque(classify)) if jax.tree_util.all_leaves([classify]) else classify
+    return jax.tree_util.Partial(opaque(_whole(classify))) if jax.tree_util.all_leaves([classify]) else classify
 
 
-def _opaque(function: Any) -> Any:
+def _whole(function: Any) -> Any:
     # Partial would take a functools.partial apart and turn its keywords (train=False) into traced data.
     return function.__call__ if hasattr(function, "func") and hasattr(function, "keywords") else function
 

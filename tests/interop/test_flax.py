@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import jaxsmooth as js
 import jaxsmooth.interop as interop
 
 X = jax.random.normal(jax.random.key(0), (6, 5))
@@ -178,6 +179,35 @@ def test_nnx_is_evaluated(kind):
     np.testing.assert_array_equal(model.norm.mean[...], mean)
     model.eval()
     np.testing.assert_allclose(NNXNet.__call__(model, X), scores, rtol=1e-5, atol=1e-6)
+
+
+class Masked(nnx.Module):
+    """Rows of a batch under one mask, which is no fault of any row."""
+
+    def __init__(self, rngs):
+        self.dropout = nnx.Dropout(0.5, rngs=rngs, broadcast_dims=(0,))
+
+    def __call__(self, x):
+        return self.dropout(x)
+
+
+class MaskedWithKeys(Masked):
+    def __call__(self, keys, x):
+        return self.dropout(x) + 0 * jax.vmap(jax.random.normal)(keys)[:, None]
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        lambda model: js.soft(model).classify(X),
+        lambda model: js.denoised(lambda x: x, model)(X),
+        lambda model: js.denoised(model, lambda x: x)(X),
+        lambda model: js.randomized(MaskedWithKeys(nnx.Rngs(0)))(X, keys=jax.random.split(jax.random.key(0), len(X))),
+    ],
+    ids=["soft", "classifier of denoised", "denoiser", "randomized"],
+)
+def test_nnx_is_evaluated_inside_others(scores):
+    np.testing.assert_array_equal(scores(Masked(nnx.Rngs(0))), X)
 
 
 def test_nnx_is_a_snapshot():
