@@ -6,9 +6,9 @@
 
 The first command takes less than a minute on two CPU cores: digits, an MLP, consistency regularization at sigma 0.25;
 expect an average certified radius of about 0.57. With --preset hyperparameters, epochs and optimizer come from the
-papers. Batches are split over all devices. The state is saved after every epoch below --output: after an interruption
-the same command goes on from there, to the same weights. CAT-RS needs a teacher: train with --objective gaussian
---votes-on-training 10000 first, then pass its output folder as --teacher.
+papers; fewer --epochs shrink their schedules. Batches are split over all devices. The state is saved after every epoch
+below --output: after an interruption the same command goes on from there, to the same weights. CAT-RS needs a teacher:
+train with --objective gaussian --votes-on-training 10000 first, then pass its output folder as --teacher.
 """
 
 import argparse
@@ -33,6 +33,8 @@ import jaxsmooth as js
 import jaxsmooth.objectives as jo
 
 NETWORKS = {"digits": "mlp", "mnist": "lenet", "fashion_mnist": "lenet", "imagenet2012": "resnet50"}
+# Without --preset.
+HYPERPARAMETERS = {"lam": 5.0, "eta": 0.5, "epsilon": 0.5, "attack_steps": 4, "ramp_epochs": 0}
 # What may differ when a run goes on from a checkpoint.
 NOT_TRAINING = (
     "output",
@@ -63,19 +65,19 @@ def parse(arguments=None):
     add("--sigma", type=float, default=0.25, help="of the Gaussian noise, pixels in [0, 1]")
     add("--objective", choices=OBJECTIVES, default="consistency")
     add("--preset", action="store_true", help="published hyperparameters, epochs and optimizer")
-    add("--lam", type=float, default=5.0, help="weight of the regularizer")
-    add("--eta", type=float, default=0.5, help="weight of the entropy, for consistency")
+    add("--lam", type=float, help="weight of the regularizer, by default 5")
+    add("--eta", type=float, help="weight of the entropy, for consistency, by default 0.5")
     add("--num-samples", type=int, help="noisy copies of an image; by default as published")
-    add("--epsilon", type=float, default=0.5, help="radius of attacks")
-    add("--attack-steps", type=int, default=4)
-    add("--ramp-epochs", type=float, default=0, help="raise lam, eta and epsilon from 0 over so many epochs")
+    add("--epsilon", type=float, help="radius of attacks, by default 0.5")
+    add("--attack-steps", type=int, help="by default 4")
+    add("--ramp-epochs", type=float, help="raise lam, eta and epsilon from 0 over so many epochs, by default 0")
     add("--teacher", type=pathlib.Path, help="for CAT-RS, the output folder of a run with --votes-on-training")
     add("--votes-on-training", type=int, default=0, help="in the end, votes on every training image, for students")
-    add("--epochs", type=int)
+    add("--epochs", type=int, help="with --preset, schedules and warm-ups shrink with it")
     add("--batch-size", type=int, help="noisy copies in a step; with MACER images in a step")
     add("--learning-rate", type=float)
     add("--weight-decay", type=float)
-    add("--clip", type=float, default=5.0, help="largest norm of a gradient; 0 for no limit")
+    add("--clip", type=float, help="largest norm of a gradient, by default 5; 0, as with --preset, for no limit")
     add("--nesterov", action="store_true")
     add("--seed", type=int, default=0)
     add("--images", type=int, default=500, help="test images to certify")
@@ -84,6 +86,13 @@ def parse(arguments=None):
     add("--output", type=pathlib.Path, default=pathlib.Path("outputs/train"))
     add("--quick", action="store_true", help="a few seconds, to see that it runs")
     options = parser.parse_args(arguments)
+    given = [name for name in (*HYPERPARAMETERS, "num_samples") if getattr(options, name) is not None]
+    if options.preset and given:
+        parser.error(f"--preset sets --{given[0].replace('_', '-')}: leave out one of them")
+    if options.clip is None:
+        options.clip = 0.0 if options.preset else 5.0
+    for name, value in HYPERPARAMETERS.items():
+        setattr(options, name, value if getattr(options, name) is None else getattr(options, name))
     if options.quick:
         options.epochs, options.images, options.evaluate_images, options.n = options.epochs or 2, 20, 20, 200
     imagenet = options.dataset.startswith("imagenet")

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Iterable
 
 import jax
 import optax
@@ -62,6 +63,15 @@ def named_objective(options: argparse.Namespace, per_epoch: int) -> jo.AbstractO
     return made[options.objective]()
 
 
+def divisions(drops: Iterable[float], per_epoch: int) -> dict[int, float]:
+    """At which steps the learning rate is multiplied, and by what, if it is divided by ten at these epochs."""
+    found: dict[int, float] = {}
+    for step in (round(drop * per_epoch) for drop in drops):
+        if step > 0:
+            found[step] = 0.1 * found.get(step, 1.0)
+    return found
+
+
 def make_plan(options: argparse.Namespace, images: int) -> Plan:
     """Everything that follows from the options and the number of training images."""
     if options.preset:
@@ -81,15 +91,18 @@ def make_plan(options: argparse.Namespace, images: int) -> Plan:
         raise SystemExit(f"--batch-size {batch} is {size} images in a step, but there are {images} training images")
     per_epoch = images // size
     epochs = options.epochs or recipe.epochs
-    drops = recipe.drops if options.preset else (epochs // 2, 3 * epochs // 4)
-    rates = {max(1, drop * per_epoch): 0.1 for drop in drops}
+    # A published schedule with its warm-ups, in as many epochs as there are.
+    share = epochs / recipe.epochs if options.preset else 1.0
+    drops = [share * drop for drop in recipe.drops] if options.preset else [epochs // 2, 3 * epochs // 4]
     optimizer = optax.chain(
         optax.clip_by_global_norm(options.clip) if options.clip else optax.identity(),
         optax.add_decayed_weights(recipe.weight_decay if options.weight_decay is None else options.weight_decay),
         optax.sgd(
-            optax.piecewise_constant_schedule(options.learning_rate or recipe.learning_rate, rates),
+            optax.piecewise_constant_schedule(
+                options.learning_rate or recipe.learning_rate, divisions(drops, per_epoch)
+            ),
             momentum=recipe.momentum,
             nesterov=options.nesterov,
         ),
     )
-    return Plan(make(per_epoch), size, per_epoch, epochs, optimizer, source)
+    return Plan(make(max(1, round(share * per_epoch))), size, per_epoch, epochs, optimizer, source)

@@ -25,6 +25,7 @@ import checkpoints
 import frameworks
 import input_pipeline
 import models
+import train
 import training_plan
 from convolution import small_convolution
 
@@ -127,6 +128,38 @@ def test_presets_set_the_recipe():
     )  # fmt: skip
     plan = training_plan.make_plan(options, 60_000)
     assert plan.epochs == 90 and plan.size == 128 and plan.objective == js.objectives.Consistency(5.0, 0.5, 2)
+
+
+@pytest.mark.parametrize(("objective", "epochs", "of_90"), [("macer", 25, 31), ("smoothadv", 15, 10)])
+def test_a_preset_in_fewer_epochs_has_its_schedules_in_them(objective, epochs, of_90):
+    """MACER's weight is deferred for 31 of 90 epochs, SmoothAdv's radius grows for 10: of fewer for the same share."""
+    options = argparse.Namespace(
+        objective=objective, preset=True, dataset="mnist", sigma=0.5, batch_size=None, epochs=epochs, clip=0,
+        weight_decay=None, learning_rate=None, nesterov=False,
+    )  # fmt: skip
+    plan = training_plan.make_plan(options, 60_000)
+    weight = plan.objective.lam if objective == "macer" else plan.objective.epsilon
+    steps = np.arange(0, plan.per_epoch * epochs, plan.per_epoch // 8)
+    values = np.array([float(weight(step)) for step in steps])
+    assert values[0] < values[-1] == values.max()
+    reached = steps[np.argmax(values == values.max())] / plan.per_epoch
+    assert abs(reached - of_90 * epochs / 90) < 0.5
+
+
+def test_the_learning_rate_is_divided_at_every_drop():
+    """At once where two come to the same step, and never before the first step."""
+    assert training_plan.divisions([30, 60], 10) == {300: 0.1, 600: 0.1}
+    assert training_plan.divisions([25 / 3, 50 / 3], 234) == {1950: 0.1, 3900: 0.1}
+    assert training_plan.divisions([1, 1], 468) == pytest.approx({468: 0.01})
+    assert training_plan.divisions([0, 0.5], 468) == {234: 0.1}
+
+
+def test_a_preset_leaves_no_hyperparameter_to_the_command_line(capsys):
+    assert train.parse(["--preset"]).clip == 0 and train.parse([]).clip == 5
+    assert train.parse([]).lam == 5 and train.parse(["--lam", "0"]).lam == 0
+    with pytest.raises(SystemExit):
+        train.parse(["--preset", "--num-samples", "4"])
+    assert "--preset sets --num-samples" in capsys.readouterr().err
 
 
 SIZES = {

@@ -81,5 +81,6 @@ def without_noise(options: argparse.Namespace) -> Fitted:
 
 
 def trained_before(run: Run, options: argparse.Namespace) -> bool:
-    """Whether the whole of a run is there, so that nothing has to be trained."""
-    return options.quick or (options.results / "training" / f"{run.name}.json").exists()
+    """Whether the weights of a whole run are there, so that nothing has to be trained."""
+    # Certification has ended, which begins after the last epoch.
+    return options.quick or (options.work / "training" / run.name / "certification_time.json").exists()

@@ -82,9 +82,10 @@ def mnist(options, clock):
             "beta": beta,
             "wrong": (~at).sum(-1).tolist(),
             "wrong in the first half": (~at[:, : len(labels) // 2]).sum(-1).tolist(),
-            "only the row is right": [[int((one & ~other).sum()) for other in at] for one in at],
+            "only the row is right in the second half": [[int((a & ~b).sum()) for b in second] for a in second],
         }
         for beta, at in zip(BETAS, right, strict=True)
+        for second in [at[:, len(labels) // 2 :]]
     ]
     return {"alphas": alphas, "votes": votes, "images": len(labels), "seed": 0, "epochs": [10, 3], "columns": columns}
 
@@ -95,9 +96,9 @@ PARTS = {"discs": discs, "distances": distances, "mnist": mnist}
 def main():
     made = records.parser(__doc__)
     made.add_argument("--part", choices=list(PARTS), required=True)
-    options = made.parse_args()
-    if options.part != "discs" and options.data_dir is None:
-        made.error("name the folder of prepared data sets: --data-dir DIR, or JAXSMOOTH_DATA_DIR")
+    options = records.parse(made, data=False)
+    if options.part != "discs":
+        records.require_data(made, options)
     state = options.work / "noise_in_training"
     state.mkdir(parents=True, exist_ok=True)
     clock = records.Clock(state / f"{options.part}_time.json")

@@ -27,7 +27,7 @@ def rounded(radii, digits):
 
 
 def main():
-    options = records.parser(__doc__).parse_args()
+    options = records.parse(records.parser(__doc__), data=False)
     start = time.perf_counter()
     found = {}
     for family, make in FAMILIES.items():

@@ -7,6 +7,7 @@ import os
 import pathlib
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -24,20 +25,32 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = made.add_argument
     add("--data-dir", default=os.environ.get("JAXSMOOTH_DATA_DIR"), help="by default JAXSMOOTH_DATA_DIR")
-    add("--work", type=pathlib.Path, default=ROOT / "outputs/reproduce", help="training states and ledgers, not small")
+    add("--work", type=pathlib.Path, help="training states and ledgers, not small; by default outputs/reproduce")
+    add("--results", type=pathlib.Path, help="the small logs that the tables are made of; by default docs/results")
     add(
-        "--results", type=pathlib.Path, default=ROOT / "docs/results", help="the small logs that the tables are made of"
+        "--quick", action="store_true", help="a few seconds, to see that it runs; shows nothing, in a folder of its own"
     )
-    add("--quick", action="store_true", help="a few seconds, to see that it runs; shows nothing")
     return made
 
 
-def parse(made: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, with a data directory."""
+def parse(
+    made: argparse.ArgumentParser, arguments: Sequence[str] | None = None, data: bool = True
+) -> argparse.Namespace:
+    """The options, with a data directory if there have to be ``data``."""
     options = made.parse_args(arguments)
+    if data:
+        require_data(made, options)
+    # What --quick computes must never be taken for a result.
+    root = pathlib.Path(tempfile.mkdtemp(prefix="reproduce-")) if options.quick else ROOT
+    options.work = options.work or root / "outputs/reproduce"
+    options.results = options.results or root / "docs/results"
+    return options
+
+
+def require_data(made: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse options without a data directory."""
     if options.data_dir is None:
         made.error("name the folder of prepared data sets: --data-dir DIR, or JAXSMOOTH_DATA_DIR")
-    return options
 
 
 def circumstances(options: argparse.Namespace) -> dict[str, Any]:

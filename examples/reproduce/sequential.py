@@ -72,7 +72,7 @@ def replay(log, repeats):
 def main():
     parser = records.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=10, help="keys with which certify_curve runs")
-    options = parser.parse_args()
+    options = records.parse(parser, data=False)
     logs = json.loads(PUBLISHED.read_text())["logs"]
     if options.quick:
         logs, options.repeats = [log | {"result": log["result"][:20]} for log in logs[:1]], 2
