@@ -30,7 +30,7 @@ def right_by_class(network, sigma, images, labels, votes, kept):
     """Images of every class whose vote is right; kept in a file once counted."""
     if not kept.exists():
         found = jd.classwise_over_sigma(jax.random.key(SEED), network().classify, images, labels, [sigma], votes)
-        right = found.votes[0].argmax(-1) == labels
+        right = found.votes[0].any(-1) & (found.votes[0].argmax(-1) == labels)
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.save(kept, np.bincount(labels[right], minlength=10))
     return np.load(kept).tolist()

@@ -74,7 +74,7 @@ def mnist(options, clock):
         kept = options.work / "noise_in_training" / f"right-{alpha:g}.npy"
         if not kept.exists():
             counts = jd.votes_over_sigma(jax.random.key(0), fine_tuned(options, alpha), images, BETAS, votes)
-            np.save(kept, counts.argmax(-1) == labels)
+            np.save(kept, counts.any(-1) & (counts.argmax(-1) == labels))
             clock.read()
         right[:, a] = np.load(kept)
     columns = [

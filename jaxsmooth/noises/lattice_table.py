@@ -51,6 +51,7 @@ class DrawTable:
     rounds: int = static()
     leading: int = static()
 
+    @functools.partial(jax.jit, static_argnames=("size",), inline=True)
     def draws(self, key: Array, size: int) -> Array:
         """Magnitudes with random signs, int32 ``(size,)``, a pure function of the key."""
         if not self.leading:

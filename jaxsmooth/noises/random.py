@@ -7,6 +7,7 @@ cheaper than ``jax.random.normal`` (``benchmarks/throughput.py``), whose cost is
 that of a small network. Words are 32 bits, so tails reach further: 6.6 sigma instead of 5.4.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ from jaxsmooth._types import Array
 
 _STREAM = np.uint32(0x736D6F6F)
 
+# Compiled once where a draw is made outside of programs, and part of the program inside of one.
+_drawn = functools.partial(jax.jit, inline=True)
+
 
 def word_pairs(key: Array, size: int) -> tuple[Array, Array]:
     """Two independent arrays of ``size`` random uint32 words, a pure function of the key."""
@@ -34,6 +38,7 @@ def word_at(key: Array, index: Array) -> Array:
     return threefry(key_words(key), (jnp.full_like(index, _STREAM + np.uint32(1)), index))[0]
 
 
+@functools.partial(_drawn, static_argnames=("size",))
 def words(key: Array, size: int) -> Array:
     """``size`` random uint32 words, a pure function of the key."""
     return _side_by_side(*word_pairs(key, (size + 1) // 2))[:size]
@@ -76,23 +81,35 @@ def normal(key: Array, shape: Sequence[int]) -> Array:
     rest the angle within +-45 degrees, where short polynomials for sine and cosine are right to 6e-8. The
     quadrants make the law exactly symmetric.
     """
-    size = math.prod(shape)
+    return _normal(key, math.prod(shape)).reshape(shape)
+
+
+@functools.partial(_drawn, static_argnames=("size",))
+def _normal(key: Array, size: int) -> Array:
     first, second = word_pairs(key, (size + 1) // 2)
     length = jnp.sqrt(-2.0 * jnp.log(open_uniform(first)))
     sine, cosine = _sine_cosine(second)
-    return _side_by_side(length * cosine, length * sine)[:size].reshape(shape)
+    return _side_by_side(length * cosine, length * sine)[:size]
 
 
 def signed_uniform(key: Array, shape: Sequence[int]) -> Array:
     """Uniform numbers in [-1, 1], float32, one word each: its top bit is the sign, so the law is exactly symmetric."""
-    word = words(key, math.prod(shape))
-    return _flip(_magnitude(word), word & _SIGN).reshape(shape)
+    return _signed_uniform(words(key, math.prod(shape))).reshape(shape)
+
+
+@_drawn
+def _signed_uniform(word: Array) -> Array:
+    return _flip(_magnitude(word), word & _SIGN)
 
 
 def laplace(key: Array, shape: Sequence[int]) -> Array:
     """Exponential numbers with random signs, float32: one word each, tails up to 21.8."""
-    word = words(key, math.prod(shape))
-    return _flip(-jnp.log(_magnitude(word)), word & _SIGN).reshape(shape)
+    return _laplace(words(key, math.prod(shape))).reshape(shape)
+
+
+@_drawn
+def _laplace(word: Array) -> Array:
+    return _flip(-jnp.log(_magnitude(word)), word & _SIGN)
 
 
 def log_gamma(key: Array, shape: float) -> Array:
@@ -121,6 +138,7 @@ def _centre(shape: float) -> float:
     return (shape if shape >= 1 else shape + 1) - 1 / 3
 
 
+@functools.partial(_drawn, static_argnames=("shape", "k", "constant"))
 def _log_gamma_power(key: Array, shape: float, k: float, constant: float) -> Array:
     """The log of (G / centre)^(1 / k) for a Gamma(shape) number G, plus a constant, made in double precision."""
     d = _centre(shape)

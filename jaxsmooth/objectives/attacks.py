@@ -71,7 +71,7 @@ def smooth_pgd(
     steps, norm = _check.integer("steps", steps, at_least=1), _check.norm(norm)
     x, around = _checked(apply, x, labels, delta, epsilon, box)
     flat = x.reshape(len(x), -1)
-    low, high = _bounds(flat, box)
+    low, high = bounds(flat, box)
     epsilon = _column(epsilon)
     size = 2 * epsilon / steps if step_size is None else _column(step_size)
     gradient = smooth_gradient(apply, x.shape, labels, around)
@@ -142,7 +142,7 @@ def smooth_ddn(
         levels = _check.integer("levels", levels, at_least=2)
     x, around = _checked(apply, x, labels, delta, epsilon, box)
     flat = x.reshape(len(x), -1)
-    low, high = _bounds(flat, box)
+    low, high = bounds(flat, box)
     epsilon = jnp.broadcast_to(_column(epsilon), (len(x), 1))
     farthest = balls.length(jnp.maximum(high - flat, flat - low), 2)
     gradient = smooth_gradient(apply, x.shape, labels, around, with_votes=True)
@@ -247,7 +247,7 @@ def _column(value: object) -> Array:
     return value[:, None] if value.ndim else value
 
 
-def _bounds(flat: Array, box: Box) -> tuple[Array, Array]:
+def bounds(flat: Array, box: Box) -> tuple[Array, Array]:
     """The box, widened where x is already outside, so that x itself is always allowed."""
     low, high = (-math.inf, math.inf) if box is None else map(float, box)
     return jnp.minimum(flat, low), jnp.maximum(flat, high)

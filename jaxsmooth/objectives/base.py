@@ -133,6 +133,8 @@ class AbstractObjective(abc.ABC):
         if not callable(apply):
             raise TypeError(f"apply must be callable, (batch, *event) to (batch, classes); got {type(apply).__name__}")
         noise_key, rest_key = _keys.split(_check.typed_key(key))
+        # A lattice noise knows its images while its sigma is the number that it was made with.
+        x = jnp.asarray(_check.images_for(noise, x))
         batch = _noisy_batch(noise_key, _check.float32_noise(noise), x, labels, targets, self.num_samples, step)
         losses, aux = self.per_image(rest_key, network, batch)
         return losses.mean(), aux
@@ -191,13 +193,12 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
 def _noisy_batch(
     key: Array,
     noise: Noise,
-    x: ArrayLike,
+    x: Array,
     labels: ArrayLike,
     targets: ArrayLike | None,
     num_samples: int,
     step: ArrayLike,
 ) -> NoisyBatch:
-    x = jnp.asarray(_check.images_for(noise, x))
     check_labels(labels, x)
     if targets is not None:
         targets = _check.float32("targets", targets)

@@ -2,14 +2,13 @@
 
 from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 
 from jaxsmooth import _check, losses
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
-from jaxsmooth.objectives.network import Network, stacked_logits
+from jaxsmooth.objectives.network import Network, frozen_logits
 
 Kind = Literal["mse", "stab"]
 
@@ -66,9 +65,8 @@ class Denoise(AbstractObjective):
             nothing = jnp.zeros(0, jnp.int32)
             terms = {"mse": error.mean()}
             return error, Aux(terms, jnp.float32(jnp.nan), nothing, nothing, {} if state is None else states)
-        frozen = jax.tree.map(jax.lax.stop_gradient, self.classify)
-        logits = stacked_logits(frozen, images)
-        answers = jnp.argmax(stacked_logits(frozen, batch.x[:, None])[0], -1)
+        logits = frozen_logits(self.classify, images)
+        answers = jnp.argmax(frozen_logits(self.classify, batch.x[:, None])[0], -1)
         agreement = losses.gaussian_cross_entropy(logits, answers)
         aux = measure(logits, batch.labels, {"mse": error, "stab": agreement}, states)
         return (error if self.kind == "mse" else agreement), aux

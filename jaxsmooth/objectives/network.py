@@ -56,12 +56,7 @@ class Network:
                 "attack_apply must be given with has_state=True: the attack runs in evaluation mode and leaves the "
                 "state untouched. Pass the network with stored statistics and without dropout"
             )
-        apply = self.apply if self.attack_apply is None else self.attack_apply
-        # The weights that apply closes over become arguments, so that the gradient of the loss can stop at
-        # them: nothing of the attack is kept for the backward pass.
-        pure, weights = jax.closure_convert(lambda batch: apply(batch), _flat(copies))
-        weights = jax.lax.stop_gradient(weights)
-        return lambda batch: pure(batch, *weights)
+        return _without_gradient(self.apply if self.attack_apply is None else self.attack_apply, _flat(copies))
 
     def _split(self, output: Any) -> tuple[Array, Any]:
         if self.has_state:
@@ -92,6 +87,21 @@ def check_labels(labels: Any, x: Array | np.ndarray) -> None:
 def stacked_logits(apply: Classify, copies: Array) -> Array:
     """Logits ``(num_samples, batch, classes)`` of noisy copies ``(batch, num_samples, *event)``."""
     return _stacked(apply(_flat(copies)), copies)
+
+
+def frozen_logits(apply: Classify, copies: Array) -> Array:
+    """``stacked_logits`` of a network that is not trained."""
+    return stacked_logits(_without_gradient(apply, _flat(copies)), copies)
+
+
+def _without_gradient(apply: Classify, example: Array) -> Classify:
+    """The network for batches like this one, with no gradient to its weights, also those that it closes over.
+
+    They become arguments, so that the gradient of a loss can stop at them, and nothing is kept for the backward pass.
+    """
+    pure, weights = jax.closure_convert(lambda batch: apply(batch), example)
+    weights = jax.lax.stop_gradient(weights)
+    return lambda batch: pure(batch, *weights)
 
 
 def _flat(copies: Array) -> Array:

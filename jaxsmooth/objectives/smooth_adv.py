@@ -10,6 +10,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.objectives.attacks import Box, check_box, smooth_ddn, smooth_pgd
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch
+from jaxsmooth.objectives.denoise import Denoise
 from jaxsmooth.objectives.gaussian_augmentation import GaussianAugmentation
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
@@ -61,6 +62,11 @@ class SmoothAdv(AbstractObjective):
         check_box(self.box)
         if not isinstance(self.objective, AbstractObjective):
             raise TypeError(f"objective must be one of jaxsmooth.objectives; got {self.objective!r}")
+        if isinstance(self.objective, Denoise):
+            raise ValueError(
+                "objective must be of a network that returns logits, which the attack raises the loss of; got Denoise, "
+                "whose network returns images. Train the denoiser without an attack"
+            )
         _check.require_one_of("attack", self.attack, Attack)
         if self.attack == "ddn" and (self.norm != 2 or self.box is None):
             raise ValueError(

@@ -9,7 +9,7 @@ from jaxsmooth import _check, _keys, losses
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.objectives import balls
-from jaxsmooth.objectives.attacks import Box, check_box, repeat, smooth_gradient, with_slope
+from jaxsmooth.objectives.attacks import Box, bounds, check_box, repeat, smooth_gradient, with_slope
 from jaxsmooth.objectives.base import AbstractObjective, Aux, NoisyBatch, measure
 from jaxsmooth.objectives.network import Network
 from jaxsmooth.objectives.schedules import at_step, check_scalar
@@ -97,11 +97,11 @@ class SmoothMix(AbstractObjective):
         apply, size = network.frozen(batch.copies), at_step(self.step_size, batch.step)
         norm, shape = _check.norm(self.norm), batch.x.shape
         flat = batch.x.reshape(len(batch.x), -1)
+        low, high = bounds(flat, self.box)
         gradient = smooth_gradient(apply, shape, batch.labels, with_slope(batch.around, batch.x))
 
         def step(_: int | Array, point: Array) -> Array:
-            moved = point + size * balls.ascent(gradient(point), norm)
-            return moved if self.box is None else jnp.clip(moved, *map(float, self.box))
+            return jnp.clip(point + size * balls.ascent(gradient(point), norm), low, high)
 
         first = step(0, flat)
         last = repeat(self.steps - 1, step, first)

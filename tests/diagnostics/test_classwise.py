@@ -95,3 +95,13 @@ def test_over_sigma():
 def test_bad_input(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_scores_that_are_not_finite_are_right_for_no_class():
+    """A training that has diverged is wrong everywhere, and not right for class 0."""
+    x, labels = np.zeros((4, 2), np.float32), np.array([0, 0, 1, 2])
+    classify = lambda batch: jnp.full((len(batch), 3), jnp.nan)
+    found = diagnostics.classwise_over_sigma(jax.random.key(0), classify, x, labels, [0.0, 0.5], 4)
+    np.testing.assert_array_equal(found.acc, 0.0)
+    grid = diagnostics.sigma_grid(lambda key, alpha: classify, (x, labels), [0.0], [0.5], [0], 4)
+    assert grid.risk.tolist() == [[[1.0]]]

@@ -426,6 +426,8 @@ def test_objectives_train_on_draws_and_attack_through_them():
     objective = js.objectives.SmoothAdv(0.3, 2)
     loss, aux = jax.jit(lambda noise: objective(KEY, CLASSIFY, noise, IMAGES, np.zeros(9, int)))(NOISE)
     assert np.isfinite(loss) and aux.terms["moved"] > 0.05
+    outside = objective(KEY, CLASSIFY, NOISE, IMAGES, np.zeros(9, int))[0]  # of a program
+    np.testing.assert_allclose(outside, loss, rtol=1e-5)
 
 
 def test_a_sweep_of_sigma_does_not_trace_again():

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsmooth.objectives import balls, smooth_ddn, smooth_pgd
+import jaxsmooth as js
+from jaxsmooth.objectives import SmoothMix, balls, smooth_ddn, smooth_pgd
 from tests.objectives.networks import APPLY, X
 
 LABELS = APPLY(X).argmax(-1)  # else there is nothing to attack
@@ -112,3 +113,17 @@ def test_projection_and_ascent(norm):
     direction = balls.ascent(1e-25 * rows, norm)
     np.testing.assert_allclose(balls.length(direction, norm), 1.0, rtol=1e-5)
     np.testing.assert_array_equal(jax.jit(balls.ascent, static_argnums=1)(jnp.zeros((1, 7)), norm), 0.0)
+
+
+def test_smoothmix_moves_images_outside_the_box_by_its_steps_only():
+    """As the other attacks: the box is widened where an image is outside already."""
+    x, seen = jnp.linspace(-2, 2, 12).reshape(3, 4), []
+    weights = jax.random.normal(jax.random.key(1), (4, 3))
+
+    def apply(batch):
+        seen.extend([] if isinstance(batch, jax.core.Tracer) else [batch])
+        return batch @ weights
+
+    objective = SmoothMix(steps=2, step_size=0.25, num_samples=1)
+    objective(jax.random.key(0), apply, js.noises.Gaussian(1e-6), x, jnp.array([0, 1, 2]))
+    assert len(seen) == 2 and max(float(jnp.linalg.norm(batch - x, axis=-1).max()) for batch in seen) < 0.5001

@@ -97,3 +97,21 @@ def test_it_trains_a_denoiser():
 def test_bad_input(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_function_classifies_too():
+    """The loss is that of the same classifier as a pytree, and weights that it closes over get no gradient."""
+    objective = js.objectives.Denoise(lambda batch: classify(WEIGHTS, batch), "stab", 2)
+    expected = seen_by(js.objectives.Denoise(CLASSIFY, "stab", 2))[0]
+    np.testing.assert_allclose(objective(KEY, lambda b: denoise(0.8, b), NOISE, X, LABELS)[0], expected, rtol=1e-6)
+
+    def loss(weights):
+        objective = js.objectives.Denoise(lambda batch: classify(weights, batch), "stab", 2)
+        return objective(KEY, lambda b: denoise(0.8, b), NOISE, X, LABELS)[0]
+
+    assert not np.any(jax.grad(loss)(WEIGHTS))
+
+
+def test_a_denoiser_is_not_attacked():
+    with pytest.raises(ValueError, match=r"objective must be of a network that returns logits.*got Denoise"):
+        js.objectives.SmoothAdv(objective=js.objectives.Denoise())

@@ -5,6 +5,7 @@ import numpy as np
 from jaxsmooth._types import ABSTAIN
 from jaxsmooth.bounds.binomial_tail import tail_at_least
 from jaxsmooth.diagnostics.measure.attack_search import Search, votes_at
+from jaxsmooth.diagnostics.measure.sigma_sweep import winners
 
 # Distances at which a change is confirmed, relative to the one at which cheap votes change.
 CONFIRMED_AT = (1.02, 1.05, 1.1, 1.2)
@@ -80,7 +81,7 @@ class NearestPoints:
             points = self.point_at(images, self._scaled(middle, delta))
             (votes,) = votes_at(self.search, tries + i, points, self.ids[images], [max(self.n // 10, 1)])
             self.samples[images] += max(self.n // 10, 1)
-            changed = votes.argmax(-1) != self.label[images]
+            changed = winners(votes) != self.label[images]
             low, high = np.where(changed, low, middle), np.where(changed, middle, high)
         return high
 

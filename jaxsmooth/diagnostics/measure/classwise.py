@@ -11,7 +11,7 @@ from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.analysis.class_wise import ClassWiseAccuracy, accuracy_by_class
 from jaxsmooth.diagnostics import arguments
-from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
+from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma, winners
 
 
 def classwise_accuracy(labels: ArrayLike, preds: ArrayLike, K: int, *, alpha: float = 0.05) -> ClassWiseAccuracy:
@@ -162,7 +162,7 @@ def classwise_over_sigma(
             f"labels must hold one class below {votes.shape[2]} for each of the {votes.shape[1]} images; got "
             f"{len(classes)} labels up to {classes.max()}"
         )
-    right = votes.argmax(-1) == classes
+    right = winners(votes) == classes
     return ClasswiseOverSigma(votes, mean_by_class(right, classes, votes.shape[2]))
 
 

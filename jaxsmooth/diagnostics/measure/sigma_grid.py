@@ -13,7 +13,7 @@ from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.measure.classwise import mean_by_class
-from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
+from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma, winners
 
 # Two streams of a seed: one for training, one for the smoothing noise.
 _TRAINING, _SMOOTHING = 0, 1
@@ -101,7 +101,7 @@ def sigma_grid(
         for a, alpha in enumerate(alphas):
             classify = train(train_key, float(alpha))
             votes = votes_over_sigma(smooth_key, classify, x, betas, n, batch_size=batch_size, mesh=mesh)
-            correct[a, :, s] = votes.argmax(-1) == labels
+            correct[a, :, s] = winners(votes) == labels
     classwise = mean_by_class(correct, labels, int(labels.max()) + 1)
     return SigmaGrid(1 - correct.mean(-1), classwise, correct, alphas, betas, labels)
 

@@ -80,6 +80,11 @@ def votes_over_sigma(
     return np.stack(counts)
 
 
+def winners(votes: np.ndarray) -> np.ndarray:
+    """The class with most votes, ``(..., K)`` to ``(...)``; -1 where nobody was voted for."""
+    return np.where(votes.any(-1), votes.argmax(-1), ABSTAIN)
+
+
 @short_repr
 class RadiusOverSigma(NamedTuple):
     """Certificates of one base classifier, smoothed with several sigmas.

@@ -9,14 +9,14 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._transfers import deliberate
-from jaxsmooth._types import Array, ArrayLike, Classify
+from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify
 from jaxsmooth.analysis.class_wise import ClassWiseAccuracy
 from jaxsmooth.analysis.figure_style import COLORS, TEXT, curve_style, dress, marker_of, new_axes
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.diagnostics.measure.distances import InterferenceDistance
 from jaxsmooth.diagnostics.measure.regions import RegionShrinkage
 from jaxsmooth.diagnostics.measure.seed_interval import seed_interval
-from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma
+from jaxsmooth.diagnostics.measure.sigma_sweep import votes_over_sigma, winners
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,8 +165,9 @@ def plot_decision_regions(
     votes = votes_over_sigma(key, classify, grid, [sigma], n, image_ids=np.zeros(len(grid), np.int32))[0]
     classes = votes.shape[-1]
     colours = ListedColormap([_AREAS[k % len(_AREAS)] for k in range(classes)])
+    won = np.ma.masked_equal(winners(votes).reshape(side, side), ABSTAIN)
     ax.imshow(
-        votes.argmax(-1).reshape(side, side), origin="lower", extent=extent, cmap=colours, vmin=-0.5,
+        won, origin="lower", extent=extent, cmap=colours, vmin=-0.5,
         vmax=classes - 0.5, interpolation="nearest",
     )  # fmt: skip
     if points is not None:
