@@ -35,7 +35,8 @@ def short_repr(cls: type[_Kind]) -> type[_Kind]:
     """Give named arrays a repr of one line: few numbers as they are, more of them as their type and shape.
 
     Args:
-        cls: a named tuple, or a dataclass with ``repr=False``.
+        cls: a named tuple, or a dataclass with ``repr=False``; numbers of its fields in ``PROVED_AT_LEAST``, if it has
+            that, are rounded down.
 
     Returns:
         The class.
@@ -48,14 +49,17 @@ def short_repr(cls: type[_Kind]) -> type[_Kind]:
 
 def _line(self: Any) -> str:
     names = getattr(self, "_fields", None) or [field.name for field in dataclasses.fields(self)]
-    return f"{type(self).__name__}({', '.join(f'{name}={_numbers(getattr(self, name))}' for name in names)})"
+    down = getattr(self, "PROVED_AT_LEAST", ())
+    texts = [f"{name}={_numbers(getattr(self, name), name in down)}" for name in names]
+    return f"{type(self).__name__}({', '.join(texts)})"
 
 
-def _numbers(value: Any) -> str:
+def _numbers(value: Any, down: bool) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
     if isinstance(value, np.ndarray) and 0 < value.size <= _FEW and value.dtype.kind in "biuf":
-        return np.array2string(value, precision=4, separator=", ").replace("\n", "")
+        form: Any = {"float_kind": lambda number: significant_down(float(number))} if down else None
+        return np.array2string(value, precision=4, separator=", ", formatter=form).replace("\n", "")
     return brief_repr(value)
 
 
@@ -105,7 +109,7 @@ def significant_up(value: float, digits: int = 4) -> str:
 def _significant(value: float, digits: int, rounding: str) -> str:
     if not math.isfinite(value) or value == 0:
         return f"{value + 0.0:g}"
-    exact = decimal.Decimal(repr(value))
+    exact = decimal.Decimal(repr(float(value)))
     rounded = exact.quantize(decimal.Decimal(1).scaleb(exact.adjusted() - digits + 1), rounding, _EXACT)
     return f"{float(rounded):.{digits}g}"  # so many digits survive the conversion
 
@@ -115,4 +119,4 @@ def _rounded(value: float, places: int, rounding: str) -> str:
         return str(value)
     step = decimal.Decimal(1).scaleb(-places)
     # Plus 0, so that there is no -0.
-    return str(_EXACT.add(decimal.Decimal(repr(value)).quantize(step, rounding, _EXACT), 0))
+    return str(_EXACT.add(decimal.Decimal(repr(float(value))).quantize(step, rounding, _EXACT), 0))

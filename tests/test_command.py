@@ -80,6 +80,14 @@ def test_recertify_at_another_alpha_norm_and_radii(ledgers, tmp_path, capsys):
     assert str(js.recertify(part, NOISE, js.designs.Fixed(n=500))) in capsys.readouterr().out
 
 
+def test_recertify_asks_for_n0_where_draws_that_selected_are_not_known(tmp_path, capsys):
+    x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
+    js.certify(jax.random.key(0), classify, NOISE, x, n0=10, n=1000, ledger=tmp_path / "votes")
+    assert run("recertify", tmp_path / "votes") == 2
+    assert "--n0 must be given: the votes of the first 100 draws alone" in capsys.readouterr().err
+    assert run("recertify", tmp_path / "votes", "--n0", "10") == 0
+
+
 def test_recertify_certificates_without_chance(tmp_path, capsys):
     x = np.array([[200, 100], [0, 3]], np.uint8)
     made = js.certify_exact(classify, js.noises.Splits.from_levels(12), x, batch_size=64, ledger=tmp_path / "views")

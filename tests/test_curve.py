@@ -168,3 +168,11 @@ def test_the_n_max_of_the_message_suffices():
         js.certify_curve(
             KEY, CLASSIFY, NOISE, X[:1], [0.5, 1.5], labels=labels if labels is None else labels[:1], n_max=needed
         )
+
+
+@pytest.mark.parametrize("noise", [js.noises.Exp2(0.5, k=3.0), NOISE], ids=["Exp2", "Gaussian"])
+def test_radii_a_rounding_apart_are_legal(noise):
+    """What a larger radius requires is computed a little below what the smaller one does."""
+    radii, x = [0.1, np.nextafter(0.1, 1), 0.3, 0.1 * 3], np.ones((1, 16), np.float32)
+    found = js.certify_curve(KEY, lambda batch: batch[:, :2] * np.array([1, -1]), noise, x, radii, n_max=2000)
+    assert found.radius[0] in radii

@@ -1,5 +1,6 @@
 """Many outputs: multiplicity, reference values, one output, masks, what scores mean, and memory."""
 
+import dataclasses
 import functools
 import gc
 import itertools
@@ -352,3 +353,11 @@ def test_labels_of_a_stream_that_are_no_classes():
 
 def test_no_hypotheses():
     assert holm([], 0.05).shape == (0,) and k_fwer(np.zeros((3, 0)), 0.05, 2).shape == (3, 0)
+
+
+def test_the_p_value_of_what_no_probability_certifies_is_one():
+    """``tau`` is inf at images whose scale is not known to be constant as far as the radius."""
+    made = js.certify_outputs(KEY, lambda x: jnp.stack([-x, x], -1), NOISE, jnp.ones((2, 4)), n=50, radius=0.1)
+    unknown = dataclasses.replace(made, tau=np.array([np.inf, made.tau[1]]))
+    np.testing.assert_array_equal(unknown.p_value[0], 1.0)
+    np.testing.assert_array_equal(unknown.p_value[1], made.p_value[1])

@@ -72,8 +72,9 @@ class OutputCertificates(AbstractCertificates):
         """
         found = np.ones(self.agreement.shape)
         for image, tau in enumerate(self.tau.tolist()):
-            table = special.bdtrc(np.arange(self.n + 1) - 1.0, self.n, tau)
-            found[image] = table[self.agreement[image]]
+            if tau < 1:  # no votes are evidence against a probability of 1, or one that there is not
+                table = special.bdtrc(np.arange(self.n + 1) - 1.0, self.n, tau)
+                found[image] = table[self.agreement[image]]
         return found
 
     @property
@@ -118,7 +119,7 @@ class OutputCertificates(AbstractCertificates):
     def _rows(self) -> list[tuple[str, ...]]:
         columns = self[:3].to_dict()
         row = lambda i: (
-            str(i), f"{columns['certified_share'][i]:.4f}", rounded_down(columns["radius"][i]),
+            str(i), rounded_down(columns["certified_share"][i]), rounded_down(columns["radius"][i]),
             rounded_down(self.tau[i]), str(self.samples[i]),
         )  # fmt: skip
         head = ("image", "certified", "radius", "tau", "samples")

@@ -66,7 +66,7 @@ def certify_batch(
         raise ValueError(
             "noise must have one sigma for a table of radii; that of InputDependentGaussian depends on the image. Use "
             "certify, or certified_radius with noise.frozen_at(x); inside jit "
-            "jaxsmooth.radii.semi_elastic_radius_float32 with noise.at(x).sigma"
+            "jaxsmooth.radii.semi_elastic_radius_float32 with sigma, rate and margin of noise.at(x), all three"
         )
     radii, n0 = jnp.asarray(given), _check.draws("n0", n0)
     selection = count_votes(key, classify, noise, x, n0, batch_size=batch_size)

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates
-from jaxsmooth._printed import Printed
+from jaxsmooth._printed import Printed, significant_down
 from jaxsmooth._types import ABSTAIN, ArrayLike
 from jaxsmooth.analysis.log_format import alpha_in_words, noise_in_words
 from jaxsmooth.analysis.summary import INVISIBLE_NOISE, suspicious_settings
@@ -65,7 +65,8 @@ class OutputSummary(Printed):
 
     def __str__(self) -> str:
         low, high = self.radius
-        radius = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+        low, high = significant_down(low), significant_down(high)
+        radius = low if low == high else f"{low} to {high}"
         rows = [f"{title:<20}{value:.4f}" for title, value in self.columns.items()]
         classes = [
             f"{label:>5}  {accuracy:>18.4f}  {iou:>6.4f}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates, ValueCertificates
+from jaxsmooth._printed import significant_down
 from jaxsmooth._types import ABSTAIN, ArrayLike
 from jaxsmooth.analysis.figure_style import COLORS, TEXT, axes_or_new, dress
 from jaxsmooth.analysis.outputs import checked_outputs, is_right
@@ -144,7 +145,7 @@ def plot_values(
     if truth is not None:
         ax.plot(place, truth[order], color=COLORS[1], linewidth=2, label="target")
     xlabel = "images, sorted" if truth is None else "images, sorted by target"
-    dress(ax, xlabel, "value", title=f"radius {radii[at]:g}" if title is None else title)
+    dress(ax, xlabel, "value", title=f"radius {significant_down(radii[at], 6)}" if title is None else title)
     ax.legend(fontsize=TEXT - 2, edgecolor="none", framealpha=0.85)
     return ax
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from jaxsmooth._printed import rounded_up
 from jaxsmooth.analysis.outputs import OutputSummary
 from jaxsmooth.analysis.table_text import Column, check_runs, layout_of
 from jaxsmooth.analysis.values import ValueSummary
@@ -49,10 +50,15 @@ def summary_table(runs: Mapping[str, OutputSummary | ValueSummary], *, format: s
         Column(
             key=title.replace(" ", "_"),
             title=title,
-            texts=[f"{run.columns[title]:.4f}" for run in runs.values()],
+            texts=[_text(title, run.columns[title]) for run in runs.values()],
             intervals=[""] * len(runs),
             exact=[(repr(run.columns[title]),) for run in runs.values()],
         )
         for title in titles[0]
     ]
     return layout(list(map(str, runs)), columns, [])
+
+
+def _text(title: str, value: float) -> str:
+    """Bounds from above are rounded up."""
+    return rounded_up(value, 4) if title.startswith(("width", "certified error")) else f"{value:.4f}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import ValueCertificates
-from jaxsmooth._printed import Printed
+from jaxsmooth._printed import Printed, significant_down, significant_up
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import alpha_in_words, noise_in_words
 from jaxsmooth.analysis.summary import suspicious_settings
@@ -52,16 +52,17 @@ class ValueSummary(Printed):
         """The numbers of a row of ``analysis.summary_table``, by title."""
         found = {} if math.isnan(self.error) else {"error": self.error}
         for i, radius in enumerate(self.radii.tolist()):
-            found[f"width at {radius:g}"] = float(self.width[i])
+            at = significant_down(radius, 6)
+            found[f"width at {at}"] = float(self.width[i])
             if not math.isnan(self.error):
-                found[f"certified error at {radius:g}"] = float(self.certified_error[i])
+                found[f"certified error at {at}"] = float(self.certified_error[i])
         return found
 
     def __str__(self) -> str:
         error = "" if math.isnan(self.error) else f", mean error {self.error:.4g}"
         rows = [
-            f"{radius:>8.4g}  {bounded:>7.4f}  {width:>12.4g}"
-            + ("" if math.isnan(self.error) else f"  {certified:>15.4g}")
+            f"{significant_down(radius):>8}  {bounded:>7.4f}  {significant_up(width):>12}"
+            + ("" if math.isnan(self.error) else f"  {significant_up(certified):>15}")
             for radius, bounded, width, certified in zip(
                 self.radii.tolist(), self.bounded, self.width, self.certified_error, strict=True
             )
@@ -99,8 +100,8 @@ def value_summary(certificates: ValueCertificates, targets: ArrayLike | None = N
         >>> print(js.analysis.value_summary(made, [0.6]))
         1 images, Gaussian(sigma=0.5), quantile 0.5, alpha = 0.001, mean error 0.005
           radius  bounded  median width  certified error
-               0   1.0000          0.04             0.03
-            0.25   1.0000          0.39              0.2
+               0   1.0000       0.04001          0.03001
+            0.25   1.0000        0.3901           0.2001
     """
     lower, upper, radii = intervals(certificates)
     finite = np.isfinite(lower) & np.isfinite(upper)

@@ -75,7 +75,9 @@ class Curve(AbstractDesign):
         """The probability that each radius needs, ``(radii,)``, or ``(radii, images)`` where it depends on them."""
         radii = np.array(self.radii)
         column = radii[:, None] if sigma_per_image(self.noise_at_images) else radii
-        return required_probability(self.noise_at_images, column, norm=self.norm, dim=self.setting.dim)
+        required = required_probability(self.noise_at_images, column, norm=self.norm, dim=self.setting.dim)
+        # Of radii that are a rounding apart the larger may seem to need less; it needs no less than the smaller.
+        return np.maximum.accumulate(required, axis=0)
 
     @functools.cached_property
     def _plans(self) -> tuple[np.ndarray | None, list[CurvePlan | None]]:

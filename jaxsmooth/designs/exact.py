@@ -12,7 +12,8 @@ from jaxsmooth._types import ABSTAIN
 from jaxsmooth.designs.base import Finished, Rows, Setting, reason_of
 from jaxsmooth.designs.one_look import AbstractOneLookDesign
 
-RULE = "split votes"
+# Of images that are moved on the lattice only, and of all others.
+RULES = {True: "split votes", False: "split votes, for any move"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Exact(AbstractOneLookDesign):
             noise=noise,
             norm=1.0,
             alpha=0.0,
-            rule=np.where(known, RULE, "").astype(object),
+            rule=np.where(known, RULES[self.lattice], "").astype(object),
             reason=reason_of(complete),
         )
 

@@ -162,6 +162,8 @@ def certificates(
     if selection.kind != votes.kind:
         raise ValueError(f"selection and votes must be of one kind; got {selection.kind} and {votes.kind} votes")
     _check.require_one_of("runner_up", runner_up, RunnerUp)
+    if len(empty := np.flatnonzero(votes.total == 0)):
+        raise ValueError(f"votes must hold a draw of every image; image {empty[0]} has none. Leave it out of both")
     made = _certificates(
         selection.counts, votes, noise, n=votes.total, dim=_check.integer("dim", dim, at_least=1),
         alpha=_check.probability("alpha", alpha), norm=_check.norm(norm), runner_up=runner_up,

@@ -174,7 +174,8 @@ def yang_2020_closed(noise: Exp2, tail: np.ndarray, dim: int) -> np.ndarray:
     # atanh(1 - 2 q) = ln((1 - q) / q) / 2
     enough = lambda inverse: special.betainc(half, half, 1 / inverse) * (1 - 1e-14) >= tail
     with np.errstate(divide="ignore"):
-        q = 1 / inward(1 / special.betaincinv(half, half, tail), enough)
+        # Where no quantile is known that is small enough, none below the median is.
+        q = np.minimum(1 / inward(1 / special.betaincinv(half, half, tail), enough), 0.5)
     return (1 - 1e-12) * noise.scale(dim) * half * (np.log1p(-q) - np.log(q))
 
 

@@ -97,7 +97,8 @@ class InputDependentGaussian(AbstractNoise):
 
     Radii are claims about the images at which sigma was computed: ``certify`` computes it; to
     ``certified_radius`` and ``required_probability`` pass ``noise.frozen_at(x)``. There is no ``radius_table``,
-    whose entries belong to one sigma; compiled programs use ``radii.semi_elastic_radius_float32``.
+    whose entries belong to one sigma; compiled programs use ``radii.semi_elastic_radius_float32`` with the
+    sigma, rate and margin of ``noise.at(x)``: the margin is what float32 may do to sigma(x).
 
     Args:
         sigma_at: one of ``jaxsmooth.scales``, or any scale that declares a semi-elasticity or a local-constancy
@@ -189,7 +190,8 @@ def _refuse_table(noise: Noise) -> None:
         raise ValueError(
             "the radius of InputDependentGaussian depends on sigma(x), so that one radius per probability does not "
             "exist. Use certify, or pass noise.frozen_at(x), which knows sigma at each image, to certified_radius and "
-            "required_probability; inside jit use jaxsmooth.radii.semi_elastic_radius_float32 with noise.at(x).sigma"
+            "required_probability; inside jit use jaxsmooth.radii.semi_elastic_radius_float32 with sigma, rate and "
+            "margin of noise.at(x), all three"
         )
 
 

@@ -35,6 +35,7 @@ def semi_elastic_radius_float32(
         rate: r, the semi-elasticity; broadcasts too; may be traced.
         dim: the number of coordinates of one input, a Python int.
         margin: how much farther log sigma may move than the rate says, as in ``semi_elastic_radius``; may be traced.
+            Of a scale that is computed in float32 it is not 0: pass that of ``noise.at(x)``.
 
     Returns:
         float32 of the broadcast shape; 0 for tails of 1/2 and more.

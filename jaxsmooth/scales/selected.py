@@ -79,6 +79,8 @@ def certify_selected(
         images = np.flatnonzero(chosen == i)
         if len(images):
             part = certify_at(float(sigma), images)
+            if not isinstance(part, Certificates):
+                raise TypeError(f"certify_at must return Certificates, as from certify; got {type(part).__name__}")
             if len(part) != len(images):
                 raise ValueError(f"certify_at must certify {len(images)} images at sigma {sigma:g}; got {len(part)}")
             if float(part.norm) != float(selector.norm):
@@ -115,7 +117,9 @@ def _merged(
         votes=_merged_votes(count, parts),
         norm=selector.norm,
         alpha=alpha,
-        rule=np.where(radius > 0, np.where(bound, "certify_selected: radius of the selected scale", rule), ""),
+        rule=np.where(
+            radius > 0, np.where(bound, "certify_selected: radius within which the scale is constant", rule), ""
+        ),
     )
 
 

@@ -266,3 +266,28 @@ def test_the_summary_says_what_is_suspicious():
         assert len(made.notes) == len(expected), made.notes
         for note, words in zip(made.notes, expected, strict=True):
             assert words in note and f"note: {note}" in str(made)
+
+
+def test_proved_numbers_print_on_their_safe_side():
+    """Radii and probabilities down, widths and errors up; exactly what was asked where that has few digits."""
+    votes = js.Votes(np.full((1, 2), 50), np.zeros(1, int), "binned")
+    values = js.ValueCertificates(
+        np.zeros(1), np.zeros((1, 2)), np.full((1, 2), 0.00004), np.full(1, 100), votes, np.array(["all"], object),
+        (0.25, 0.123466), (-1.0, 1.0), 0.5, js.noises.Gaussian(0.5),
+    )  # fmt: skip
+    found = analysis.value_summary(values, np.full(1, 0.00002))
+    assert list(found.columns)[1:3] == ["width at 0.25", "certified error at 0.25"]
+    rows = [line.split() for line in str(found).splitlines()[2:4]]
+    assert rows[0] == ["0.25", "1.0000", "4e-05", "2e-05"] and rows[1][0] == "0.1234"
+    assert analysis.summary_table({"run": found}).split()[-2:] == ["0.0001", "0.0001"]
+    attack = js.diagnostics.Attack(
+        np.array([1.00006]),
+        np.zeros((1, 2), np.float32),
+        np.array([1]),
+        np.array([0]),
+        np.array([1.00009]),
+        np.array([9]),
+    )
+    assert "upper / certified 0.99" in str(attack) and {"1.001", "1"} <= set(str(attack).split())
+    over = js.diagnostics.RadiusOverSigma(*(np.array([0.99999]) for _ in range(3)), np.array([0]), np.array([0.99999]))
+    assert repr(over).startswith("RadiusOverSigma(r=[0.9999], p_lower=[0.9999], cap=[0.9999], label=[0]")

@@ -173,6 +173,8 @@ def test_votes_are_those_of_the_views_written_out():
     winner = np.asarray(CLASSIFY(views.reshape(-1, 6))).argmax(-1).reshape(len(X), -1)
     np.testing.assert_array_equal(found.votes.counts, np.stack([(winner == c).sum(1) for c in range(4)], -1))
     assert set(found.rule) == {"split votes"} and (found.votes.invalid == 0).all()
+    anywhere = js.certify_exact(CLASSIFY, NOISE, X, lattice=False)
+    assert set(anywhere.rule) == {"split votes, for any move"}
 
 
 def test_batches_meshes_and_ledgers_change_nothing(tmp_path):

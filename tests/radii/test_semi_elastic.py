@@ -291,3 +291,18 @@ def test_bad_radius_and_traced_values():
         js.radii.semi_elastic_required_probability(-1.0, sigma=0.5, rate=0.01, dim=784)
     with pytest.raises(TypeError, match="p_lower is traced"):
         jax.jit(lambda p: js.radii.semi_elastic_radius(p, sigma=0.5, rate=0.01, dim=784))(0.9)
+
+
+def test_what_programs_are_told_to_compute_is_never_more_than_is_certified():
+    """By sigma, rate and margin of ``noise.at(x)``, as the refusal of a table says; float32 of a scale has a margin."""
+    reference = np.random.default_rng(0).uniform(size=(50, 3072)).astype(np.float32)
+    noise = js.noises.InputDependentGaussian(js.scales.KNNScale(reference, sigma=0.5, rate=0.01, k=5))
+    x, tail = reference[:3] + np.float32(0.1), 0.01
+    with pytest.raises(ValueError, match=r"with sigma, rate and margin of noise.at\(x\), all three"):
+        js.radius_table(noise, n=100, alpha=0.001, dim=3072)
+    at, certified = noise.at(x), js.certified_radius(noise.frozen_at(x), np.full(3, 1 - tail), dim=3072)
+    told = lambda margin: js.radii.semi_elastic_radius_float32(
+        tail, sigma=at.sigma, rate=at.rate, margin=margin, dim=3072
+    )
+    assert (np.asarray(told(at.margin)) <= certified).all()
+    assert (np.asarray(told(0.0)) > certified).all()

@@ -35,7 +35,7 @@ def test_the_smaller_radius_and_the_sum_of_alphas():
     assert both.radius.tolist() == [0.3, 0.25, 0.0, 0.5]
     assert both.alpha == 1e-3
     assert both.samples.tolist() == [1100, 1100, 100, 1100]
-    assert both.rule.tolist() == ["certify_selected: radius of the selected scale", "rule", "", "rule"]
+    assert both.rule.tolist() == ["certify_selected: radius within which the scale is constant", "rule", "", "rule"]
     assert both.votes.counts.sum(1).tolist() == [4, 4, 0, 4]
     assert both.p_upper[2] == 1 and both.p_lower[2] == 0
 

@@ -13,6 +13,7 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import AbstractCertificates
 from jaxsmooth._classifier import parts_with
 from jaxsmooth._noise import sigma_per_image
+from jaxsmooth._printed import rounded_down, significant_down, significant_up
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ABSTAIN, Array, ArrayLike, Classify, Noise
 from jaxsmooth.analysis.scores import checked_labels
@@ -21,6 +22,9 @@ from jaxsmooth.diagnostics.measure.attack_search import Search
 from jaxsmooth.sampling import inputs
 
 _FEWEST = 100
+
+
+_OUTWARD = {"upper": significant_up, "certified": significant_down}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -58,8 +62,17 @@ class Attack(AbstractCertificates):
 
     def _certified(self) -> str:
         found = np.isfinite(self.upper)
-        median = f", median upper / certified {np.median(self.ratio[found]):.2f}" if found.any() else ""
+        median = ""
+        if found.any():
+            # Down, so that a ratio below 1, where something is wrong, does not print as 1.
+            median = f", median upper / certified {rounded_down(float(np.median(self.ratio[found])), 2)}"
         return f": {found.sum()} of {(self.label >= 0).sum()} certified answers changed{median}"
+
+    def _text(self, name: str, value: Any) -> str:
+        """Each bound is rounded to its own side."""
+        if name in _OUTWARD and isinstance(value, float | np.floating):
+            return _OUTWARD[name](float(value))
+        return super()._text(name, value)
 
 
 @deliberate

@@ -103,6 +103,8 @@ class RadiusOverSigma(NamedTuple):
     label: np.ndarray
     sigmas: np.ndarray
 
+    PROVED_AT_LEAST = ("r", "p_lower", "cap")
+
     def average(self, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Mean radius over images, both readings of the literature.
 
