@@ -1,5 +1,6 @@
 """Every example and benchmark runs in its quick mode and prints what to look at."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+import jaxsmooth as js
 from tests.conftest import FLAGS
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -129,6 +131,17 @@ def test_pairwise_distances():
 def test_certify_a_checkpoint(tmp_path):
     out = run("examples/certify.py", "--quick", "--output", str(tmp_path / "log.tsv"))
     assert "average certified radius" in out and len((tmp_path / "log.tsv").read_text().splitlines()) == 6
+
+
+def test_every_twentieth_image_is_that_of_the_publishers(monkeypatch):
+    """Who store them in another order than TFDS; where images have no identifier, they are as they come."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    order = importlib.import_module("certify").published_order
+    records = [{"id": f"test_{number:05d}".encode()} for number in (3, 0, 2, 1)]
+    monkeypatch.setattr(js.datasets, "source", lambda *args, **options: records)
+    assert order("cifar10", "test", None).tolist() == [1, 3, 2, 0]
+    monkeypatch.setattr(js.datasets, "source", lambda *args, **options: [{}, {}])
+    assert order("mnist", "test", None).tolist() == [0, 1]
 
 
 @pytest.mark.slow
