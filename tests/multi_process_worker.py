@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import warnings
 
 import jax
 import numpy as np
@@ -28,12 +29,8 @@ def results(js, mesh, ledger):
     views = js.certify_exact(classify, splits, pixels, mesh=mesh)
     saved |= {"stream": np.concatenate([part.radius for part in stream])}
     if mesh is not None and mesh.size > 1:
-        # Weights that no process holds whole.
-        weights = classify.args[0]
-        spread = jax.make_array_from_callback(
-            weights.shape, NamedSharding(mesh, PartitionSpec(None, mesh.axis_names)), lambda at: np.asarray(weights)[at]
-        )
-        sharded = js.count_votes(key, jax.tree_util.Partial(linear, spread), noise, x, 777, mesh=mesh)
+        spread = jax.tree_util.Partial(linear, spread_over(mesh, classify.args[0]))
+        sharded = js.count_votes(key, spread, noise, x, 777, mesh=mesh)
         saved["counts of sharded weights"] = np.asarray(sharded.counts)
     else:
         saved["counts of sharded weights"] = saved["counts"]
@@ -47,6 +44,30 @@ def linear(weights, batch):
     return batch @ weights
 
 
+def centred(weights, batch):
+    return (batch - batch.mean(0)) @ weights
+
+
+def spread_over(mesh, weights):
+    """Weights that no process holds whole."""
+    sharding, weights = NamedSharding(mesh, PartitionSpec(None, mesh.axis_names)), np.asarray(weights)
+    return jax.make_array_from_callback(weights.shape, sharding, lambda at: weights[at])
+
+
+def what_is_said_of_rows_that_depend_on_their_batch(js, mesh):
+    """Of one copy of the weights in each process, and of none; before a vote is counted."""
+    weights, said = np.eye(4, 8, dtype=np.float32), []
+    for given in (weights, spread_over(mesh, weights)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                classify = jax.tree_util.Partial(centred, given)
+                js.count_votes(jax.random.key(0), classify, js.noises.Gaussian(0.5), np.eye(4), 100, mesh=mesh)
+            except (ValueError, UserWarning) as found:
+                said.append(str(found))
+    return said
+
+
 if __name__ == "__main__":
     rank, size, address, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -54,6 +75,8 @@ if __name__ == "__main__":
     import jaxsmooth as js
 
     mesh = jax.make_mesh((jax.device_count(),), ("draws",))
+    refused, told = what_is_said_of_rows_that_depend_on_their_batch(js, mesh)
+    assert "classify must score every row on its own" in refused and "no process holds the weights whole" in told
     if rank == 0 and "JAXSMOOTH_TEST_DISK" in os.environ:
         import resource
 

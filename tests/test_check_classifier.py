@@ -71,6 +71,11 @@ def test_each_kind_is_named_with_its_remedy(name):
     assert remedy in str(report) and not report.passed and "to look at" in str(report)
 
 
+def test_coarse_scores_are_told_where_the_program_proves_nothing():
+    signs = lambda b: jax.lax.map(lambda row: jnp.sign(sound(row[None])[0]), b)
+    assert "only large changes show" in js.check_classifier(KEY, signs, NOISE, X).findings[0].found
+
+
 def test_one_infinite_score_wins():
     forced = lambda batch: jnp.where(sound(batch) == sound(batch).max(-1, keepdims=True), jnp.inf, sound(batch))
     assert js.check_classifier(KEY, forced, NOISE, X).passed

@@ -162,6 +162,8 @@ def _of_programs(
     proved = rows_are_independent(classify, event)
     hidden = random > limit and not proved
     measured = f"scores in two batch sizes and orders differ by {shown(moved)}"
+    if suspicious.are_coarse(scores):
+        measured += ", but are so coarse, nearly all 0 or 1, that only large changes show"
     yield Finding(
         "rows do not depend on their batch",
         proved or (moved <= limit and not hidden),

@@ -110,6 +110,20 @@ def spans_processes(mesh: Mesh | None) -> bool:
     return mesh is not None and any(device.process_index != jax.process_index() for device in mesh.devices.flat)
 
 
+def held_here(tree: _Tree) -> _Tree | None:
+    """The values as this process can use them alone, on one device where they are on several; None without a whole."""
+    spread = [leaf for leaf in jax.tree.leaves(tree) if not getattr(leaf, "is_fully_addressable", True)]
+    if not all(leaf.is_fully_replicated for leaf in spread):
+        return None
+    whole = lambda leaf: leaf if getattr(leaf, "is_fully_addressable", True) else leaf.addressable_data(0)
+    return jax.tree.map(whole, tree)
+
+
+def one_of_ours() -> Mesh | None:
+    """A device of this process, where there are other processes, for what each does for itself."""
+    return Mesh(np.array(jax.local_devices()[:1]), ("draws",)) if jax.process_count() > 1 else None
+
+
 @contextlib.contextmanager
 def within(mesh: Mesh | None) -> Iterator[None]:
     """Run on this mesh even if the caller has set another as the context, such as itself with explicit axes."""

@@ -27,7 +27,15 @@ class Remembered(Generic[_T]):
         """
         with contextlib.suppress(KeyError):
             return self._found[known_by]
-        found = self._found[known_by] = find()
+        return self.keep(*known_by, found=find())
+
+    def has(self, *known_by: Hashable) -> bool:
+        """Whether something is remembered of a classifier."""
+        return known_by in self._found
+
+    def keep(self, *known_by: Hashable, found: _T) -> _T:
+        """Remember what was found."""
+        self._found[known_by] = found
         if len(self._found) > _MOST:
             self._found.pop(next(iter(self._found)), None)  # other threads forget, too
         return found

@@ -53,6 +53,8 @@ _CALLS = frozenset(
     "remat remat2".split()
 )
 _WINDOWS = frozenset("reduce_window_max reduce_window_min reduce_window_sum".split())
+# Batches of which rows are proved independent: each of two groups of two rows is a row alone, as one of six is not.
+_SIZES = (2, 12)
 
 
 def rows_are_independent(classify: Classify, event: tuple[int, ...], traced: core.ClosedJaxpr | None = None) -> bool:
@@ -61,12 +63,19 @@ def rows_are_independent(classify: Classify, event: tuple[int, ...], traced: cor
     Args:
         classify: the classifier.
         event: the shape of an image.
-        traced: its program without keys, if it is there.
+        traced: its program of two rows without keys, if it is there.
     """
-    rows = [jax.ShapeDtypeStruct((2, *event), jnp.float32)]
+    return all(_is_proved(classify, event, size, traced if size == _SIZES[0] else None) for size in _SIZES)
+
+
+def _is_proved(classify: Classify, event: tuple[int, ...], size: int, traced: core.ClosedJaxpr | None) -> bool:
+    rows = [jax.ShapeDtypeStruct((size, *event), jnp.float32)]
     if takes_keys(classify):
-        rows, traced = [*rows, jax.ShapeDtypeStruct((2, 2), jnp.uint32)], None  # the keys of the rows
-    program = traced or jaxpr_of(scored, classify, *rows)
+        rows, traced = [*rows, jax.ShapeDtypeStruct((size, 2), jnp.uint32)], None  # the keys of the rows
+    try:
+        program = traced or jaxpr_of(scored, classify, *rows)
+    except Exception:  # of the classifier, which need not take a batch of this size
+        return False
     given: list[_Value] = [*[Unbatched()] * (len(program.jaxpr.invars) - len(rows)), *[Batched(0)] * len(rows)]
     try:
         (scores,) = _run(program.jaxpr, [Unbatched()] * len(program.consts), given)
@@ -341,9 +350,7 @@ def _scatter(values: list[_Value], operands: list[Any], params: dict[str, Any]) 
     inserted = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
     kept = [axis for axis in range(len(shape)) if axis not in inserted]
     whole = lambda axis, new: axis not in numbers.scatter_dims_to_operand_dims and operands[2].shape[new] == shape[axis]
-    window = {
-        new: axis for axis, new in zip(kept, numbers.update_window_dims, strict=True) if whole(axis, new)
-    }  # fmt: skip
+    window = {new: axis for axis, new in zip(kept, numbers.update_window_dims, strict=True) if whole(axis, new)}
     into = _moved(updates, window)
     if not isinstance(indices, Unbatched) or into is None:
         return None
@@ -357,13 +364,20 @@ def _random(values: list[_Value], operands: list[Any], params: dict[str, Any]) -
     return _moved(values[0], {axis: axis for axis in range(lead)})
 
 
+def _gamma(values: list[_Value], operands: list[Any], params: dict[str, Any]) -> _Value:
+    """Entries that share a key are drawn by their place among them."""
+    keys, entries = (len(operand.shape) for operand in operands)
+    return _join(_random(values[:1], operands, params), _unlike(values[1], *range(keys, entries)))
+
+
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduction),
     **dict.fromkeys(_CUMULATIVE, _cumulative),
     **dict.fromkeys(_WINDOWS, _window),
     **dict.fromkeys(("random_bits", "random_seed", "random_split", "random_unwrap", "random_wrap"), _random),
-    **dict.fromkeys(("random_fold_in", "random_gamma"), _elementwise),
+    "random_fold_in": _elementwise,
+    "random_gamma": _gamma,
     **dict.fromkeys(("scatter", "scatter-add", "scatter_add", "scatter_mul", "scatter_max", "scatter_min"), _scatter),
     "bitcast_convert_type": _bitcast,
     "broadcast_in_dim": _broadcast,

@@ -184,7 +184,7 @@ def _checked(
     ballot.check_kind(kind)
     shape, found = inputs.traced_output(classify, x, ballot)
     inputs.check_fit(classify, noise, x)
-    if not _check.is_traced(classify, noise, x) and jax.process_count() == 1:
+    if not _check.is_traced(classify, noise, x):
         warn_of_units(noise, x)
         check_rows(classify, noise, x, found, compared=ballot.compares_scores)
     if mesh is None:

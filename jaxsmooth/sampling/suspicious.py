@@ -1,5 +1,7 @@
 """What is wrong with a classifier before a vote is drawn: refused where it voids the theorem, warned of elsewhere."""
 
+import hashlib
+import math
 from typing import Any
 
 import jax
@@ -13,11 +15,17 @@ from jaxsmooth._program import Found, Program, jaxpr_of
 from jaxsmooth._types import Classify
 from jaxsmooth._warn import warn_user
 from jaxsmooth.sampling.kernel import call, scored
+from jaxsmooth.sampling.placement import held_here, one_of_ours, within
 from jaxsmooth.sampling.remembered import Remembered
 from jaxsmooth.sampling.row_independence import rows_are_independent
 
-# Rows in a batch of the check: as many of its own as others, which are exchanged.
+# Rows in a batch of the check, few, so that each has a large share in statistics of the batch.
 _ROWS = 4
+# How many batches there are: fewer of large images, and of Python functions, which may take long to call.
+_LEAST, _MOST, _MOST_CALLED = 2, 16, 4
+_NUMBERS = 2**15  # in one row of each
+# Rows that are scored again among others, and where: apart if they were neighbours, or two places apart.
+_MOVES = (((0, 1), (3, 0)), ((0, 3), (1, 2)), ((2, 3), (0, 3)), ((1, 2), (2, 0)))
 # Scores of a row differ by this share of their spread, at most, where only rounding differs: in float32, and below.
 TOLERANCE, LOW_TOLERANCE = 1e-3, 3e-2
 _LOW_PRECISION = ("bf16[", "f16[", "f8_", "i8[")
@@ -26,8 +34,11 @@ _INVISIBLE, _UNIT_RANGE = 60.0, 2.0
 # Of numbers that are no scores: the share of the values themselves that counts as spread.
 _OF_VALUES = 0.01
 
-_checked = Remembered[None]()
+_proved = Remembered[bool]()
+_compared = Remembered[None]()
 
+_NOT_PROVED = "the program of classify does not prove that no row depends on the others of its batch"
+_PROVE = "js.check_classifier looks at more rows"
 REMEDY_FOR_ROWS = (
     "Put the model in evaluation mode: jaxsmooth.interop.from_nnx(model) or from_linen(model, variables), "
     "train=False or use_running_average=True, model.eval() in PyTorch; and use no statistics of the batch"
@@ -52,7 +63,8 @@ def check_rows(classify: Classify, noise: Any, x: Any, found: Found, *, compared
     """Refuse a classifier whose rows depend on their batch; warn of one that gives the same row other scores.
 
     Rows are proved independent by the program of the classifier, which costs no compilation. Only where that does not
-    succeed a few rows are classified, once per program; every time if it calls Python, which may do otherwise by now.
+    succeed some rows are classified, once for these weights; every time if it calls Python, which may do otherwise by
+    now, and as long as all scores are equal, which shows nothing. Of several processes each looks for itself.
 
     Args:
         classify: the classifier, a pytree.
@@ -65,12 +77,17 @@ def check_rows(classify: Classify, noise: Any, x: Any, found: Found, *, compared
         ValueError: if the scores of a row depend on the other rows of its batch, or on its place in it.
     """
     event, program = x.shape[1:], found.program
-
-    def check() -> None:
-        if not rows_are_independent(classify, event, found.jaxpr):
-            _compare_batches(classify, noise, x, program, compared)
-
-    return check() if program.callbacks else _checked.of(program, event, compared, find=check)
+    if _proved.of(program, event, find=lambda: rows_are_independent(classify, event, found.jaxpr)):
+        return
+    here = held_here(classify)
+    if here is None:
+        return warn_user(f"{_NOT_PROVED}, and no process holds the weights whole to see whether it does. {_PROVE}")
+    with within(one_of_ours()):
+        known_by = program, event, compared, _digest(here)
+        if program.callbacks:
+            _compare_batches(here, noise, x, program, compared)
+        elif not _compared.has(*known_by) and _compare_batches(here, noise, x, program, compared):
+            _compared.keep(*known_by, found=None)
 
 
 def warn_of_invalid(meaningful: Any, invalid: Any, total: Any) -> None:
@@ -114,6 +131,12 @@ def change_of_scores(scores: np.ndarray, others: np.ndarray, *, compared: bool =
     return float(np.abs(centred[0] - centred[1]).max(initial=0.0)) / spread if spread else 0.0
 
 
+def are_coarse(scores: np.ndarray) -> bool:
+    """Whether scores hide small changes: two values, or nothing but 0 and 1 to the third digit."""
+    near = np.minimum(np.abs(scores), np.abs(scores - 1)) < TOLERANCE
+    return bool(near.all()) or len(np.unique(scores)) <= 2
+
+
 def tolerance(classify: Classify, event: tuple[int, ...]) -> float:
     """The change of scores that rounding explains, larger where the program computes in less than float32."""
     program = str(jaxpr_of(scored, classify, jax.ShapeDtypeStruct((2, *event), jnp.float32)))
@@ -142,38 +165,62 @@ def scores_of(classify: Classify, rows: np.ndarray, program: Program, numbers: A
     return scores if _check.is_traced(scores) else np.asarray(scores).astype(np.float64)
 
 
-def _compare_batches(classify: Classify, noise: Any, x: Any, program: Program, compared: bool) -> None:
-    """Score the same rows among others and in other places."""
-    rows, others = _noisy_rows(noise, x)
-    half = _ROWS // 2
-    first = scores_of(classify, rows, program)
+def _digest(classify: Classify) -> bytes:
+    """Of the values of the weights; on the host, since a program for every shape would take longer."""
+    digest = hashlib.blake2b(digest_size=16)
+    for leaf in jax.tree.leaves(classify):
+        is_key = jax.dtypes.issubdtype(getattr(leaf, "dtype", np.float32), jax.dtypes.prng_key)
+        digest.update(np.asarray(jax.random.key_data(leaf) if is_key else leaf).tobytes())
+    return digest.digest()
+
+
+def _compare_batches(classify: Classify, noise: Any, x: Any, program: Program, compared: bool) -> bool:
+    """Score the same rows among others and in other places; whether that showed anything."""
+    rows, others = _noisy_rows(noise, x, _MOST_CALLED if program.callbacks else _MOST)
+    numbers = np.arange(2 * len(rows) * _ROWS).reshape(2, len(rows), _ROWS)
+    each = lambda batches, of: zip(batches, of, strict=True)
+    score = lambda batches, of: [scores_of(classify, batch, program, numbers) for batch, numbers in each(batches, of)]
+    first = score(rows[:1], numbers[0, :1])
     if _check.is_traced(first):
-        return
-    again = scores_of(classify, rows, program)
-    limit = tolerance(classify, x.shape[1:])
-    if change_of_scores(first, again, compared=compared) > limit:
-        return warn_user(
+        return False
+    first += score(rows[1:], numbers[0, 1:])
+    moves = [_MOVES[i % len(_MOVES)] for i in range(len(rows))]
+    for i, (kept, places) in enumerate(moves):
+        others[i, places], numbers[1, i, places] = rows[i, kept], numbers[0, i, kept]
+    moved = score(others, numbers[1])
+    pick = lambda scores, which: np.concatenate([of[list(move[which])] for of, move in zip(scores, moves, strict=True)])
+    change = change_of_scores(pick(first, 0), pick(moved, 1), compared=compared)
+    all_scores, limit = np.concatenate(first), tolerance(classify, x.shape[1:])
+    if change <= limit:
+        finite = np.where(np.isfinite(all_scores), all_scores, 0.0)
+        shown = bool((finite != (finite[..., :1] if compared else finite.flat[0])).any())
+        if shown and compared and not program.callbacks and are_coarse(finite):
+            warn_user(
+                f"{_NOT_PROVED}, and scores as coarse as these, nearly all 0 or 1, show only large changes: "
+                f"{2 * len(rows)} rows had the same ones among others. Return logits. {_PROVE}"
+            )
+        return shown
+    if change_of_scores(all_scores, np.concatenate(score(rows, numbers[0])), compared=compared) > limit:
+        warn_user(
             "classify gave other scores to the same inputs when called again, so that nobody can see whether a row "
             f"depends on the others of its batch, which would void the certificates. {REMEDY_FOR_RANDOMNESS}"
         )
-    # The rows of the first half, backwards and at the end.
-    places = [*range(_ROWS, _ROWS + half), *reversed(range(half))]
-    moved = scores_of(classify, np.concatenate([others[:half], rows[:half][::-1]]), program, places)[half:][::-1]
-    change = change_of_scores(first[:half], moved, compared=compared)
-    if change > limit:
-        remedy = REMEDY_FOR_KEYS if takes_keys(classify) else REMEDY_FOR_ROWS
-        raise ValueError(
-            "classify must score every row on its own: the scores of the same inputs changed by "
-            f"{'NaN' if np.isinf(change) else f'{change:.0%} of their spread'} when other rows of the batch were "
-            f"exchanged, so that no certificate would hold. {remedy}"
-        )
+        return False
+    remedy = REMEDY_FOR_KEYS if takes_keys(classify) else REMEDY_FOR_ROWS
+    raise ValueError(
+        "classify must score every row on its own: the scores of the same inputs changed by "
+        f"{'NaN' if np.isinf(change) else f'{change:.0%} of their spread'} when other rows of the batch were "
+        f"exchanged, so that no certificate would hold. {remedy}"
+    )
 
 
-def _noisy_rows(noise: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Two batches of noisy images; the noise is only alike, since compiling its sampler would take longer than this."""
-    images = np.asarray(x[:_ROWS], np.float32)
-    images = images[np.arange(_ROWS) % len(images)]
+def _noisy_rows(noise: Any, x: Any, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two times some batches of noisy images; the noise is only alike: compiling its sampler would take longer."""
+    batches = max(_LEAST, min(most, _NUMBERS // max(math.prod(x.shape[1:]), 1)))
+    images = np.asarray(x[: batches * _ROWS], np.float32)
+    images = images[np.arange(batches * _ROWS) % len(images)]
     sigma = getattr(noise, "sigma", None)
     sigma = float(sigma) if sigma is not None and np.ndim(sigma) == 0 else 0.25 * float(images.std()) or 1.0
     delta = np.random.default_rng(0).standard_normal((2, *images.shape)).astype(np.float32)
-    return images + sigma * delta[0], images[::-1] + 3 * sigma * delta[1]
+    shape = (batches, _ROWS, *x.shape[1:])
+    return (images + sigma * delta[0]).reshape(shape), (images[::-1] + 3 * sigma * delta[1]).reshape(shape)

@@ -53,6 +53,10 @@ def in_training(variables, batch, rngs=None):
     return NET.apply(variables, batch, train=True, mutable=["batch_stats"], rngs={"dropout": KEY})[0]
 
 
+def group_means(groups):
+    return jnp.broadcast_to(groups.mean(1, keepdims=True), groups.shape).reshape(-1, 16)
+
+
 PROVED = {
     "linear": lambda b: b @ W,
     "stack": lambda b: jnp.stack([b.sum(-1), -b.sum(-1)], -1),
@@ -74,6 +78,7 @@ PROVED = {
     "branch": lambda b: jax.lax.cond(W[0, 0] > 0, lambda c: c @ W, lambda c: c @ W + 1, b),
     "constant": lambda b: jnp.broadcast_to(W[0], (len(b), 3)),
     "fixed noise": lambda b: (b + jax.random.normal(KEY, (16,))) @ W,
+    "gamma by row": lambda b: jax.vmap(lambda v: jax.random.gamma(KEY, jnp.exp(v)))(b),
     "linen": from_linen(NET, VARIABLES),
     "linen in bfloat16": from_linen(Net(jnp.bfloat16), VARIABLES),
     "nnx": from_nnx(NNXNet(nnx.Rngs(0))),
@@ -93,6 +98,10 @@ COUPLED = {
     "branch on the batch": lambda b: jax.lax.cond((b**2).mean() > 1.3, jnp.cos, jnp.sin, b @ W),
     "loop until the batch": lambda b: jax.lax.while_loop(lambda c: (c**2).mean() > 1, lambda c: c * 0.9, b @ W),
     "dropout by place": lambda b: jnp.where(jax.random.bernoulli(KEY, 0.5, b.shape), b, 0) @ W,
+    "dirichlet by place": lambda b: jax.random.dirichlet(KEY, jnp.exp(b)),
+    "gamma by place": lambda b: jax.random.gamma(KEY, jnp.exp(b @ W)),
+    "statistics of two groups": lambda b: (b - group_means(b.reshape(2, -1, 16))) @ W,
+    "statistics of neighbours": lambda b: (b - group_means(b.reshape(-1, 2, 16))) @ W,
     "linen in training": P(in_training, VARIABLES),
     "nnx in training": P(lambda model, b: model(b), NNXNet(nnx.Rngs(0))),
     "nnx with dropout": P(lambda model, b: model(b), NNXNet(nnx.Rngs(0), 0.5)),
@@ -112,7 +121,8 @@ VERBS = {
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch):
-    monkeypatch.setattr(suspicious, "_checked", Remembered())
+    monkeypatch.setattr(suspicious, "_proved", Remembered())
+    monkeypatch.setattr(suspicious, "_compared", Remembered())
 
 
 @pytest.mark.parametrize("name", PROVED)
@@ -149,19 +159,75 @@ def test_honest_rows_without_a_proof_are_accepted(classify):
     assert np.asarray(VERBS["count_votes"](classify).total).tolist() == [20] * 3
 
 
-def test_the_comparison_is_made_once_for_a_program(monkeypatch):
+def test_the_comparison_is_made_once_for_a_program_and_its_weights(monkeypatch):
     calls = []
-    monkeypatch.setattr(suspicious, "_compare_batches", lambda *given: calls.append(given))
+    monkeypatch.setattr(suspicious, "_compare_batches", lambda *given: calls.append(given) or True)
     honest = lambda weights, b: jax.lax.map(lambda v: v @ weights, b)
-    for scale in (1.0, 2.0, 3.0):
+    for scale in (1.0, 2.0, 3.0, 1.0):
         js.count_votes(KEY, P(honest, W * scale), NOISE, X, 10)
-    assert len(calls) == 1
+    assert len(calls) == 3
     js.count_votes(KEY, P(honest, W), NOISE, X.reshape(3, 16)[:, :16], 10)
-    assert len(calls) == 1
+    assert len(calls) == 3
     js.count_votes(KEY, P(lambda weights, b: honest(weights, b), W), NOISE, X, 10)  # the same to JAX
-    assert len(calls) == 1
+    assert len(calls) == 3
     js.count_votes(KEY, P(lambda weights, b: honest(2 * weights, b), W), NOISE, X, 10)
-    assert len(calls) == 2
+    assert len(calls) == 4
+
+
+def normalised(b, batch_axis=0):
+    return (b - b.mean(batch_axis)) / (b.std(batch_axis) + 1e-3)
+
+
+BEFORE_AND_AFTER = {
+    "a head of zeros": (lambda w, b: normalised(b) @ w, 0 * W, W),
+    "a branch of zeros": (lambda w, b: b @ W + w * (normalised(b) @ W), jnp.zeros(()), jnp.ones(())),
+    "a mode as data": (lambda t, b: (b - jnp.where(t, b.mean(0), 0)) @ W, jnp.array(False), jnp.array(True)),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE_AND_AFTER)
+def test_other_weights_of_a_program_are_compared_too(name):
+    function, before, after = BEFORE_AND_AFTER[name]
+    VERBS["count_votes"](P(function, before))
+    with pytest.raises(ValueError, match="classify must score every row on its own"):
+        VERBS["count_votes"](P(function, after))
+
+
+def test_what_a_comparison_could_not_see_is_looked_at_again():
+    """All scores of these images are 0, but not those of others."""
+    dead = P(lambda b: jax.nn.relu(normalised(b) @ W) * (b.mean() > 50))
+    VERBS["count_votes"](dead)
+    with pytest.raises(ValueError, match="classify must score every row on its own"):
+        js.count_votes(KEY, dead, NOISE, X + 60, 20)
+
+
+COARSE = {
+    "one hot": lambda z: jax.nn.one_hot(z.argmax(-1), 3),
+    "saturated": lambda z: jax.nn.softmax(5000 * z),
+    "signs": jnp.sign,
+}
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_coarse_scores_do_not_hide_statistics_of_the_batch(name):
+    for seed in range(3):
+        w = jax.random.normal(jax.random.key(seed), (16, 3))
+        with pytest.raises(ValueError, match="classify must score every row on its own"):
+            VERBS["count_votes"](P(lambda w, b: COARSE[name](b @ w * 2 + 0.5 * normalised(b) @ w), w))
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_coarse_scores_of_rows_without_a_proof_are_told(name):
+    with pytest.warns(UserWarning, match="does not prove that no row depends.*coarse.*Return logits") as caught:
+        VERBS["count_votes"](P(lambda w, b: COARSE[name](jax.lax.map(lambda v: v @ w, b)), W))
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["statistics of two groups", "statistics of neighbours", "first row"])
+def test_few_batches_of_large_images_show_as_much(name, monkeypatch):
+    monkeypatch.setattr(suspicious, "_NUMBERS", 0)
+    with pytest.raises(ValueError, match="classify must score every row on its own"):
+        VERBS["count_votes"](COUPLED[name])
 
 
 def test_python_functions_are_compared_every_time(monkeypatch):
