@@ -46,6 +46,11 @@ def is_shared(value: object) -> bool:
     return isinstance(value, Shared)
 
 
+def is_scale(value: object) -> bool:
+    """Whether this part of a noise is a function of the image: sigma(x), which says how it moves."""
+    return callable(value) and hasattr(type(value), "semi_elasticity")
+
+
 def noise_of(noise_at: Noise, rows: Array) -> Noise:
     """The noise of some of the images, of what ``noise.at(x)`` gave."""
     return jax.tree.map(lambda leaf: leaf if is_shared(leaf) else leaf[rows], noise_at, is_leaf=is_shared)

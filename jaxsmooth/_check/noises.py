@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxsmooth._check.arrays import first_bad, is_traced, positives
 from jaxsmooth._check.images import image_batch
-from jaxsmooth._noise import is_shared, sigma_per_image, takes_views
-from jaxsmooth._types import Array, Noise
+from jaxsmooth._noise import is_scale, is_shared, sigma_per_image, takes_views
+from jaxsmooth._types import Array, ArrayLike, Noise
 
 # Far inside the range of float32, so that the draws of every noise that is not refused are normal numbers of it.
 SMALLEST_SIGMA, LARGEST_SIGMA = 2.0**-40, 2.0**40
@@ -27,7 +27,11 @@ def noise(value: object, name: str = "noise") -> Noise:
 
 
 def float32_noise(value: object) -> Noise:
-    """The noise with float32 leaves, shared ones as they are, so that 1, 1.0 and np.float64(1) are one program."""
+    """The noise with float32 leaves, so that 1, 1.0 and np.float64(1) are one program.
+
+    Shared arrays stay as they are; and so do those of scales, which may be networks in another precision, indices or
+    keys, but for numbers and float64.
+    """
     checked = noise(value)
     if jax.tree_util.all_leaves([checked]):
         name = type(value).__name__
@@ -38,8 +42,18 @@ def float32_noise(value: object) -> Noise:
     of_noise = getattr(value, "sigma", 1.0)
     if not is_traced(of_noise):
         require_sigma("noise.sigma", of_noise)
-    drawn = lambda leaf: jax.tree.map(jnp.asarray, leaf) if is_shared(leaf) else jnp.asarray(leaf, jnp.float32)
-    return jax.tree.map(drawn, checked, is_leaf=is_shared)
+    return jax.tree.map(_drawn, checked, is_leaf=lambda node: is_shared(node) or is_scale(node))
+
+
+def _drawn(node: object) -> Any:
+    if is_shared(node):
+        return jax.tree.map(jnp.asarray, node)
+    return jax.tree.map(_of_scale, node) if is_scale(node) else jnp.asarray(node, jnp.float32)
+
+
+def _of_scale(leaf: ArrayLike) -> Array:
+    is_array = isinstance(leaf, jax.Array | np.ndarray) and leaf.dtype != np.float64
+    return jnp.asarray(leaf) if is_array else jnp.asarray(leaf, jnp.float32)
 
 
 def refuse_views(value: object) -> None:

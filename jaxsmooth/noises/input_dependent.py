@@ -153,7 +153,8 @@ class InputDependentGaussian(AbstractNoise):
         """
         if _check.is_traced(self, x):
             raise TypeError("frozen_at works on the host and cannot be traced; inside jit use at")
-        sigma = self.sigma_at.on_host(x)
+        # Of the scale as draws see it: numbers of another precision may make another sigma.
+        sigma = _check.float32_noise(self).sigma_at.on_host(x)  # pyright: ignore[reportAttributeAccessIssue]
         good = (sigma >= _check.SMALLEST_SIGMA) & (sigma <= _check.LARGEST_SIGMA)
         if not good.all():
             limits = f"between {_check.SMALLEST_SIGMA:.2g} and {_check.LARGEST_SIGMA:.2g}"

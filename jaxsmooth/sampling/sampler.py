@@ -32,7 +32,7 @@ class Sampler:
     Attributes:
         key_data: uint32 ``(2,)``, the data of a Threefry key.
         classify: the classifier, a pytree.
-        noise: the noise, with float32 leaves.
+        noise: the noise, its numbers float32.
         event: the shape of an image.
         shape: the shape of what the classifier returns for one image, ``(classes,)``.
         ballot: what the scores of a draw count for.

@@ -149,8 +149,16 @@ def one_by_one(function: Callable[..., Any], *arrays: Array) -> Any:
 
 def _free_to_move(scale: AbstractScale) -> AbstractScale:
     """The scale with what is held whole by certain devices on the host: one leaf may be on one, another elsewhere."""
-    held = lambda leaf: getattr(leaf, "committed", False) and leaf.sharding.is_fully_replicated
-    return jax.tree.map(lambda leaf: np.asarray(leaf) if held(leaf) else leaf, scale)
+
+    def free(leaf: ArrayLike) -> ArrayLike:
+        if not (isinstance(leaf, jax.Array) and leaf.committed and leaf.sharding.is_fully_replicated):
+            return leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            data: Any = free(jax.random.key_data(leaf))
+            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+        return np.asarray(leaf)
+
+    return jax.tree.map(free, scale)
 
 
 def rounding_on_host(scale: AbstractScale, x: ArrayLike, reach: np.ndarray) -> np.ndarray:

@@ -22,8 +22,9 @@ class LipschitzScale(AbstractScale):
             with the constant below. That it is so is the assumption of every certificate made with it. If it
             is a pytree (``jax.tree_util.Partial(apply, weights)``), its weights are data.
         constant: the Lipschitz constant, at least 0: the semi-elasticity.
-        error: how far ``fn``, as computed in float32, may be from the function that has this constant. It is part of
-            the assumption; the default does for a log sigma that is right to five decimals.
+        error: how far ``fn``, as computed, may be from the function that has this constant. It is part of the
+            assumption; the default does for a log sigma that is right to five decimals, and not for a network in
+            bfloat16 or float16.
 
     Raises:
         TypeError: if ``fn`` cannot be called.

@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import jaxsmooth as js
 import jaxsmooth.scales
+from jaxsmooth import _check
 from jaxsmooth._noise import frozen
 
 KEY = jax.random.key(0)
@@ -46,6 +48,35 @@ def test_at_gives_sigma_of_each_image():
     frozen = KNN.frozen_at(X)
     assert frozen.sigma.dtype == np.float64 and (frozen.sigma == sigma).all() and (frozen.rate == RATE).all()
     assert (frozen[2:4].sigma == sigma[2:4]).all() and frozen[2:4].rate.shape == (2,)
+
+
+class Dropped(nnx.Module):
+    def __init__(self, rngs):
+        self.dense, self.dropout = nnx.Linear(16, 1, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, x):
+        return 0.1 * self.dropout(self.dense(x.reshape(len(x), -1)))[:, 0]
+
+
+def in_the_precision_of_its_weights(factor, weights, x):
+    return factor * jnp.tanh(x.reshape(len(x), -1).astype(weights.dtype) @ weights).sum(-1)
+
+
+P = jax.tree_util.Partial
+LOG_SIGMA = {
+    "bfloat16": P(in_the_precision_of_its_weights, 0.3, WEIGHTS.astype(jnp.bfloat16)),
+    "a factor in float64": P(in_the_precision_of_its_weights, np.float64(0.3), WEIGHTS.astype(jnp.float16)),
+    "indices": P(lambda order, x: 0.1 * x.reshape(len(x), -1)[:, order][:, 0], np.arange(16)[::-1]),
+    "keys": js.interop.from_nnx(Dropped(nnx.Rngs(0))),
+}
+
+
+@pytest.mark.parametrize("name", LOG_SIGMA)
+def test_sigma_is_drawn_as_it_is_certified(name):
+    noise = js.noises.InputDependentGaussian(js.scales.LipschitzScale(LOG_SIGMA[name], 0.1))
+    drawn = jax.jit(lambda noise, x: noise.at(x).sigma)(_check.float32_noise(noise), X)
+    np.testing.assert_array_equal(drawn, noise.frozen_at(X).sigma)
+    assert len(set(noise.frozen_at(X).sigma.tolist())) > 1
 
 
 def test_draws_have_the_sigma_of_their_image():
