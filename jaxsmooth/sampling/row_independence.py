@@ -38,11 +38,11 @@ _Value = Batched | Unbatched | None  # None: nothing is known
 _Rule = Callable[[list[_Value], list[Any], dict[str, Any]], _Value]
 
 _ELEMENTWISE = frozenset(
-    "abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy "
-    "copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le lgamma log "
-    "log1p logistic lt max min mul ne neg nextafter not or pow pvary real reduce_precision rem round rsqrt select_n "
-    "shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh "
-    "xor".split()
+    "abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil clamp clz convert_element_type copy copy_p cos cosh "
+    "digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le le_to lgamma log log1p "
+    "logistic lt lt_to max min mul ne neg nextafter not or population_count pow pvary real reduce_precision rem round "
+    "rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient sub "
+    "tan tanh xor".split()
 )
 _REDUCTIONS = frozenset(
     "argmax argmin reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor".split()
