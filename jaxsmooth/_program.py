@@ -119,15 +119,18 @@ def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) 
     Returns:
         What was found.
     """
-    kinds = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in jax.tree.leaves(arguments))
-    of = (function, tuple(options.items()), classes_of(arguments), kinds)
+    kinds = tuple(map(_kind_of_leaf, jax.tree.leaves(arguments)))
+    of = (function, tuple(options.items()), classes_of(arguments), kinds, _settings())
     before, alike = Referred(*arguments), _known.get(of, [])
     for known in reversed(alike):
         if before.complete and before.without(known.counters) == known.parts:
             return known.found
-    jaxpr, results = traced(functools.partial(function, **options), *arguments)
+    asked = functools.partial(function, **options)
+    (jaxpr, results), after = traced(asked, *arguments), Referred(*arguments)
+    if before.counters(after):
+        # What a second trace changes, too, counts them; what only the first one does is made at the first call.
+        before, (jaxpr, results), after = after, traced(asked, *arguments), Referred(*arguments)
     found = Found(program_from(jaxpr, arguments), results, None)
-    after = Referred(*arguments)
     if after.complete and not isinstance(found.program.trace, _Once):
         counters = before.counters(after)
         # A new list, since other threads may look at the old one.
@@ -135,6 +138,21 @@ def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) 
         if len(_known) > _MOST:
             _known.pop(next(iter(_known)), None)  # other threads forget, too
     return found._replace(jaxpr=jaxpr)
+
+
+def _kind_of_leaf(leaf: Any) -> Hashable:
+    return np.shape(leaf), str(getattr(leaf, "dtype", type(leaf))), getattr(leaf, "weak_type", False)
+
+
+def _settings() -> Hashable:
+    """The settings of JAX on which a trace depends."""
+    return (*(getattr(jax.config, name) for name in _OF_TRACES), jax.sharding.get_abstract_mesh())
+
+
+_OF_TRACES = (
+    "jax_enable_x64", "jax_default_matmul_precision", "jax_numpy_dtype_promotion", "jax_default_prng_impl",
+    "jax_threefry_partitionable",
+)  # fmt: skip
 
 
 class _Once:

@@ -9,6 +9,7 @@ import dataclasses
 import html
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -155,10 +156,10 @@ class _Opaque:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Callable[..., Any]) -> None:
         self.value = value
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
+    def __call__(self, *arguments: object, **options: object) -> Any:
         return self.value(*arguments, **options)
 
     def __getattr__(self, name: str) -> Any:

@@ -5,30 +5,54 @@ modules and classes, attributes, containers, the methods of classes. What is mis
 is not understood says so. Too much may be followed: a change of what does not matter costs a trace and nothing else.
 """
 
-import enum
+import collections
 import functools
 import hashlib
+import importlib.util
+import inspect
+import operator
 import os
+import re
 import sys
 import sysconfig
+import threading
 import types
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from jax.core import Tracer
 
+from jaxsmooth._code import WHOLE, Chains, Reads, reads
+
 # Functions of installed packages read no globals that change; what they close over may.
 _PACKAGES = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 _INSTALLED = tuple({os.path.realpath(path) + os.sep for path in (*_PACKAGES, os.path.dirname(__file__))})
 _MOST = 20_000
 _MADE_BY_PYTHON = 1 << 9  # a flag of types, Py_TPFLAGS_HEAPTYPE
-_PLAIN = (
+# What says all in words, and what does so but for attributes of a class made of it.
+_PLAIN = frozenset({
     types.NoneType, types.EllipsisType, types.NotImplementedType, bool, int, float, complex, str, bytes, slice, range,
-    np.generic, np.dtype, enum.Enum, jax.tree_util.PyTreeDef,
-)  # fmt: skip
+    jax.tree_util.PyTreeDef,
+})  # fmt: skip
+_WORDS = (int, float, complex, str, bytes, bytearray, np.generic, np.dtype)
+# What has nothing beside what is looked at.
+_BARE = frozenset({
+    dict, list, tuple, set, frozenset, bytearray, property, functools.partial, types.ModuleType, types.FunctionType,
+    types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, types.MappingProxyType, weakref.ref,
+    np.ndarray, np.memmap,
+})  # fmt: skip
+_UNCHANGING = frozenset({
+    object, re.Pattern, types.GenericAlias, types.UnionType, types.CodeType, types.GetSetDescriptorType,
+    types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType, type(vars(collections.namedtuple("One", "field"))["field"]), operator.itemgetter,
+    operator.attrgetter, type(threading.Lock()), type(threading.RLock()),
+})  # fmt: skip
+# Functions of Python that find what it is not known.
+_FINDERS = frozenset({"globals", "eval", "exec"})
+_NOTHING = Reads({}, (), False)
 
 
 class Referred:
@@ -37,11 +61,14 @@ class Referred:
     def __init__(self, *values: Any) -> None:
         self.parts: dict[tuple[Any, ...], Any] = {}
         self.complete = True
-        # By number: the object, kept so that no other gets its number, and where it was first. A module is another
-        # thing to every function, which looks at its own names in it.
-        self._visited: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
-        for place, value in enumerate(values):
-            self._tree(value, (place,))
+        # By number: the object, kept so that no other gets its number, and where it was first.
+        self._visited: dict[int, tuple[Any, tuple[Any, ...]]] = {}
+        try:
+            for place, value in enumerate(values):
+                self._tree(value, (place,))
+            self._all(("told",), dict(_told()))
+        except Exception:  # of attributes and containers of users, and of too many functions inside each other
+            self.complete = False
 
     def without(self, volatile: frozenset[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
         """The parts but those at or below these places."""
@@ -75,33 +102,33 @@ class Referred:
         for place, child in enumerate(structure.children()):
             self._structure(child, (*path, place))
 
-    def _value(self, value: Any, path: tuple[Any, ...], names: frozenset[str] = frozenset()) -> None:
-        if len(self.parts) >= _MOST:
+    def _value(self, value: Any, path: tuple[Any, ...]) -> None:
+        kind = type(value)
+        if len(self.parts) >= _MOST or isinstance(value, Tracer):
             self.complete = False
-        elif isinstance(value, Tracer):
-            self.complete = False
-        elif isinstance(value, _PLAIN):
-            self.parts[path] = (type(value), value if isinstance(value, jax.tree_util.PyTreeDef) else repr(value))
+        elif kind in _PLAIN:
+            self.parts[path] = (kind, value if kind is jax.tree_util.PyTreeDef else repr(value))
         elif isinstance(value, jax.Array):
             self.parts[path] = _Same(value)
-        elif runs_on_host(type(value)):
+        elif runs_on_host(kind):
             self.parts[path] = _only(value)
+        elif id(value) in self._visited:
+            self.parts[path] = ("as", self._visited[id(value)][1])
         else:
-            known_by = (id(value), names if isinstance(value, types.ModuleType) else None)
-            if known_by in self._visited:
-                self.parts[path] = ("as", self._visited[known_by][1])
-            else:
-                self._visited[known_by] = (value, path)
-                self._object(value, path, names)
+            self._visited[id(value)] = (value, path)
+            self._object(value, path)
 
-    def _object(self, value: Any, path: tuple[Any, ...], names: frozenset[str]) -> None:
-        if isinstance(value, np.ndarray) and value.dtype != object:
-            self.parts[path] = (value.shape, value.dtype.str, _content(value))
+    def _object(self, value: Any, path: tuple[Any, ...]) -> None:
+        kind = type(value)
+        if isinstance(value, type):
+            return self._class(value, path)
+        if isinstance(value, _WORDS):
+            base: Any = next(base for base in _WORDS if isinstance(value, base))
+            self.parts[path] = (kind, base.__repr__(value))
+        elif isinstance(value, np.ndarray):
+            self._array(value, path)
         elif isinstance(value, types.ModuleType):
-            if not _is_installed_module(value):
-                self._all(path, {name: vars(value)[name] for name in names if name in vars(value)}, names)
-        elif isinstance(value, type):
-            self._class(value, path)
+            self._module(value, path, WHOLE)
         elif isinstance(value, types.FunctionType):
             self._function(value, path)
         elif isinstance(value, types.MethodType):
@@ -111,67 +138,119 @@ class Referred:
             self._value(value.__self__, (*path, "self"))
         elif isinstance(value, property):
             self._all(path, {"get": value.fget})
+        elif isinstance(value, weakref.ref):
+            self._value(value(), (*path, "to"))
         elif isinstance(value, functools.partial):
-            self._all(path, {"func": value.func, "args": value.args, **value.keywords})
+            self._all(path, {"func": value.func, "args": value.args, "keywords": value.keywords})
         elif isinstance(value, Mapping):
-            self.parts[*path, "len"] = len(value)
+            self.parts[path] = (kind, "of length", len(value))
             for place, (key, one) in enumerate(value.items()):
                 self._value(key, (*path, place, "key"))
                 self._value(one, (*path, place))
-        elif isinstance(value, tuple | list | set | frozenset) or (
-            isinstance(value, np.ndarray) and value.dtype == object
-        ):
+        elif isinstance(value, tuple):
+            self.parts[path] = (kind, "of length", len(value))
+            self._all(path, dict(enumerate(value)))
+        elif isinstance(value, list | set | frozenset):
+            self.parts[path] = kind
             self.parts[*path, "length"] = len(value)
             self._all(path, dict(enumerate(value)))
         else:
-            self._attributes(value, path)
+            return self._attributes(value, path)
+        if kind not in _BARE:
+            self._members(value, path)
 
-    def _attributes(self, value: Any, path: tuple[Any, ...]) -> None:
-        kind = type(value)
-        slots = [name for base in kind.__mro__ for name in _slots(base) if hasattr(value, name)]
-        found = {name: getattr(value, name) for name in slots} | getattr(value, "__dict__", {})
-        wrapped = getattr(value, "__wrapped__", None)
-        if wrapped is not None:
-            found["__wrapped__"] = wrapped
+    def _array(self, value: np.ndarray, path: tuple[Any, ...]) -> None:
+        self.parts[path] = (value.shape, value.dtype.str)
+        if not value.dtype.hasobject:
+            self.parts[*path, "content"] = _content(value)
+        elif value.dtype == object:
+            self._all(path, dict(enumerate(value.flat)))
+        else:
+            self.complete = False
+
+    def _members(self, value: object, path: tuple[Any, ...]) -> bool:
+        """The class and the attributes, whatever the class makes of being asked for them; whether there are any."""
+        kind, found = type(value), {}
+        for name in [*(name for base in kind.__mro__ for name in _slots(base)), "__dict__"]:
+            try:
+                found[name] = object.__getattribute__(value, name)
+            except AttributeError:  # no such slot is filled
+                continue
+        has_any = bool(found)
+        found |= found.pop("__dict__", {})
+        if "__wrapped__" not in found and hasattr(kind, "__wrapped__"):
+            found["__wrapped__"] = getattr(value, "__wrapped__")  # noqa: B009
         self._value(kind, (*path, "class"))
         self._all(path, found)
+        return has_any or bool(found)
+
+    def _attributes(self, value: object, path: tuple[Any, ...]) -> None:
+        kind, has_any = type(value), self._members(value, path)
         if not jax.tree_util.all_leaves([value]):
             leaves, structure = jax.tree.flatten(value)
             self._structure(structure, (*path, "tree"))
             self._all((*path, "tree"), dict(enumerate(leaves)))
-        elif not found and not hasattr(value, "__dict__"):
+        elif not has_any:
             # An object of an extension: of installed ones, such as functions of NumPy, most never change.
-            self.parts[path] = id(value)
-            self.complete &= kind.__module__.partition(".")[0] in ("builtins", "numpy", "jaxlib", "jax")
+            self.parts[path] = _Same(value)
+            self.complete &= kind in _UNCHANGING or kind.__module__.partition(".")[0] in ("numpy", "jaxlib", "jax")
 
     def _class(self, kind: type, path: tuple[Any, ...]) -> None:
         self.parts[path] = kind
-        for base in kind.__mro__:
+        for place, base in enumerate((*kind.__mro__, *inspect.getmro(type(kind)))):
             if not _of_installed(base):
                 found = {name: one for name, one in vars(base).items() if name not in _OF_CLASSES}
-                self._all((*path, base.__qualname__), found)
+                self._all((*path, place), found)
 
     def _function(self, function: types.FunctionType, path: tuple[Any, ...]) -> None:
-        code = function.__code__
+        code, space = function.__code__, function.__globals__
         self.parts[path] = code
-        names = _names(code)
-        own: dict[Any, Any] = {
-            "defaults": function.__defaults__,
-            "kwdefaults": function.__kwdefaults__,
-            **vars(function),
-        }
+        for name, one in vars(function).items():
+            if name != "__signature__":  # of which nothing is computed
+                self._value(one, (*path, "own", name))
+        for place, defaults in enumerate((function.__defaults__, function.__kwdefaults__)):
+            if defaults:
+                self._value(defaults, (*path, place))
+        read = _NOTHING if _is_installed(code.co_filename) else reads(code)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
-                own["closure", name] = cell.cell_contents
+                value = cell.cell_contents
             except ValueError:  # not yet assigned
-                self.parts[*path, name] = None
-        if not _is_installed(code.co_filename):
-            own |= {("global", name): function.__globals__[name] for name in names if name in function.__globals__}
-        self._all(path, own, names)
+                self.parts[*path, "closure", name] = None
+            else:
+                self._reached(value, (*path, "closure", name), read.names.get(name, WHOLE))
+        self.complete &= not read.finds
+        for name, chains in read.names.items():
+            if name in space:
+                self._reached(space[name], (*path, "global", name), chains)
+            elif name in _FINDERS:
+                self.complete = False
+        for name, level, chains in read.imported:
+            module = importlib.util.resolve_name("." * level + name, space.get("__package__")) if level else name
+            self._reached(sys.modules.get(module), (*path, "import", module), chains)
 
-    def _all(self, path: tuple[Any, ...], values: Mapping[Any, Any], names: frozenset[str] = frozenset()) -> None:
+    def _reached(self, value: object, path: tuple[Any, ...], chains: Chains) -> None:
+        """What code reads of a value: of a module these attributes, of anything else all."""
+        if isinstance(value, types.ModuleType):
+            self._module(value, path, chains)
+        else:
+            self._value(value, path)
+
+    def _module(self, module: types.ModuleType, path: tuple[Any, ...], chains: Chains) -> None:
+        if _is_installed_module(module):
+            self.parts[path] = module
+        elif () in chains:
+            self.parts[path] = _Same(module)
+            self._all(path, {name: one for name, one in vars(module).items() if name not in _OF_MODULES})
+        else:
+            for name in {chain[0] for chain in chains}:
+                # A module may make what it does not have.
+                value = vars(module).get(name, vars(module).get("__getattr__"))
+                self._reached(value, (*path, name), frozenset(chain[1:] for chain in chains if chain[0] == name))
+
+    def _all(self, path: tuple[Any, ...], values: Mapping[Any, Any]) -> None:
         for name, value in values.items():
-            self._value(value, (*path, name), names)
+            self._value(value, (*path, name))
 
 
 # What every class has, and nothing of which a method reads.
@@ -180,25 +259,27 @@ _OF_CLASSES = frozenset(
     "__abstractmethods__ _abc_impl __parameters__ __orig_bases__ __static_attributes__ __firstlineno__ __match_args__ "
     "__dataclass_fields__ __dataclass_params__".split()
 )
+_OF_MODULES = frozenset(
+    "__builtins__ __spec__ __loader__ __cached__ __file__ __path__ __doc__ __name__ __package__ __annotations__".split()
+)
 
 
 def _only(value: Any) -> Any:
     """What stands for what a classifier of Python functions holds, which they look up when they run."""
     if isinstance(value, tuple):
         return tuple(map(_only, value))
-    if isinstance(value, _PLAIN):
-        return value
-    try:
-        return _Same(value)
-    except TypeError:  # not every object can be referred to without being kept
-        return value
+    return value if type(value) in _PLAIN or isinstance(value, _WORDS) else _Same(value)
 
 
 class _Same:
     """An object that is equal to itself alone, and is not kept: programs are remembered longer than weights."""
 
     def __init__(self, value: Any) -> None:
-        self._reference, self._hash = weakref.ref(value), id(value)
+        self._hash = id(value)
+        try:
+            self._reference = weakref.ref(value)
+        except TypeError:  # not every object can be referred to without being kept
+            self._reference = lambda: value
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Same):
@@ -221,14 +302,25 @@ def _content(array: np.ndarray) -> bytes:
 
 def _slots(kind: type) -> tuple[str, ...]:
     slots = vars(kind).get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    private = lambda name: name.startswith("__") and not name.endswith("__")
+    return tuple(f"_{kind.__name__.lstrip('_')}{name}" if private(name) else name for name in names)
 
 
-@functools.lru_cache(maxsize=4096)
-def _names(code: types.CodeType) -> frozenset[str]:
-    """The names in a function and in the functions inside it."""
-    inside = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return frozenset(code.co_names).union(*map(_names, inside))
+def _told() -> Iterator[tuple[Any, Any]]:
+    """What libraries are told beside their models, which is among their globals."""
+    for module, name, attribute in _OF_LIBRARIES:
+        told = getattr(getattr(sys.modules.get(module), name, None), attribute, None)
+        if told:
+            yield (module, attribute), told if isinstance(told, dict) else tuple(told)
+
+
+# Functions that intercept the methods of Flax and Haiku, and the precisions of Haiku.
+_OF_LIBRARIES = (
+    ("flax.linen.module", "_global_interceptor_stack", "_storage"),
+    ("haiku._src.module", "interceptor_stack", "_storage"),
+    ("haiku._src.mixed_precision", "_thread_local_state", "_cls_policy"),
+)
 
 
 def _of_installed(kind: type) -> bool:
@@ -241,7 +333,9 @@ def _of_installed(kind: type) -> bool:
 
 def _is_installed_module(module: types.ModuleType) -> bool:
     spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
-    return _is_installed(file) if file else spec is not None
+    # A folder without a file is a package, too.
+    folders = [os.path.join(folder, "") for folder in getattr(spec, "submodule_search_locations", None) or ()]
+    return _is_installed(file or folders[0]) if file or folders else spec is not None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,6 +1,7 @@
 """Models passed as they are: wrapped in evaluation mode, or refused with the function that does it."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from jaxsmooth._pytree import opaque
@@ -57,7 +58,7 @@ def in_evaluation_mode(classify: Any, name: str = "classify") -> Any:
     return opaque(classify)
 
 
-def randomized_in_evaluation_mode(fn: Any) -> Any:
+def randomized_in_evaluation_mode(fn: Callable[..., Any]) -> Any:
     """A function of keys and a batch; an NNX model that is one, with dropout off and the stored batch statistics."""
     return in_evaluation(fn, {}, inputs=None) if _is_a(fn, "flax.nnx", "Module") else opaque(fn)
 
