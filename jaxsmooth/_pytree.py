@@ -181,10 +181,10 @@ def opaque(value: Any) -> Any:
         value: anything.
 
     Returns:
-        It; in a wrapper if it is no pytree and its class has an equality of its own, such as a dataclass.
+        It; in a wrapper if it is a callable, no pytree, and its class has an equality of its own, such as a dataclass.
     """
     kind = type(value)
-    compares = kind.__eq__ is not object.__eq__ and not isinstance(value, _COMPARED_BY_OWNER)
+    compares = callable(value) and kind.__eq__ is not object.__eq__ and not isinstance(value, _COMPARED_BY_OWNER)
     ours = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
     return _Opaque(value) if compares and not ours and jax.tree_util.all_leaves([value]) else value
 
