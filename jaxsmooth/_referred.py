@@ -109,7 +109,7 @@ class Referred:
         elif kind in _PLAIN:
             self.parts[path] = (kind, value if kind is jax.tree_util.PyTreeDef else repr(value))
         elif isinstance(value, jax.Array):
-            self.parts[path] = _Same(value)
+            self.parts[path] = Same(value)
         elif runs_on_host(kind):
             self.parts[path] = _only(value)
         elif id(value) in self._visited:
@@ -153,7 +153,9 @@ class Referred:
         elif isinstance(value, list | set | frozenset):
             self.parts[path] = kind
             self.parts[*path, "length"] = len(value)
-            self._all(path, dict(enumerate(value)))
+            words = not isinstance(value, list) and all(type(one) in _PLAIN for one in value)
+            # The order of words in a set is another one in every process.
+            self._all(path, dict(enumerate(sorted(value, key=repr) if words else value)))
         else:
             return self._attributes(value, path)
         if kind not in _BARE:
@@ -192,7 +194,7 @@ class Referred:
             self._all((*path, "tree"), dict(enumerate(leaves)))
         elif not has_any:
             # An object of an extension: of installed ones, such as functions of NumPy, most never change.
-            self.parts[path] = _Same(value)
+            self.parts[path] = Same(value)
             self.complete &= kind in _UNCHANGING or kind.__module__.partition(".")[0] in ("numpy", "jaxlib", "jax")
 
     def _class(self, kind: type, path: tuple[Any, ...]) -> None:
@@ -240,7 +242,7 @@ class Referred:
         if _is_installed_module(module):
             self.parts[path] = module
         elif () in chains:
-            self.parts[path] = _Same(module)
+            self.parts[path] = Same(module)
             self._all(path, {name: one for name, one in vars(module).items() if name not in _OF_MODULES})
         else:
             for name in {chain[0] for chain in chains}:
@@ -268,10 +270,10 @@ def _only(value: Any) -> Any:
     """What stands for what a classifier of Python functions holds, which they look up when they run."""
     if isinstance(value, tuple):
         return tuple(map(_only, value))
-    return value if type(value) in _PLAIN or isinstance(value, _WORDS) else _Same(value)
+    return value if type(value) in _PLAIN or isinstance(value, _WORDS) else Same(value)
 
 
-class _Same:
+class Same:
     """An object that is equal to itself alone, and is not kept: programs are remembered longer than weights."""
 
     def __init__(self, value: Any) -> None:
@@ -281,11 +283,15 @@ class _Same:
         except TypeError:  # not every object can be referred to without being kept
             self._reference = lambda: value
 
+    @property
+    def value(self) -> Any:
+        """The object, as long as there is one."""
+        return self._reference()
+
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Same):
+        if not isinstance(other, Same):
             return False
-        value = self._reference()
-        return self is other or (value is not None and value is other._reference())
+        return self is other or (self.value is not None and self.value is other.value)
 
     def __hash__(self) -> int:
         return self._hash

@@ -1,5 +1,8 @@
 """Trees of classes: what a tree is, the level that first draws choose, and agreement with a node."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -68,6 +71,45 @@ def test_streams_ledgers_and_meshes(made, tmp_path):
             js.recertify(path, NOISE, other)
     made.save(tmp_path / "made.npz")
     assert js.OutputCertificates.load(tmp_path / "made.npz") == made and "3 levels" in repr(made)
+
+
+def test_a_rule_is_known_by_what_it_does(tmp_path):
+    """Two functions without a name of their own are two rules; one of two numbers in its closure, too."""
+    path = tmp_path / "votes.jsonl"
+    rule = lambda level: lambda votes: np.full(len(votes), level)
+    run = lambda level: js.certify_outputs(KEY, MAPS, NOISE, X, hierarchy=TREE, coarsen=rule(level), ledger=path, **RUN)
+    first = run(0)
+    assert run(0) == first == js.recertify(path, NOISE, Outputs(hierarchy=TREE, coarsen=rule(0), **RUN))
+    with pytest.raises(ValueError, match="belongs to another run: its ballot_functions is"):
+        run(1)
+    with pytest.raises(ValueError, match="got one whose function is another"):
+        js.recertify(path, NOISE, Outputs(hierarchy=TREE, coarsen=rule(1), **RUN))
+
+
+OF_RULES = """
+import functools, numpy as np, jax.numpy as jnp, dataclasses
+from jaxsmooth.ledger.functions import function_digest
+
+@dataclasses.dataclass
+class Rule:
+    share: float
+    names: frozenset = frozenset({"a", "b", "c"})
+    def __call__(self, votes):
+        return np.zeros(len(votes), int) if "a" in {"a", "b", "c"} else TABLE
+
+TABLE, WEIGHTS = np.arange(3), jnp.arange(3)
+found = [Rule(0.5), functools.partial(Rule, share=1), lambda votes: WEIGHTS, Rule(1).__call__, lambda votes: TABLE]
+found = [function_digest(one) for one in found]
+"""
+
+
+def test_rules_are_the_same_in_every_process():
+    """Whatever the order of sets, where lines stand, and where objects lie in memory."""
+    here = {"__name__": "rules_of_a_user"}
+    exec(OF_RULES, here)
+    there = f"there = {{'__name__': 'rules_of_a_user'}}; exec({chr(10) + OF_RULES!r}, there); print(there['found'])"
+    said = subprocess.run([sys.executable, "-c", there], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == repr(here["found"]) and len(set(here["found"])) == 5
 
 
 def test_a_node_above_the_true_class_is_right(made):

@@ -6,7 +6,7 @@ from jaxsmooth import _check
 from jaxsmooth._types import Array, ArrayLike, Noise
 from jaxsmooth.designs.base import AbstractDesign
 from jaxsmooth.ledger import Ledger
-from jaxsmooth.ledger.fingerprint import image_digest, noise_header
+from jaxsmooth.ledger.fingerprint import functions_header, image_digest, noise_header
 from jaxsmooth.sampling.ballots import WINNER
 
 
@@ -32,6 +32,8 @@ def _check_ballot(recorded: Ledger, design: AbstractDesign) -> None:
         raise ValueError(
             f"design must count what the ledger holds, {of_ledger}; got {type(design).__name__}, which counts {asked}"
         )
+    if recorded.header.get("ballot_functions") != functions_header(design.ballot).get("ballot_functions"):
+        raise ValueError(f"design must count what the ledger holds, {of_ledger}; got one whose function is another")
 
 
 def _check_views(recorded: Ledger, design: AbstractDesign) -> None:

@@ -17,6 +17,7 @@ from jaxsmooth._noise import perturbed_each
 from jaxsmooth._program import checksums, jaxpr_of, primitives, text_of
 from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth._version import __version__
+from jaxsmooth.ledger.functions import function_digest
 from jaxsmooth.ledger.lines import digest
 
 
@@ -68,7 +69,16 @@ def ballot_header(ballot: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """What is counted: the ballot in words, and of one that is not of the library the digest of its program, too."""
     width, program = ballot.width(shape), traced_ballot(ballot, shape)
     said = {"ballot": repr(ballot), "shape": list(shape), "width": width, "first": ballot.selecting}
+    said |= functions_header(ballot)
     return said if program is None else {**said, "ballot_digest": digest(text_of(program))}
+
+
+def functions_header(ballot: Any) -> dict[str, str]:
+    """The digests of the functions by which a ballot chooses, such as a rule that coarsens: words are their names."""
+    fields = dataclasses.fields(ballot) if dataclasses.is_dataclass(ballot) else ()
+    held = [(field.name, getattr(ballot, field.name)) for field in fields]
+    found = ", ".join(f"{name} {function_digest(value)}" for name, value in held if callable(value))
+    return {"ballot_functions": found} if found else {}
 
 
 def traced_ballot(ballot: Any, shape: tuple[int, ...]) -> ClosedJaxpr | None:
