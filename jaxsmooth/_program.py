@@ -99,7 +99,7 @@ class _Known(NamedTuple):
     """What was found, as long as these are what the arguments refer to, but for counters."""
 
     parts: dict[Any, Any]
-    counters: frozenset[Any]
+    counters: dict[Any, Any]
     found: Found
 
 
@@ -125,11 +125,8 @@ def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) 
     for known in reversed(alike):
         if before.complete and before.without(known.counters) == known.parts:
             return known.found
-    asked = functools.partial(function, **options)
-    (jaxpr, results), after = traced(asked, *arguments), Referred(*arguments)
-    if before.counters(after):
-        # What a second trace changes, too, counts them; what only the first one does is made at the first call.
-        before, (jaxpr, results), after = after, traced(asked, *arguments), Referred(*arguments)
+    jaxpr, results = traced(functools.partial(function, **options), *arguments)
+    after = Referred(*arguments)
     found = Found(program_from(jaxpr, arguments), results, None)
     if after.complete and not isinstance(found.program.trace, _Once):
         counters = before.counters(after)

@@ -194,13 +194,14 @@ class Lazy:
     """Builds what it is made of when it is first called."""
 
     def __init__(self):
-        self.layers, self.width = [], 0
+        self.layers, self.sizes, self.width = [], [], 0
 
     def __call__(self, x):
         if not self.layers:
             self.layers.append({"sign": np.float32(1)})
+            self.sizes.append(2)
             self.width = 3
-        return self.layers[0]["sign"] * self.width * scores(1.0, x)
+        return sum(layer["sign"] for layer in self.layers) * self.sizes[0] * self.width * scores(1.0, x)
 
 
 def set_sign(held):
@@ -261,6 +262,8 @@ OTHERS = {
     "bytes": lambda _: of_bytes(),
     "layers made late": lambda _: of_lazy(lambda net: net.layers[0].update(sign=np.float32(-1))),
     "other layers made late": lambda _: of_lazy(lambda net: net.layers.__setitem__(0, {"sign": np.float32(-1)})),
+    "another layer": lambda _: of_lazy(lambda net: net.layers.append({"sign": np.float32(-1)})),
+    "a list of numbers made late": lambda _: of_lazy(lambda net: net.sizes.__setitem__(0, 1)),
     "a number made late": lambda _: of_lazy(lambda net: setattr(net, "width", 4)),
     "interceptors of Flax": of_interceptors,
     "policies of Haiku": of_policy,

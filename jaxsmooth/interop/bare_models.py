@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxsmooth._pytree import opaque
 from jaxsmooth.interop.keras_model import from_keras
-from jaxsmooth.interop.nnx import from_nnx, in_evaluation
+from jaxsmooth.interop.nnx import from_nnx, function_of_keys
 from jaxsmooth.interop.pytree_callable import holds_functions
 
 
@@ -60,7 +60,7 @@ def in_evaluation_mode(classify: Any, name: str = "classify") -> Any:
 
 def randomized_in_evaluation_mode(fn: Callable[..., Any]) -> Any:
     """A function of keys and a batch; an NNX model that is one, with dropout off and the stored batch statistics."""
-    return in_evaluation(fn, {}, inputs=None) if _is_a(fn, "flax.nnx", "Module") else opaque(fn)
+    return function_of_keys(fn) if _is_a(fn, "flax.nnx", "Module") else opaque(fn)
 
 
 def _is_a(value: object, module: str, name: str) -> bool:

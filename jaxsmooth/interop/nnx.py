@@ -1,6 +1,5 @@
 """Flax NNX models as classifiers."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -26,11 +25,26 @@ class NNXClassifier:
     graphdef: Any = static()
     arguments: Arguments = static()
 
-    def __call__(self, x: Array, *more: Array) -> Array:
-        """Scores ``(batch, classes)`` of a batch ``(batch, *event)``, and of what else the model takes."""
+    def __call__(self, x: Array) -> Array:
+        """Scores ``(batch, classes)`` of a batch ``(batch, *event)``."""
         from flax import nnx
 
-        return nnx.merge(self.graphdef, self.state)(x, *more, **dict(self.arguments))
+        return nnx.merge(self.graphdef, self.state)(x, **dict(self.arguments))
+
+
+@frozen_pytree
+class NNXFunction:
+    """An NNX model in evaluation mode as a function of keys, a batch and what else it takes."""
+
+    state: Any
+    graphdef: Any = static()
+    arguments: Arguments = static()
+
+    def __call__(self, keys: Array, x: Array, *more: Array) -> Array:
+        """What the model makes of them."""
+        from flax import nnx
+
+        return nnx.merge(self.graphdef, self.state)(keys, x, *more, **dict(self.arguments))
 
 
 def from_nnx(model: Any, **arguments: Any) -> NNXClassifier:
@@ -67,29 +81,21 @@ def from_nnx(model: Any, **arguments: Any) -> NNXClassifier:
             f"model must be an nnx.Module; got {type(model).__name__}. "
             "For a Linen module use from_linen, for any other function from_callable"
         )
-    return in_evaluation(model, arguments)
+    return NNXClassifier(*_in_evaluation(model, evaluation_arguments(type(model).__call__, arguments)))
 
 
-def in_evaluation(model: Any, arguments: Mapping[str, Any], *, inputs: int | None = 1) -> NNXClassifier:
-    """A model of NNX in evaluation mode.
+def function_of_keys(model: Any) -> NNXFunction:
+    """An NNX model of keys, a batch and more in evaluation mode."""
+    return NNXFunction(*_in_evaluation(model, evaluation_arguments(type(model).__call__, {}, inputs=None)))
 
-    Args:
-        model: an ``nnx.Module``.
-        arguments: see ``evaluation_arguments``.
-        inputs: see ``evaluation_arguments``.
 
-    Returns:
-        The classifier.
-
-    Raises:
-        TypeError: if its ``__call__`` does not fit the arguments.
-    """
+def _in_evaluation(model: Any, arguments: Arguments) -> tuple[Any, Any, Arguments]:
+    """The state and the structure of a model in evaluation mode."""
     from flax import nnx
 
-    call = evaluation_arguments(type(model).__call__, arguments, inputs=inputs)
     # A view shares the variables but not the flags, so the caller's model keeps its training mode.
     view = nnx.view(model, raise_if_not_found=False, deterministic=True, use_running_average=True)
     graphdef, state = nnx.split(view)
     check_static("model", graphdef)
     # New containers around the same arrays: an update of the model in place must not show here.
-    return NNXClassifier(jax.tree.map(lambda leaf: leaf, state), graphdef, call)
+    return jax.tree.map(lambda leaf: leaf, state), graphdef, arguments
