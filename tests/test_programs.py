@@ -28,7 +28,8 @@ KEY, X = jax.random.key(0), np.zeros((1, 2), np.float32)
 OF_ARRAYS = {
     "scales/neighbours.py", "scales/nearest.py", "diagnostics/measure/cone_samples.py",
     "diagnostics/measure/distances.py",
-    "sampling/kernel.py", "sampling/throughput.py", "_program.py", "_keys.py",
+    "sampling/kernel.py", "sampling/throughput.py", "_program.py", "_keys.py", "noises/random.py",
+    "noises/lattice_table.py",
     "_verbs/check_classifier.py", "sampling/batching.py",
 }  # fmt: skip
 
