@@ -56,7 +56,7 @@ def _line(self: Any) -> str:
 
 def _numbers(value: Any, down: bool) -> str:
     if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
+        return significant_down(float(value)) if down else f"{value:.4g}"
     if isinstance(value, np.ndarray) and 0 < value.size <= _FEW and value.dtype.kind in "biuf":
         form: Any = {"float_kind": lambda number: significant_down(float(number))} if down else None
         return np.array2string(value, precision=4, separator=", ", formatter=form).replace("\n", "")

@@ -162,6 +162,9 @@ class _Opaque:
     def __call__(self, *arguments: object, **options: object) -> Any:
         return self.value(*arguments, **options)
 
+    def __repr__(self) -> str:
+        return repr(self.value)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

@@ -26,6 +26,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxsmooth._code import WHOLE, Chains, Reads, reads
+from jaxsmooth._same import Same
 
 # Functions of installed packages read no globals that change; what they close over may.
 _PACKAGES = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -50,6 +51,10 @@ _UNCHANGING = frozenset({
     types.ClassMethodDescriptorType, type(vars(collections.namedtuple("One", "field"))["field"]), operator.itemgetter,
     operator.attrgetter, type(threading.Lock()), type(threading.RLock()),
 })  # fmt: skip
+# Classes of extensions whose objects are their attributes, and packages whose objects never change but for these.
+_ATTRIBUTES = frozenset({object, types.SimpleNamespace, staticmethod, classmethod, type(functools.cache(id))})
+_NEVER = ("numpy", "jaxlib", "jax")
+_GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator)
 # Functions of Python that find what it is not known.
 _FINDERS = frozenset({"globals", "eval", "exec"})
 _NOTHING = Reads({}, (), False)
@@ -156,6 +161,8 @@ class Referred:
             self._all(path, {"func": value.func, "args": value.args, "keywords": value.keywords})
         elif isinstance(value, Mapping):
             self.parts[path] = (kind, "of length", len(value))
+            if isinstance(value, collections.defaultdict):
+                self._value(value.default_factory, (*path, "default"))
             for place, (key, one) in enumerate(value.items()):
                 self._value(key, (*path, place, "key"))
                 self._value(one, (*path, place))
@@ -207,7 +214,10 @@ class Referred:
         elif not has_any:
             # An object of an extension: of installed ones, such as functions of NumPy, most never change.
             self.parts[path] = Same(value)
-            self.complete &= kind in _UNCHANGING or kind.__module__.partition(".")[0] in ("numpy", "jaxlib", "jax")
+            self.complete &= kind in _UNCHANGING or _never_changes(value)
+        elif not _never_changes(value) and any(map(_holds_more, kind.__mro__)):
+            self.parts[*path, "itself"] = Same(value)
+            self.complete = False
 
     def _class(self, kind: type, path: tuple[Any, ...]) -> None:
         self.parts[path] = kind
@@ -310,30 +320,6 @@ def _is_integer(part: object) -> TypeGuard[tuple[type, str]]:
     return isinstance(part, tuple) and part[:1] == (int,)
 
 
-class Same:
-    """An object that is equal to itself alone, and is not kept: programs are remembered longer than weights."""
-
-    def __init__(self, value: Any) -> None:
-        self._hash = id(value)
-        try:
-            self._reference = weakref.ref(value)
-        except TypeError:  # not every object can be referred to without being kept
-            self._reference = lambda: value
-
-    @property
-    def value(self) -> Any:
-        """The object, as long as there is one."""
-        return self._reference()
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Same):
-            return False
-        return self is other or (self.value is not None and self.value is other.value)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-
 def runs_on_host(kind: type) -> bool:
     """Whether these classifiers call Python, which looks up what it refers to when it runs."""
     return getattr(kind, "runs_on_host", False) is True
@@ -341,6 +327,16 @@ def runs_on_host(kind: type) -> bool:
 
 def _content(array: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).digest()
+
+
+def _never_changes(value: object) -> bool:
+    """Whether an object is of a package whose objects do not change; generators of random numbers do."""
+    return type(value).__module__.partition(".")[0] in _NEVER and not isinstance(value, _GENERATORS)
+
+
+def _holds_more(base: type) -> bool:
+    """Whether a class is of an extension that may keep what is in no attribute, as tensors and queues do."""
+    return base not in _ATTRIBUTES and isinstance(vars(base).get("__new__"), types.BuiltinFunctionType)
 
 
 def _slots(kind: type) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 
 # From the ground up. A module imports its own package and floors below; what shares a floor does not know each other.
 FLOORS = (
-    {"_printed", "_replace_files", "_failures", "_warn", "_code"},
+    {"_printed", "_replace_files", "_failures", "_warn", "_code", "_same"},
     {"_pytree", "_referred", "_version", "_progress", "_processes", "_transfers", "_keys"},
     {"_program", "_types", "_storage"},
     {"_noise", "_classifier"},

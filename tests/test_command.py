@@ -84,7 +84,8 @@ def test_recertify_asks_for_n0_where_draws_that_selected_are_not_known(tmp_path,
     x = jnp.array([[0.5, 0.5], [-0.2, -0.4]])
     js.certify(jax.random.key(0), classify, NOISE, x, n0=10, n=1000, ledger=tmp_path / "votes")
     assert run("recertify", tmp_path / "votes") == 2
-    assert "--n0 must be given: the votes of the first 100 draws alone" in capsys.readouterr().err
+    assert run("recertify", tmp_path / "votes", "--n", "500") == 2
+    assert "--n0 must be another one: " in (said := capsys.readouterr().err) and "first 100 draws of any image" in said
     assert run("recertify", tmp_path / "votes", "--n0", "10") == 0
 
 

@@ -82,7 +82,7 @@ def test_a_rule_is_known_by_what_it_does(tmp_path):
     assert run(0) == first == js.recertify(path, NOISE, Outputs(hierarchy=TREE, coarsen=rule(0), **RUN))
     with pytest.raises(ValueError, match="belongs to another run: its ballot_functions is"):
         run(1)
-    with pytest.raises(ValueError, match="got one whose function is another"):
+    with pytest.raises(ValueError, match="got one whose function is not known to be the same"):
         js.recertify(path, NOISE, Outputs(hierarchy=TREE, coarsen=rule(1), **RUN))
 
 

@@ -1,10 +1,12 @@
 """What a function reads, however it reads it, is seen to change: by name, through modules, through classes."""
 
+import collections
 import contextlib
 import enum
 import functools
 import os
 import sys
+import threading
 import types
 import typing
 
@@ -224,6 +226,30 @@ def of_named_tuple():
     return lambda x: held[0](x), lambda: held.__setitem__(0, Second(1.0))
 
 
+class Queue(collections.deque):
+    """Keeps what is in no attribute."""
+
+
+class OfThread(threading.local):
+    SIGN = 1.0
+
+
+def of_queue():
+    held = Queue([1.0])
+    return lambda x: scores(held[0], x), lambda: held.__setitem__(0, -1.0)
+
+
+def of_tensor():
+    tensor = pytest.importorskip("torch").ones(1)
+    return lambda x: scores(float(tensor.numpy()[0]), x), tensor.neg_
+
+
+def of_default():
+    held = collections.defaultdict(lambda: 1.0)
+    change = lambda: (held.clear(), setattr(held, "default_factory", lambda: -1.0))
+    return lambda x: scores(held.default_factory(), x), change
+
+
 def of_lazy(change):
     made = Lazy()
     return made, lambda: change(made)
@@ -259,6 +285,10 @@ OTHERS = {
     "a class of its class": lambda _: (Holds(OfMeta), lambda: setattr(Meta, "sign", -Meta.sign)),
     "a tuple of another class": lambda _: of_named_tuple(),
     "a mask": lambda _: of_masked(),
+    "a queue with attributes": lambda _: of_queue(),
+    "what a thread has": lambda _: set_sign(OfThread()),
+    "a tensor": lambda _: of_tensor(),
+    "what a dictionary makes": lambda _: of_default(),
     "bytes": lambda _: of_bytes(),
     "layers made late": lambda _: of_lazy(lambda net: net.layers[0].update(sign=np.float32(-1))),
     "other layers made late": lambda _: of_lazy(lambda net: net.layers.__setitem__(0, {"sign": np.float32(-1)})),

@@ -57,9 +57,12 @@ def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) 
                 "--n must be given: the ledger holds more draws of some images than of others, "
                 f"{min(recorded_draws)} to {max(recorded_draws)}"
             )
-        if not any(n0 in recorded.reach(image) for image in recorded.image_ids.tolist()):
-            raise ValueError(f"--n0 must be given: the votes of the first {n0} draws alone are not in {options.ledger}")
         n = recorded_draws.pop() - n0
+    if not any(n0 in recorded.reach(image) for image in recorded.image_ids.tolist()):
+        raise ValueError(
+            f"--n0 must be another one: {options.ledger} does not hold the votes of the first {n0} draws of any image "
+            "apart from the others"
+        )
     return designs.Fixed(n0, n, alpha=alpha, norm=norm, runner_up=options.runner_up or "complement")
 
 

@@ -33,7 +33,9 @@ def _check_ballot(recorded: Ledger, design: AbstractDesign) -> None:
             f"design must count what the ledger holds, {of_ledger}; got {type(design).__name__}, which counts {asked}"
         )
     if recorded.header.get("ballot_functions") != functions_header(design.ballot).get("ballot_functions"):
-        raise ValueError(f"design must count what the ledger holds, {of_ledger}; got one whose function is another")
+        raise ValueError(
+            f"design must count what the ledger holds, {of_ledger}; got one whose function is not known to be the same"
+        )
 
 
 def _check_views(recorded: Ledger, design: AbstractDesign) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 
 from jaxsmooth._program import checksums
-from jaxsmooth._referred import Referred, Same
+from jaxsmooth._referred import Referred
+from jaxsmooth._same import Same
 from jaxsmooth.ledger.lines import digest
 
 

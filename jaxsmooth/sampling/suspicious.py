@@ -12,6 +12,7 @@ from jaxsmooth import _check
 from jaxsmooth._classifier import takes_keys
 from jaxsmooth._failures import behind
 from jaxsmooth._program import Found, Program, jaxpr_of
+from jaxsmooth._same import Same
 from jaxsmooth._types import Classify
 from jaxsmooth._warn import warn_user
 from jaxsmooth.sampling.kernel import call, scored
@@ -36,6 +37,7 @@ _OF_VALUES = 0.01
 
 _proved = Remembered[bool]()
 _compared = Remembered[None]()
+_digests = Remembered[bytes]()
 
 _NOT_PROVED = "the program of classify does not prove that no row depends on the others of its batch"
 _PROVE = "js.check_classifier looks at more rows"
@@ -83,10 +85,11 @@ def check_rows(classify: Classify, noise: Any, x: Any, found: Found, *, compared
     if here is None:
         return warn_user(f"{_NOT_PROVED}, and no process holds the weights whole to see whether it does. {_PROVE}")
     with within(one_of_ours()):
-        known_by = program, event, compared, _digest(here)
         if program.callbacks:
             _compare_batches(here, noise, x, program, compared)
-        elif not _compared.has(*known_by) and _compare_batches(here, noise, x, program, compared):
+            return
+        known_by = program, event, compared, _digest(here)
+        if not _compared.has(*known_by) and _compare_batches(here, noise, x, program, compared):
             _compared.keep(*known_by, found=None)
 
 
@@ -167,10 +170,18 @@ def scores_of(classify: Classify, rows: np.ndarray, program: Program, numbers: A
 
 def _digest(classify: Classify) -> bytes:
     """Of the values of the weights; on the host, since a program for every shape would take longer."""
+    leaves = jax.tree.leaves(classify)
+    if all(isinstance(leaf, jax.Array) for leaf in leaves):  # which do not change
+        return _digests.of(*map(Same, leaves), find=lambda: _digest_of(leaves))
+    return _digest_of(leaves)
+
+
+def _digest_of(leaves: list[Any]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for leaf in jax.tree.leaves(classify):
+    for leaf in leaves:
         is_key = jax.dtypes.issubdtype(getattr(leaf, "dtype", np.float32), jax.dtypes.prng_key)
-        digest.update(np.asarray(jax.random.key_data(leaf) if is_key else leaf).tobytes())
+        with jax.ensure_compile_time_eval():  # also in a program that the caller traces
+            digest.update(np.asarray(jax.random.key_data(leaf) if is_key else leaf).tobytes())
     return digest.digest()
 
 
