@@ -26,6 +26,7 @@ import table_radii
 import table_resnet20
 import table_sequential
 import table_sigma_of_x
+import table_times
 import table_training
 from tabular import table
 
@@ -57,6 +58,7 @@ TABLES = {
     "l1 noises": table_l1_noises.make,
     "radii": table_radii.make,
     "resnet20": table_resnet20.make,
+    "times": table_times.make,
 }
 
 # Of some of them a figure, below the table: what draws it, and what it shows in words.

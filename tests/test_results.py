@@ -279,6 +279,14 @@ def test_the_table_of_resnet20(tmp_path):
     assert "| published, 150 epochs | 0.5242 | 67.0 |" in made
 
 
+def test_the_table_of_times(tmp_path):
+    """Training and certification together; what does not say the processor's time has none."""
+    log(tmp_path, RUNS[0], np.ones(3))
+    records_of(tmp_path / "radii/radii.json", {"seconds": 30})
+    made = results_tables.TABLES["times"](tmp_path)
+    assert f"| training/{RUNS[0].name} | 3.0 | 3.0 |" in made and "| radii/radii | 0.5 |  |" in made
+
+
 @pytest.mark.parametrize("name", results_tables.TABLES)
 def test_what_was_not_run_is_said(name, tmp_path):
     made = results_tables.TABLES[name](tmp_path)
