@@ -103,12 +103,12 @@ def test_every_objective_has_a_name(name):
     assert jax.eval_shape(call, network.weights)[0].shape == ()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_gradient_of_small_convolutions(channels):
+@pytest.mark.parametrize(("images", "channels"), [(4, 1), (4, 3), (16, 3)])
+def test_the_gradient_of_small_convolutions(images, channels):
     """That of the same convolution by XLA, with respect to images and kernel; another stride is refused."""
     k1, k2, k3 = jax.random.split(jax.random.key(0), 3)
-    x, kernel = jax.random.normal(k1, (4, 9, 8, channels)), jax.random.normal(k2, (3, 2, channels, 5))
-    weights = jax.random.normal(k3, (4, 7, 7, 5))
+    x, kernel = jax.random.normal(k1, (images, 9, 8, channels)), jax.random.normal(k2, (3, 2, channels, 5))
+    weights = jax.random.normal(k3, (images, 7, 7, 5))
     numbers = jax.lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
     plain = lambda x, kernel: jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=numbers)
     ours = lambda x, kernel: small_convolution(x, kernel, (1, 1), "VALID")
