@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,3 +42,26 @@ def same_everywhere(value: bytes) -> bool:
     """Whether all processes have the same bytes; all of them get the same answer."""
     digest = np.frombuffer(hashlib.blake2b(value, digest_size=8).digest(), np.uint8)
     return bool((gathered(digest) == digest).all())
+
+
+def require_same(what: str, *values: Any) -> None:
+    """Refuse arrays, numbers, words or trees of them that are not the same in all processes; an error of all."""
+    if not same_everywhere(b"".join(map(_as_bytes, jax.tree.leaves(values)))):
+        raise ValueError(
+            f"{what} must be the same in every process; they differ. Every process makes the same call, and the mesh "
+            "divides the draws among them, not the images"
+        )
+
+
+def _as_bytes(leaf: Any) -> bytes:
+    if isinstance(leaf, str):
+        return leaf.encode()
+    if isinstance(leaf, jax.Array):
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        if not leaf.is_fully_addressable:
+            if not leaf.is_fully_replicated:  # one value, of which every process holds a part
+                return f"{leaf.dtype}{leaf.shape}".encode()
+            leaf = leaf.addressable_data(0)
+    array = np.asarray(leaf)
+    return f"{array.dtype}{array.shape}".encode() + array.tobytes()

@@ -68,6 +68,56 @@ def what_is_said_of_rows_that_depend_on_their_batch(js, mesh):
     return said
 
 
+def what_differs_is_refused(js, mesh, rank):
+    """Images, labels, weights, batches of one process that another has not: no process gets a certificate."""
+    key, noise, x = jax.random.key(0), js.noises.Gaussian(0.5), np.full((3, 4), 0.5, np.float32)
+    classify = jax.tree_util.Partial(linear, np.eye(4, 8, dtype=np.float32))
+    other = jax.tree_util.Partial(linear, (1 + rank) * np.eye(4, 8, dtype=np.float32))
+    certify = lambda classify, x, **more: js.certify(key, classify, noise, x, n=200, mesh=mesh, **more)
+    stream = lambda batches: list(js.certify_stream(key, classify, noise, batches, js.designs.Fixed(n=200), mesh=mesh))
+
+    def broken():
+        yield x
+        if rank:
+            raise OSError("a disk of this process")
+        yield x
+
+    calls = {
+        "x": lambda: certify(classify, x + rank),
+        "weights": lambda: certify(other, x),
+        "batch_size": lambda: certify(classify, x, batch_size=64 * (1 + rank)),
+        "alpha": lambda: certify(classify, x, alpha=1e-3 / (1 + rank)),
+        "image_ids": lambda: js.count_votes(key, classify, noise, x, 100, image_ids=rank + np.arange(3), mesh=mesh),
+        "batches": lambda: stream([x, x + rank]),
+        "a loader": lambda: stream(broken()),
+    }
+    said = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except (ValueError, OSError) as error:
+            said[name] = str(error)
+    same = " must be the same in every process"
+    assert all(same in said[name] for name in calls if name != "a loader"), said
+    assert ("a disk of this process" if rank else same) in said["a loader"], said
+
+
+def slow_in_one_process(js, mesh, rank):
+    """A Python function that is timed in every process by itself, much slower in one of them."""
+    timed = [True]
+
+    def classify(batch):
+        if rank and timed[0]:
+            time.sleep(0.002 * len(batch))
+        return batch @ np.eye(4, 8, dtype=np.float32)
+
+    function = js.interop.from_callable(classify, 8)
+    votes = js.count_votes(jax.random.key(0), function, js.noises.Gaussian(0.5), np.ones((2, 4)), 100, mesh=mesh)
+    timed[0] = False
+    found = js.certify(jax.random.key(3), function, js.noises.Gaussian(0.5), np.ones((1, 4)), n=1500, mesh=mesh)
+    assert np.asarray(found.votes.total).tolist() == [1500] and np.asarray(votes.total).tolist() == [100, 100]
+
+
 if __name__ == "__main__":
     rank, size, address, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -77,6 +127,10 @@ if __name__ == "__main__":
     mesh = jax.make_mesh((jax.device_count(),), ("draws",))
     refused, told = what_is_said_of_rows_that_depend_on_their_batch(js, mesh)
     assert "classify must score every row on its own" in refused and "no process holds the weights whole" in told
+    if "JAXSMOOTH_TEST_DIFFERENCES" in os.environ:
+        what_differs_is_refused(js, mesh, rank)
+        slow_in_one_process(js, mesh, rank)
+        sys.exit()
     if rank == 0 and "JAXSMOOTH_TEST_DISK" in os.environ:
         import resource
 

@@ -89,6 +89,30 @@ def test_recertify_asks_for_n0_where_draws_that_selected_are_not_known(tmp_path,
     assert run("recertify", tmp_path / "votes", "--n0", "10") == 0
 
 
+def test_recertify_asks_for_n_where_votes_decided_how_many_there_are(tmp_path, capsys):
+    """The draws of a sequential run are no n: a test at the number at which another one stopped errs more often."""
+    x = jnp.array([[0.5, 0.5]])
+    js.certify_adaptive(jax.random.key(0), classify, NOISE, x, n_max=1000, ledger=tmp_path / "votes")
+    assert run("recertify", tmp_path / "votes") == 2
+    assert "--n must be given, as it was chosen before the votes were seen" in capsys.readouterr().err
+    js.certify(jax.random.key(0), classify, NOISE, x, n=700, ledger=tmp_path / "fixed")
+    assert run("recertify", tmp_path / "fixed") == 0
+
+
+def test_a_ledger_without_images(ledgers, tmp_path, capsys):
+    header = ledgers[0][0].read_text().splitlines(keepends=True)[0]
+    (tmp_path / "votes").write_text(header)
+    assert run("recertify", tmp_path / "votes") == 2
+    assert "holds no votes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("noise", [js.noises.LatticeGaussian(1 / 3, step=1 / 8), js.noises.ExpInf(1 / 3, k=1 / 3)])
+def test_recertify_finds_a_noise_of_double_precision(noise, tmp_path, capsys):
+    made = js.certify(jax.random.key(0), classify, noise, np.array([[0.5, 0.5]]), n=200, ledger=tmp_path / "votes")
+    assert noise_of(js.ledger.read(tmp_path / "votes").header["noise"]) == noise
+    assert run("recertify", tmp_path / "votes") == 0 and str(made) in capsys.readouterr().out
+
+
 def test_recertify_certificates_without_chance(tmp_path, capsys):
     x = np.array([[200, 100], [0, 3]], np.uint8)
     made = js.certify_exact(classify, js.noises.Splits.from_levels(12), x, batch_size=64, ledger=tmp_path / "views")

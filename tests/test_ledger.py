@@ -263,11 +263,14 @@ def test_recertify_at_another_alpha_norm_and_rule(tmp_path):
     fewer, whole = js.recertify(path, NOISE, Fixed(n=200)), js.certify(KEY, CLASSIFY, NOISE, X, n=200)
     assert_same(fewer, whole)
     # Draws 0 to 349 are no union of segments, so that their votes are not known.
-    again = js.recertify(path, NOISE, Fixed(n=250))
+    said = "design Fixed could not use all votes of .* images: the ledger has no counts at its next look"
+    with pytest.warns(UserWarning, match=said):
+        again = js.recertify(path, NOISE, Fixed(n=250))
     assert (again.label == js.ABSTAIN).all() and (again.radius == 0).all()
     assert set(again.reason) == {"not all votes recorded"}
     for runner_up in ("complement", "bounded"):
-        again = js.recertify(path, NOISE, Fixed(n=250, runner_up=runner_up))
+        with pytest.warns(UserWarning, match=said):
+            again = js.recertify(path, NOISE, Fixed(n=250, runner_up=runner_up))
         assert (again.p_lower == 0).all() and (again.p_upper == 1).all() and set(again.rule) == {""}
 
 
@@ -555,3 +558,23 @@ def test_runs_killed_twenty_times(verb, tmp_path):
         if kills >= 20:
             break
     assert kills >= 20
+
+
+def test_votes_of_no_output_are_votes(tmp_path):
+    """Where no draw agreed with the reference, all draws are recorded all the same."""
+    agree = lambda batch: batch[:, :, None] * jnp.array([1.0, -1.0])
+    x = np.array([[5.0, 5.0], [0.0, 0.0]], np.float32)
+    js.certify_outputs(KEY, agree, js.noises.Gaussian(3.0), x, n=2, tau=0.5, alpha=0.5, ledger=tmp_path / "votes")
+    recorded = js.ledger.read(tmp_path / "votes")
+    ends = {image: set(recorded.reach(image, recorded.first)) for image in (0, 1)}
+    (n,) = {max(found) - recorded.first for found in ends.values()}
+    assert recorded.votes(n, first=recorded.first)[0].tolist() == [0, 1]
+
+
+def test_a_ledger_of_values_without_images(tmp_path):
+    mean, edges = (lambda batch: batch.mean(-1)), np.linspace(-1, 1, 5)
+    js.certify_values(KEY, mean, NOISE, np.zeros((1, 2)), 0.1, edges=edges, n=200, ledger=tmp_path / "votes")
+    header = (tmp_path / "votes").read_text().splitlines(keepends=True)[0]
+    (tmp_path / "votes").write_text(header)
+    found = js.recertify(tmp_path / "votes", NOISE, js.designs.Values(0.1, edges, n=200))
+    assert len(found) == 0

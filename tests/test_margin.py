@@ -50,8 +50,21 @@ def of_votes(path):
 def exact_recertified(path):
     js.certify_exact(js.with_margin(viewed, MARGIN), SPLITS, PIXEL, ledger=path)
     with pytest.raises(ValueError, match=r"strict, designs.Exact\(strict=True\), for a run with a margin"):
-        js.recertify(path, SPLITS, js.designs.Exact())
+        js.recertify(path, SPLITS, js.designs.Exact(strict=False))
     return js.recertify(path, SPLITS).label
+
+
+def exact_stream(path):
+    careful, stream = (
+        js.with_margin(viewed, MARGIN),
+        lambda design, **options: list(js.certify_stream(KEY, careful, SPLITS, [PIXEL], design, **options)),
+    )
+    with pytest.raises(ValueError, match=r"design must be strict, .* for a classifier with a margin"):
+        stream(js.designs.Exact(strict=False))
+    (made,) = stream(js.designs.Exact(), ledger=path)
+    with pytest.raises(ValueError, match="for a run with a margin"):
+        js.recertify(path, SPLITS, js.designs.Exact(strict=False))
+    return made.label
 
 
 ANSWERS = {
@@ -65,6 +78,7 @@ ANSWERS = {
         js.certify_exact(lambda batch: js.with_margin(viewed, MARGIN)(batch), SPLITS, PIXEL).label
     ),
     "certify_exact, recertified": exact_recertified,
+    "certify_exact, a stream": exact_stream,
 }
 
 

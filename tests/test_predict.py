@@ -70,7 +70,13 @@ def test_the_answer_is_wrong_at_most_alpha_of_the_time():
 
 
 @pytest.mark.parametrize(
-    "change, message", [({"n": 10}, "use n >= 11"), ({"alpha": 2.0}, "alpha must be"), ({"n": 0}, "n must be")]
+    "change, message",
+    [
+        ({"n": 10}, "use n >= 11"),
+        ({"n": 2, "alpha": 0.5}, "use n >= 3"),
+        ({"alpha": 2.0}, "alpha must be"),
+        ({"n": 0}, "n must be"),
+    ],
 )
 def test_bad_input(change, message):
     with pytest.raises(ValueError, match=message):

@@ -54,6 +54,12 @@ def test_an_error_of_the_first_process_is_an_error_of_all(tmp_path):
 
 
 @pytest.mark.slow
+def test_what_differs_between_processes_is_refused(tmp_path):
+    """Or agreed on, as how many pairs a batch has: draws would be counted twice, or never."""
+    start(tmp_path, processes=2, devices=1, JAXSMOOTH_TEST_DIFFERENCES=1)
+
+
+@pytest.mark.slow
 def test_a_full_disk_ends_all(one_device, tmp_path):
     room = len(one_device[1]) // 3
     started = time.monotonic()

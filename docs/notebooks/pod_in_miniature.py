@@ -80,7 +80,7 @@ print("the same certificates:", bool((again.radius == straight.radius).all()))
 # %% [markdown]
 # ## Other questions to the same votes
 #
-# Another alpha, another norm, fewer votes, a curve: without the classifier and in milliseconds.
+# Another alpha, another norm, fewer votes: without the classifier and in milliseconds.
 
 # %%
 for design in (

@@ -37,7 +37,7 @@ def draw(results: pathlib.Path, path: pathlib.Path) -> bool:
         one.plot(sigma, [row_mean(row, images) for row in chosen], color=BLACK, linestyle="dashed", label="all images")
         one.set_xticks(sigma, [f"{value:g}" for value in sigma])
         one.set_ylim(0, 1.03)
-        legend(one, "grey: each class; bars: 95 %", loc="lower left")
+        legend(one, "grey: each class; bars: 95 % for all", loc="lower left")
     return save(figure, path)
 
 

@@ -36,7 +36,16 @@ def make(results: pathlib.Path) -> str:
         f"{row['name']}: {votes:,.0f} votes an image, {record['n'] / votes:.1f} times fewer"
         for row, votes in zip(record["rows"], mean, strict=True)
     )
-    return f"{table(heads, rows)}\n\n{saved}. Certified accuracy in %, {len(record['rows'][0]['votes'])} keys."
+    told = "; ".join(
+        f"{row['untold']} of {row['images']}: {record['n'] / most:.1f} to {record['n'] / least:.1f}"
+        for row in record["rows"]
+        for least, most in [sorted(row["votes at the extremes"])]
+    )
+    return (
+        f"{table(heads, rows)}\n\n{saved}. Certified accuracy in %, {len(record['rows'][0]['votes'])} keys. Of images "
+        f"that abstained or are wrong a log does not tell the label's probability, which is drawn; whatever it is, the "
+        f"votes are fewer by ({told})."
+    )
 
 
 def outcome(results: pathlib.Path) -> str:
@@ -46,8 +55,10 @@ def outcome(results: pathlib.Path) -> str:
         return "not run yet"
     record = json.loads(path.read_text())
     saved = [record["n"] / np.mean(row["votes"]) for row in record["rows"]]
+    extremes = [record["n"] / votes for row in record["rows"] for votes in row["votes at the extremes"]]
     change = [100 * (np.mean(row["curves"]) - np.mean(row["published"])) for row in record["rows"]]
     return (
-        f"the published curves with {min(saved):.1f} to {max(saved):.1f} times fewer votes; "
+        f"the published curves with {min(saved):.1f} to {max(saved):.1f} times fewer votes, "
+        f"{min(extremes):.1f} to {max(extremes):.1f} whatever the logs leave open; "
         f"mean change of the curves {min(change):+.2f} to {max(change):+.2f} points"
     )

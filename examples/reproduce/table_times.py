@@ -16,8 +16,9 @@ def make(results: pathlib.Path) -> str:
         parts = [part for part in parts if "seconds" in part]
         if parts:
             minutes = [_minutes(parts, clock) for clock in ("seconds", "processor_seconds")]
-            rows.append([path.relative_to(results).with_suffix("").as_posix(), *minutes])
-    return table(["part", "minutes on the clock", "of the processor"], rows) if rows else "Not run yet."
+            name, version = path.relative_to(results).with_suffix("").as_posix(), record["versions"]["jaxsmooth"]
+            rows.append([name, *minutes, version])
+    return table(["part", "minutes on the clock", "of the processor", "jaxsmooth"], rows) if rows else "Not run yet."
 
 
 def _minutes(parts: list[dict[str, Any]], clock: str) -> str:

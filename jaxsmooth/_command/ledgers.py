@@ -13,6 +13,7 @@ from jaxsmooth._command.words import labels_in, noise_of, norm_of
 from jaxsmooth._noise import takes_views
 from jaxsmooth._types import Noise
 from jaxsmooth._verbs import recertify
+from jaxsmooth.designs.fixed import draws_to_record
 
 
 def merge(options: argparse.Namespace) -> int:
@@ -25,6 +26,8 @@ def merge(options: argparse.Namespace) -> int:
 def certify_again(options: argparse.Namespace) -> int:
     """Certificates from the votes of a ledger."""
     recorded = ledger.read(options.ledger)
+    if not len(recorded.image_ids):
+        raise ValueError(f"{options.ledger} holds no votes: the run was ended before its first image was finished")
     labels = None if options.labels is None else labels_in(options.labels)
     noise = noise_of(recorded.header["noise"])
     found = recertify(recorded, noise, _design(options, recorded, noise), labels=labels)
@@ -49,21 +52,26 @@ def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) 
         _refuse(options, ("n0", "runner_up"), "certificates of given --radii")
         n_max = 100_000 if options.n is None else options.n
         return designs.Curve(options.radii, n_max=n_max, alpha=alpha, norm=norm)
-    n, n0 = options.n, 100 if options.n0 is None else options.n0
-    if n is None:
-        recorded_draws = {max(recorded.reach(image)) for image in recorded.image_ids.tolist()}
-        if len(recorded_draws) > 1:
-            raise ValueError(
-                "--n must be given: the ledger holds more draws of some images than of others, "
-                f"{min(recorded_draws)} to {max(recorded_draws)}"
-            )
-        n = recorded_draws.pop() - n0
+    n0 = 100 if options.n0 is None else options.n0
     if not any(n0 in recorded.reach(image) for image in recorded.image_ids.tolist()):
         raise ValueError(
             f"--n0 must be another one: {options.ledger} does not hold the votes of the first {n0} draws of any image "
             "apart from the others"
         )
+    n = _fixed_n(recorded, n0) if options.n is None else options.n
     return designs.Fixed(n0, n, alpha=alpha, norm=norm, runner_up=options.runner_up or "complement")
+
+
+def _fixed_n(recorded: ledger.Ledger, n0: int) -> int:
+    """The n of a run of ``certify``, as where it wrote votes down tells; of other runs votes decided how many."""
+    ends = {tuple(sorted(recorded.reach(image))) for image in recorded.image_ids.tolist()}
+    n = max(map(max, ends)) - n0
+    if n < 1 or ends != {(0, n0, *(n0 + end for end in draws_to_record(n).tolist() if end != n), n0 + n)}:
+        raise ValueError(
+            "--n must be given, as it was chosen before the votes were seen: the ledger is not of one certify with "
+            f"--n0 {n0}, and how many votes another run draws depends on them"
+        )
+    return n
 
 
 def _refuse(options: argparse.Namespace, names: Sequence[str], of: str) -> None:

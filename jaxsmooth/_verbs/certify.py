@@ -46,7 +46,7 @@ def certify(
         runner_up: ``"complement"``: every other class has at most ``1 - p_A``. ``"bounded"``: a tenth of
             ``alpha`` pays for an upper bound of the largest other class (``bounds.runner_up_bounds``), for which
             votes for nobody are counted; the radius is larger where votes are spread over classes, and ``p_A``
-            may be below 1/2.
+            may be below 1/2. The rules of ``LatticeGaussian`` and of a sigma for every image make no use of it.
         image_ids: int32 ``(images,)``, what the noise of each image derives from; 0, 1, ... by default.
         batch_size: see ``count_votes``; it cannot change the result.
         mesh: a ``jax.sharding.Mesh`` to spread the draws over; see ``count_votes``.

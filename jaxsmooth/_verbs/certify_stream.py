@@ -51,8 +51,8 @@ def certify_stream(
 
     Raises:
         ValueError: as the verb of the design; bad arguments at once, bad images when they come.
-        TypeError: for arguments of the wrong kind; for noise that depends on the image, unless the design is
-            ``Fixed``: the others must know all images before they begin.
+        TypeError: for arguments of the wrong kind; for noise that depends on the image under ``Curve`` and
+            ``Adaptive``, which must know all images before they begin.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxsmooth as js

@@ -35,9 +35,9 @@ def certify_top_k(
     r"""Certify how far a class stays among the k most probable ones of the smoothed classifier.
 
     With probability at least ``1 - alpha`` the class is among the k most probable at every point within the radius.
-    At k = 1 this is ``certify(runner_up="bounded")``. The votes bound the class from below and sums of the largest
-    other classes from above, without a union over classes (``bounds.top_k_bounds``); the radius is
-    ``radii.top_k_radius``.
+    At k = 1 this is ``certify(runner_up="bounded")`` under ``Gaussian``, and no less under ``LatticeGaussian``. The
+    votes bound the class from below and sums of the largest other classes from above, without a union over classes
+    (``bounds.top_k_bounds``); the radius is ``radii.top_k_radius``.
 
     Args:
         key: a JAX random key.

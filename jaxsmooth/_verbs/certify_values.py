@@ -1,5 +1,6 @@
 """certify_values: intervals that the smoothed quantile of a real-valued model does not leave."""
 
+import ast
 import math
 import os
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import ValueCertificates
+from jaxsmooth._processes import from_first_process
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth._verbs.run import run_array
@@ -16,6 +18,7 @@ from jaxsmooth.designs.gaussian_law import gaussian_law
 from jaxsmooth.designs.pilot import PILOT_KEY, Pilot, edges_around, edges_in
 from jaxsmooth.designs.values import KNOWN, Values
 from jaxsmooth.ledger import file as ledgers
+from jaxsmooth.sampling.placement import spans_processes
 
 
 @deliberate
@@ -108,7 +111,7 @@ def certify_values(
     given: dict[str, Any] = {"image_ids": image_ids, "batch_size": batch_size, "mesh": mesh, "progress": progress}
     if isinstance(edges, str) and edges == "pilot":
         Values(radius, (0.0,), **options)  # what is wrong is said before anything is drawn
-        edges = _edges_of(ledger) or _pilot(key, predict, noise, x, given)
+        edges = _edges_of(ledger, mesh) or _pilot(key, predict, noise, x, given)
     design = Values(radius, edges, **options)
     return run_array(design, key, predict, noise, x, **given, ledger=ledger, verb="certify_values")
 
@@ -125,8 +128,15 @@ def _pilot(key: Any, predict: Classify, noise: Any, x: Any, given: dict[str, Any
     )
 
 
-def _edges_of(ledger: Any) -> tuple[float, ...] | None:
-    """The edges of a ledger that exists, which a pilot elsewhere could miss by a rounding."""
+def _edges_of(ledger: Any, mesh: Any) -> tuple[float, ...] | None:
+    """The edges of a ledger that exists, which a pilot elsewhere could miss by a rounding; its first process knows."""
+    if ledger is not None and isinstance(mesh, Mesh) and spans_processes(mesh):
+        found = _edges_here(ledger) if jax.process_index() == 0 else None
+        return ast.literal_eval(from_first_process(repr(found).encode()).decode())
+    return _edges_here(ledger)
+
+
+def _edges_here(ledger: Any) -> tuple[float, ...] | None:
     if ledger is None or not os.path.exists(_check.path("ledger", ledger)) or not os.path.getsize(ledger):
         return None
     return edges_in(ledgers.header(ledger))

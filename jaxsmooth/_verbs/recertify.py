@@ -21,12 +21,13 @@ def recertify(
     labels: ArrayLike | None = None,
     x: ArrayLike | None = None,
 ) -> Any:
-    r"""What a design, of another alpha, norm, n or kind than that of the run, proves of recorded votes alone.
+    r"""What a design, of another alpha, norm, n or radii than that of the run, proves of recorded votes alone.
 
     The design is chosen without regard to the votes; its looks at them are repeated. ``designs.Fixed`` needs the votes
     of exactly its draws: ``n`` can be that of the run and, of runs of ``certify``, 100, 200, 500, 1000, ... below it;
     an image whose draws 0 to ``n0 + n - 1`` are not all recorded abstains. ``designs.Curve`` and ``designs.Adaptive``
-    keep what is certified at the last look that is recorded. Either keeps the error rate whatever decided how many
+    keep what is certified at the last look that is recorded, and need the ledger of such a run; a warning says where
+    votes are left that the design could not use. Either keeps the error rate whatever decided how many
     votes were drawn: an image that stops early can lose a certificate by it, never gain one.
 
     Args:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._classifier import parts_with
 from jaxsmooth._noise import depends_on_input, frozen, takes_views
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._transfers import deliberate, deliberate_steps
@@ -18,6 +20,7 @@ from jaxsmooth._types import Array, ArrayLike, Classify, Noise
 from jaxsmooth._verbs.memory import Memory, certified
 from jaxsmooth._verbs.recorded import check_recorded, recorded_images
 from jaxsmooth._verbs.stream import Stream
+from jaxsmooth._warn import warn_user
 from jaxsmooth.designs.base import AbstractDesign, Setting, check_design
 from jaxsmooth.ledger import Ledger
 from jaxsmooth.ledger.fingerprint import ballot_header, run_header
@@ -58,6 +61,7 @@ def run_array(
     with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
+        sampling.require_same("labels, image_ids and what is asked for", labels, ids, _in_words(design))
         at_images = frozen(noise, x)
         memory = _memory(design, sampling, noise, at_images, labels is not None, len(x))
         memory.add(len(x), labels, at_images)
@@ -108,8 +112,10 @@ def run_stream(
         with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
             at_images = None if depends_on_input(noise) else noise
             memory = _memory(design, sampling, noise, at_images, source.labelled)
-        with _recording(ledger, sampling, {}) as recording:
-            passed = _sampled(sampling, memory, source.arrivals(memory, sampling.classes), recording)
+            sampling.require_same("design", _in_words(design))
+            marks = _marks_of_near_ties(design, sampling.classify)
+        with _recording(ledger, sampling, marks) as recording:
+            passed = _sampled(sampling, memory, source.arrivals(memory, sampling), recording)
             for _ in placement.steps_within(sampling.mesh, passed):
                 while source.sizes and memory.is_finished(source.sizes[0]):
                     yield memory.take(source.sizes.popleft())
@@ -137,12 +143,19 @@ def run_ledger(
     choices = recorded.width if design.ballot.selecting else 0
     memory = Memory(bound, recorded.width, choices, recorded.kind)
     memory.add(len(ids), labels, at_images)
-    looks, known = bound.looks, []
+    looks, known, beyond = bound.looks, [], []
     for image in ids.tolist():
         ends = recorded.reach(image, recorded.first)
-        at_looks = [ends[end] for end in _until(looks.tolist(), ends)]
-        known.append(recorded.rows(at_looks))
+        usable = _until(looks.tolist(), ends)
+        known.append(recorded.rows([ends[end] for end in usable]))
+        beyond.append(max(ends) > max(usable, default=recorded.first))
     passed, done = replay(np.arange(len(ids)), known, memory.look)
+    if unused := int((np.array(beyond, bool) & ~done).sum()):
+        warn_user(
+            f"design {type(design).__name__} could not use all votes of {unused} of {len(ids)} images: the ledger has "
+            "no counts at its next look. Ask by the design that recorded them; Fixed needs the n of the run, or 100, "
+            "200, 500, ... below it"
+        )
     last = [rows[number - 1] if number else rows.sum(0) for rows, number in zip(known, passed.tolist(), strict=True)]
     votes = np.array(last, np.int32).reshape(len(ids), recorded.width + 1)
     samples = np.where(passed > 0, looks[passed - 1], 0).astype(np.int64)
@@ -186,6 +199,23 @@ def _recording(path: Any, sampling: Sampler, recorded: Mapping[str, Any]) -> Ite
     shared = placement.spans_processes(sampling.mesh)
     with contextlib.closing(Recording(_check.path("ledger", path), header, shared=shared)) as recording:
         yield recording
+
+
+def _marks_of_near_ties(design: AbstractDesign, classify: Classify) -> dict[str, bool]:
+    """What a ledger says of certificates without chance of a classifier with a margin; they have to be strict."""
+    strict = getattr(design, "strict", None)
+    if strict is None or not parts_with(classify, "near_ties_vote_for_nobody"):
+        return {}
+    if not strict:
+        raise ValueError(
+            f"design must be strict, designs.Exact(strict=True), for a classifier with a margin; got {design!r}"
+        )
+    return {"strict": True}
+
+
+def _in_words(design: AbstractDesign) -> str:
+    """The design; functions in it lie elsewhere in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(design))
 
 
 def _until(looks: list[int], known: Any) -> list[int]:

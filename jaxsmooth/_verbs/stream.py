@@ -12,6 +12,7 @@ from jaxsmooth._types import Array, Noise
 from jaxsmooth._verbs.memory import Memory
 from jaxsmooth.sampling import inputs
 from jaxsmooth.sampling.packing import Arrival
+from jaxsmooth.sampling.sampler import Sampler
 
 
 class Stream:
@@ -57,21 +58,26 @@ class Stream:
         self._read = read()
         return x
 
-    def arrivals(self, memory: Memory, classes: int) -> Iterator[Arrival]:
+    def arrivals(self, memory: Memory, sampling: Sampler) -> Iterator[Arrival]:
         """The images one by one; a batch is made known to ``memory`` before its first image.
 
-        They end with a batch that cannot be read, so that what came before it is finished; see ``failure``.
+        They end with a batch that cannot be read, or that another process has not, so that what came before it is
+        finished; see ``failure``.
         """
         arrived = 0
         while True:
+            found: Any = "none is left"
             try:
-                batch = next(self._read, None)
-                if batch is None:
-                    return
-                x, labels, ids = self._checked(*batch, classes)
-                at_images = frozen(self._noise, x)
+                if (batch := next(self._read, None)) is not None:
+                    found = x, labels, ids = self._checked(*batch, sampling.classes)
+                    at_images = frozen(self._noise, x)
             except Exception as failure:
-                self.failure = failure
+                self.failure, found = failure, "none can be read"
+            try:
+                sampling.require_same("batches", found)
+            except ValueError as failure:
+                self.failure = self.failure or failure
+            if self.failure is not None or batch is None:
                 return
             memory.add(len(x), labels, at_images)
             self.sizes.append(len(x))

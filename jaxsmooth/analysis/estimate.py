@@ -73,9 +73,11 @@ def estimate_curve(
         raise TypeError(f"votes must be Votes, as from count_votes; got {type(votes).__name__}")
     counts = _check.as_array("votes.counts", votes.counts)
     labels = _check.class_labels(labels, images=len(counts), classes=counts.shape[1])
-    radii = np.atleast_1d(_check.nonnegative("radii", radii))
+    radii = np.atleast_1d(_check.nonnegative("radii", radii)).ravel()
     total = np.asarray(votes.total)
     share = counts[np.arange(len(labels)), labels] / total
-    accuracy = (share[:, None] > required_probability(noise, radii, norm=norm, dim=dim)).mean(axis=0)
+    # One by one: a noise that differs between the images has a probability for each of them.
+    required = [required_probability(noise, radius, norm=norm, dim=dim) for radius in radii]
+    accuracy = np.array([(share > probability).mean() for probability in required])
     error = np.sqrt(accuracy * (1 - accuracy) / max(len(labels), 1))
     return CurveEstimate(radii, accuracy, error, len(labels), float(total.mean()))

@@ -34,7 +34,8 @@ class Sandwich(Printed):
         certified: float64 ``(M,)``, the fraction of images whose answer is certified (and right, where labels are
             known) at the radius.
         attacked: float64 ``(M,)``, the fraction of those answers for which no point within the radius is known where
-            the smoothed classifier answers something else.
+            the smoothed classifier answers something else. Where labels are known, images on which it abstained
+            count, too: its answer may be right there.
         images: how many.
         violations: images whose certified radius exceeds the confirmed distance of a change: one of the two is wrong.
         alpha: the most that either may be wrong with, per image, together.
@@ -108,9 +109,9 @@ def sandwich(
                  0.6     0.5000    0.5000
         certified above attacked: 0 images, p = 1 at 0.002 an image
     """
-    radius, upper, right, alpha = _compared(certificates, attack, labels)
+    radius, upper, right, possible, alpha = _compared(certificates, attack, labels)
     if radii is None:
-        radii = np.unique(np.round(np.linspace(0, radius[right].max(initial=0.0), 6), 3))
+        radii = _short(np.linspace(0, radius[right].max(initial=0.0), 6))
     at = np.atleast_1d(_check.nonnegative("radii", radii)).ravel()
     share = lambda kept: kept.mean(-1) if len(radius) else np.full(len(at), np.nan)
     violations = int((radius > upper).sum())
@@ -118,7 +119,7 @@ def sandwich(
     return Sandwich(
         radii=at,
         certified=share(right & (radius >= at[:, None])),
-        attacked=share(right & (upper > at[:, None])),
+        attacked=share(possible & (upper > at[:, None])),
         images=len(radius),
         violations=violations,
         alpha=alpha,
@@ -162,12 +163,12 @@ def plot_sandwich(
         >>> js.analysis.plot_sandwich(made, found, ax=axes).get_xlabel()
         'l2 radius'
     """
-    radius, upper, right, _ = _compared(certificates, attack, labels)
+    radius, upper, right, possible, _ = _compared(certificates, attack, labels)
     ax = axes_or_new(ax)
-    finite = upper[right & np.isfinite(upper)]
+    finite = upper[possible & np.isfinite(upper)]
     at = np.unique(np.concatenate([[0.0], radius[right], finite]))
     share = lambda kept: kept.mean(-1) if len(radius) else np.zeros(len(at))
-    low, high = share(right & (radius >= at[:, None])), share(right & (upper >= at[:, None]))
+    low, high = share(right & (radius >= at[:, None])), share(possible & (upper >= at[:, None]))
     ax.fill_between(at, low, high, step="pre", color="0.9", linewidth=0, label="the true one is here")
     ax.step(at, high, where="pre", color=COLORS[1], linestyle=(0, (5, 1.5)), linewidth=2.5, label="attacked")
     ax.step(at, low, where="pre", color=COLORS[0], linewidth=2.5, label="certified")
@@ -176,8 +177,19 @@ def plot_sandwich(
     return ax
 
 
-def _compared(certificates: Any, attack: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """``(radius, upper, right, alpha)`` of every image; nothing is claimed where upper is inf."""
+def _short(radii: np.ndarray) -> np.ndarray:
+    """Radii of three digits of the largest, none above what it was."""
+    step = 10.0 ** (np.floor(np.log10(radii[-1])) - 2) if radii[-1] > 0 else 1.0
+    return np.unique(np.minimum(np.round(np.floor(radii / step) * step, 15), radii))
+
+
+def _compared(
+    certificates: Any, attack: Any, labels: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """``(radius, upper, right, possible, alpha)`` of every image; nothing is claimed where upper is inf.
+
+    An answer is right if it is the label, or any without labels; possible if nothing says that it is wrong.
+    """
     label, radius = checked_labels(certificates)
     upper = getattr(attack, "upper", None)
     if not isinstance(upper, np.ndarray):
@@ -187,6 +199,13 @@ def _compared(certificates: Any, attack: Any, labels: Any) -> tuple[np.ndarray, 
         raise ValueError(f"attack must be of the {len(radius)} images of the certificates; got {len(upper)}")
     if attack.norm != certificates.norm:
         raise ValueError(f"attack must be in the norm {certificates.norm:g} of the certificates; got {attack.norm:g}")
+    other = (attack.label != label) & (label != ABSTAIN) & np.isfinite(upper)
+    if other.any():
+        raise ValueError(
+            f"attack must be of these certificates; it left another answer than theirs for {other.sum()} images, the "
+            f"first number {other.argmax()}"
+        )
     right = label != ABSTAIN if labels is None else scored(certificates, labels)[1]
+    possible = right if labels is None else right | (label == ABSTAIN)
     alpha = min((_ALPHA if certificates.alpha is None else certificates.alpha) + attack.alpha, 1 - 1e-12)
-    return radius, np.where(np.isnan(upper), np.inf, upper), right, alpha
+    return radius, np.where(np.isnan(upper), np.inf, upper), right, possible, alpha

@@ -110,7 +110,7 @@ class ConditionalPower(AbstractFutility):
         ValueError: if ``min_gain`` is not positive.
 
     References:
-        Lan, Simon and Halperin, "Stochastically curtailed testing in long-term clinical trials",
+        Lan, Simon and Halperin, "Stochastically curtailed tests in long-term clinical trials",
         Communications in Statistics C 1982. The price per draw: ours.
 
     Example:

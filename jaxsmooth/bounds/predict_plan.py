@@ -41,7 +41,7 @@ def leader_p_value(leader: Any, second: Any) -> Any:
 
     References:
         Hung and Fithian, "Rank verification for exponential families", Annals of Statistics 2019; used to
-        predict by Cohen et al. 2019, Proposition 2.
+        predict by Cohen et al. 2019, Proposition 1.
 
     Example:
         >>> round(float(leader_p_value(11, 0)), 6)

@@ -13,12 +13,14 @@ from jaxsmooth.denoisers.fit import check_images, check_noise
 class AbstractDenoiser(abc.ABC):
     """Noisy images to images, by a network; subclasses are made with ``frozen_pytree``.
 
-    They have ``network`` and ``value_range`` as their fields, and ``why``: what of them belongs to one noise.
+    They have ``network`` and ``value_range`` as their fields, and in words ``why``: what of them belongs to one noise,
+    and ``for_any_noise``: what makes one that takes any.
     """
 
     network: Callable[..., Array]
     value_range: tuple[float, float]
     why: ClassVar[str]
+    for_any_noise: ClassVar[str] = "let its expects_sigma be None"
 
     @abc.abstractmethod
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
@@ -61,7 +63,7 @@ class AbstractDenoiser(abc.ABC):
             ValueError: for another sigma, or images outside the range of values.
             TypeError: for a noise that is not Gaussian with one sigma.
         """
-        check_noise(self.expects_sigma, noise, self.why)
+        check_noise(self.expects_sigma, noise, self.why, self.for_any_noise)
         check_images(self.value_range, x)
 
     def _asked(self, *given: Array, keys: Array | None) -> Any:

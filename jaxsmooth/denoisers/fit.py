@@ -29,25 +29,25 @@ def checked_range(value: Any) -> tuple[float, float]:
     return low, high
 
 
-def check_noise(expected: Any, noise: Noise, why: str) -> None:
+def check_noise(expected: Any, noise: Noise, why: str, for_any_noise: str) -> None:
     """Refuse a noise that is not Gaussian with the expected sigma; None expects nothing."""
+    all_the_same = f"To use it all the same {for_any_noise}"
     if expected is None or _check.is_traced(expected, noise):
         return
     if depends_on_input(noise):
         raise TypeError(
             f"noise must have one sigma behind a denoiser, {why} is that of sigma = {float(expected):g}; got "
-            f"{type(noise).__name__}. Pass match=False to the denoiser to use it all the same"
+            f"{type(noise).__name__}. {all_the_same}"
         )
     if not isinstance(noise, Gaussian | LatticeGaussian):
         raise TypeError(
-            f"noise must be Gaussian: {why} of the denoiser assumes it; got {type(noise).__name__}. Pass match=False "
-            "to the denoiser to use it all the same"
+            f"noise must be Gaussian: {why} of the denoiser assumes it; got {type(noise).__name__}. {all_the_same}"
         )
     expected, drawn = float(expected), float(noise.sigma)
     if abs(drawn - expected) > _TOLERANCE * max(1.0, expected):
         raise ValueError(
-            f"noise.sigma must be that of the denoiser, {expected:g}; got {drawn:g}. Make the denoiser for this sigma, "
-            "or pass match=False to it"
+            f"noise.sigma must be that of the denoiser, {expected:g}; got {drawn:g}. Make the denoiser for this sigma. "
+            f"{all_the_same}"
         )
 
 

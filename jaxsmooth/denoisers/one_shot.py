@@ -54,6 +54,7 @@ class OneShotDenoiser(AbstractDenoiser):
     schedule: str = static(default="")
 
     why: ClassVar[str] = "the timestep"
+    for_any_noise: ClassVar[str] = "make the denoiser with match=False"
 
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
         """See ``AbstractDenoiser.__call__``."""

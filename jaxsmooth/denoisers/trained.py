@@ -31,6 +31,7 @@ class TrainedDenoiser(AbstractDenoiser):
     clip: bool = static(default=False)
 
     why: ClassVar[str] = "the training"
+    for_any_noise: ClassVar[str] = "make the denoiser with sigma=None"
 
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
         """See ``AbstractDenoiser.__call__``."""

@@ -29,8 +29,8 @@ class Exact(AbstractOneLookDesign):
         lattice: whether images are moved on the lattice only; else half a step of a pixel passes a threshold, and the
             radius around an image on the lattice is half as large. Images off the lattice lie closer to thresholds;
             ``certify_exact`` takes that off.
-        strict: whether votes for nobody may go to any class elsewhere, and are counted for the strongest rival: what
-            ``certify_exact`` and ``recertify`` do. Otherwise they are believed to be for nobody wherever they are.
+        strict: whether votes for nobody may go to any class elsewhere, and are counted for the strongest rival, as
+            ``certify_exact`` does. Otherwise they are believed to be for nobody wherever they are.
 
     References:
         Levine and Feizi, "Improved, deterministic smoothing for l1 certified robustness", 2021.
@@ -38,11 +38,11 @@ class Exact(AbstractOneLookDesign):
     Example:
         >>> import jaxsmooth as js
         >>> js.designs.Exact()
-        Exact(lattice=True, strict=False)
+        Exact(lattice=True, strict=True)
     """
 
     lattice: bool = True
-    strict: bool = False
+    strict: bool = True
 
     @property
     def deterministic(self) -> bool:

@@ -41,7 +41,8 @@ class Predict(AbstractDesign):
 
     def __post_init__(self) -> None:
         n, alpha = _check.draws("n", self.n), _check.probability("alpha", self.alpha)
-        unanimous = lambda level: int(np.ceil(1 - np.log2(level)))
+        # Bounds are rounded up: at powers of 1/2 one vote more.
+        unanimous = lambda level: int(np.floor(1 - np.log2(level))) + 1
         alone = unanimous(alpha)
         needed = alone if alone <= _FIRST_LOOK else unanimous(alpha / 2)
         if n < needed:

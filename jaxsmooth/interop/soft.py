@@ -94,7 +94,8 @@ def soft(classify: Classify, temperature: float = 1.0, *, from_probabilities: bo
             nobody.
 
     Returns:
-        A pytree callable for all verbs, with ``votes = "soft"``; weights and temperature are data.
+        A pytree callable for all verbs but ``certify_values`` and ``certify_exact``, with ``votes = "soft"``; weights
+        and temperature are data.
 
     Raises:
         ValueError: for a temperature that is not positive and finite.

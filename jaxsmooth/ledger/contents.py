@@ -115,7 +115,11 @@ class Ledger(Printed):
         """
         n = _check.integer("n", n, at_least=1)
         first = _check.integer("first", first, at_least=0)
-        known = [(image, counts) for image in self.image_ids if (counts := self.reach(image, first).get(first + n))]
+        known = [
+            (image, counts)
+            for image in self.image_ids
+            if (counts := self.reach(image, first).get(first + n)) is not None
+        ]
         return np.array([image for image, _ in known], np.int64), self.dense([counts for _, counts in known])
 
     def rows(self, counts: Sequence[AnyCounts]) -> np.ndarray:

@@ -84,7 +84,8 @@ def divergence(p: Array, log_p: Array, log_q: Array) -> Array:
 
 
 def pick(values: Array, labels: Array) -> Array:
-    """The entry of each image's label: ``(..., batch, classes)`` to ``(..., batch)``."""
+    """The entry of each image's label: ``(..., batch, classes)`` to ``(..., batch)``; NaN for labels that are none."""
+    labels = jnp.where(labels < 0, values.shape[-1], labels)  # -1 would be the last class
     chosen = jnp.broadcast_to(labels[:, None], (*values.shape[:-1], 1))
     return jnp.take_along_axis(values, chosen, axis=-1)[..., 0]
 

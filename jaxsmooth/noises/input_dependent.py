@@ -190,9 +190,9 @@ def _refuse_table(noise: Noise) -> None:
     if noise.depends_on_input:
         raise ValueError(
             "the radius of InputDependentGaussian depends on sigma(x), so that one radius per probability does not "
-            "exist. Use certify, or pass noise.frozen_at(x), which knows sigma at each image, to certified_radius and "
-            "required_probability; inside jit use jaxsmooth.radii.semi_elastic_radius_float32 with sigma, rate and "
-            "margin of noise.at(x), all three"
+            "exist, nor a table of them. Use certify, or pass noise.frozen_at(x), which knows sigma at each image, to "
+            "certified_radius and required_probability; inside jit use jaxsmooth.radii.semi_elastic_radius_float32 "
+            "with sigma, rate and margin of noise.at(x), all three"
         )
 
 

@@ -31,20 +31,23 @@ class Network:
     def train(self, copies: Array) -> tuple[Array, Any]:
         """The training pass on ``(batch, num_samples, *event)``: logits ``(num_samples, batch, classes)``, state."""
         if self.share_dropout:
-            # One trace per copy: a key that apply closes over gives every copy the same masks.
-            axes = (0, None) if self.has_state else 0
-            output = jax.vmap(self.apply, in_axes=1, out_axes=axes, axis_name="copies")(copies)
-            logits, state = self._split(output)
+            logits, state = self._by_copy(copies)
             return _checked(logits, (copies.shape[1], copies.shape[0])), state
         logits, state = self._split(self.apply(_flat(copies)))
         return _stacked(logits, copies), state
 
     def images(self, copies: Array) -> tuple[Array, Any]:
         """The training pass of a denoiser on ``(batch, num_samples, *event)``: images of that shape, float32, state."""
-        images, state = self._split(self.apply(_flat(copies)))
-        if not hasattr(images, "shape") or images.shape != (copies.shape[0] * copies.shape[1], *copies.shape[2:]):
+        batch = _flat(copies)
+        if self.share_dropout:
+            images, state = self._by_copy(copies)
+            if getattr(images, "ndim", 0) > 1:
+                images = _flat(jnp.moveaxis(images, 0, 1))
+        else:
+            images, state = self._split(self.apply(batch))
+        if not hasattr(images, "shape") or images.shape != batch.shape:
             raise ValueError(
-                f"apply must map (batch, *event) to images of that shape; for {_flat(copies).shape} it returned "
+                f"apply must map (batch, *event) to images of that shape; for {batch.shape} it returned "
                 f"{getattr(images, 'shape', type(images).__name__)}"
             )
         return images.astype(jnp.float32).reshape(copies.shape), state
@@ -57,6 +60,11 @@ class Network:
                 "state untouched. Pass the network with stored statistics and without dropout"
             )
         return _without_gradient(self.apply if self.attack_apply is None else self.attack_apply, _flat(copies))
+
+    def _by_copy(self, copies: Array) -> tuple[Array, Any]:
+        """One trace per copy: a key that apply closes over gives every copy the same masks. Copies come first."""
+        axes = (0, None) if self.has_state else 0
+        return self._split(jax.vmap(self.apply, in_axes=1, out_axes=axes, axis_name="copies")(copies))
 
     def _split(self, output: Any) -> tuple[Array, Any]:
         if self.has_state:

@@ -33,7 +33,8 @@ def certified_radius(
         norm: 1, 2 or ``np.inf``: the norm of the perturbation.
         dim: the number of coordinates of one input; needed by most rules.
         p_upper: upper bound of the probability of every other class; ``1 - p_lower`` by default. With it
-            a radius can be certified for ``p_lower`` below 1/2.
+            a radius can be certified for ``p_lower`` below 1/2, where the rule of the noise uses it: those of
+            ``LatticeGaussian`` and of a sigma for every image do not.
 
     Returns:
         float64 of the broadcast shape, rounded down; 0 where nothing is certified.

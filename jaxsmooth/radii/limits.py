@@ -105,6 +105,7 @@ def sampling_cap(noise: Noise, *, n: int, alpha: float, norm: float = 2, dim: in
         >>> round(sampling_cap(js.noises.Uniform(1.0), n=100_000, alpha=0.0005, norm=1), 4)
         1.7318
     """
+    noise = _check.noise_of_one_sigma(noise)
     n, alpha = _check.integer("n", n, at_least=1), _check.probability("alpha", alpha)
     p_largest = 1 + math.expm1(math.log(alpha) / n)
     return float(certified_radius(noise, p_largest, norm=norm, dim=dim))

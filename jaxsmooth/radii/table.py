@@ -36,7 +36,7 @@ def radius_table(noise: Noise, *, n: int, alpha: float, norm: float = 2, dim: in
         >>> table[[400, 900, 1000]].round(4)
         array([0.    , 0.2786, 0.6158], dtype=float32)
     """
-    n = _check.draws("n", n)
+    noise, n = _check.noise_of_one_sigma(noise), _check.draws("n", n)
     check_can_certify(n, alpha)
     # Half of the counts or fewer never certify: their lower bound is below 1/2.
     majority = np.arange(n // 2 + 1, n + 1)

@@ -53,7 +53,8 @@ class Bins(AbstractBallot):
 
     def meaningful(self, counts: np.ndarray) -> np.ndarray:
         """See ``AbstractBallot.meaningful``."""
-        return counts.reshape(len(counts), -1, len(self.edges) + 2)[..., :-1].sum((1, 2))
+        bins = len(self.edges) + 2
+        return counts.reshape(len(counts), counts.shape[1] // bins, bins)[..., :-1].sum((1, 2))
 
     def count(self, votes: Array, scores: Array, slot: Array, draw: Array, reference: Any) -> Array:
         """See ``AbstractBallot.count``."""

@@ -21,6 +21,7 @@ from jaxsmooth._noise import is_shared
 from jaxsmooth._program import jit, shapes_of
 from jaxsmooth._types import Array, Noise, Votes
 from jaxsmooth.ledger.recording import Identity, Recording
+from jaxsmooth.sampling.ballots import WINNER
 from jaxsmooth.sampling.kernel import Listed, Slots, make_slots
 from jaxsmooth.sampling.placement import on_mesh, within
 from jaxsmooth.sampling.sampler import Sampler
@@ -245,6 +246,8 @@ class _Pack:
         self.unreported += int(drawn.sum())
         ended, looked = self.schedule.receive(drawn)
         ready = ended[looked]
+        if self.sampler.ballot == WINNER and (self.votes[ready].sum(-1) != self.schedule.received[ready]).any():
+            raise RuntimeError("votes were lost or counted twice: nothing can be certified. Please report it")
         image = self.schedule.image[ready]
         done = self.look(image, self.schedule.look_of(ready), self.votes[ready, :-1]) if len(ready) else looked[:0]
         finished = ready[done]

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._failures import Watch
+from jaxsmooth._processes import from_first_process, require_same
 from jaxsmooth._program import classes_of, find_program, is_of_library, program_from
 from jaxsmooth._types import Array, Classify, Noise, Votes
 from jaxsmooth.ledger.fingerprint import traced_ballot
@@ -114,6 +115,11 @@ class Sampler:
         """What was counted, on the host; raises what the classifier raised."""
         return self.marked(fetch(self.watch, votes, self.mesh))
 
+    def require_same(self, what: str, *values: Any) -> None:
+        """Refuse values that differ between the processes that take part."""
+        if _is_shared(self.mesh, *values):
+            require_same(what, *values)
+
     def marked(self, votes: Votes) -> Votes:
         """The votes with what they are."""
         return votes if votes.kind == self.kind else Votes(votes.counts, votes.invalid, self.kind)
@@ -172,7 +178,7 @@ def _checked(
     ballot: AbstractBallot,
 ) -> Sampler:
     batch_size = _check.batch_size(batch_size)
-    classify = inputs.as_pytree(classify, numbers=not ballot.compares_scores)
+    given = classify = inputs.as_pytree(classify, numbers=not ballot.compares_scores)
     noise = _check.noise_of_one_sigma(_check.float32_noise(noise))
     axes: tuple[str, ...] = ()
     if mesh is not None:
@@ -189,10 +195,20 @@ def _checked(
         check_rows(classify, noise, x, found, compared=ballot.compares_scores)
     if mesh is None:
         _say_once_how_to_use_cores(placement.idle_cores())
+    is_picked = batch_size is None
     if batch_size is None:
         batch_size = batching.pick_batch_size(classify, x, mesh, most, scores=math.prod(shape), found=found)
+    if _is_shared(mesh, key_data, classify, noise, x):
+        # Processes divide the draws of every step as they see it; functions are timed by each for itself.
+        batch_size = int(from_first_process(str(batch_size).encode())) if is_picked else batch_size
+        require_same("key, classify, noise, x and batch_size", key_data, given, noise, x, batch_size)
     programs = (found.program, _of_noise(noise, x.shape[1:]), _of_ballot(ballot, shape))
     return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, programs, kind)
+
+
+def _is_shared(mesh: Mesh | None, *values: Any) -> bool:
+    """Whether several processes take part, each with such values."""
+    return placement.spans_processes(mesh) and not _check.is_traced(*values)
 
 
 def _of_noise(noise: Noise, event: tuple[int, ...]) -> Hashable:

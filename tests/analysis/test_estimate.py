@@ -44,3 +44,14 @@ def test_an_estimate_is_no_certificate():
 def test_bad_labels(labels, error, message):
     with pytest.raises(error, match=message):
         js.analysis.estimate_curve(population(10)[0], labels, NOISE, RADII)
+
+
+def test_a_sigma_for_every_image():
+    """Each image needs the probability of its own sigma, also where radii are as many as images."""
+    noise, votes = (
+        js.noises.GaussianAt(np.array([0.1, 0.5, 1.0]), rate=0.0),
+        js.Votes(np.full((3, 2), [99, 1]), np.zeros(3, int)),
+    )
+    one = [js.analysis.estimate_curve(votes, [0, 0, 0], js.noises.Gaussian(s), [0, 0.5, 1.5]) for s in (0.1, 0.5, 1.0)]
+    found = js.analysis.estimate_curve(votes, [0, 0, 0], noise, [0, 0.5, 1.5])
+    assert found.accuracy.tolist() == np.mean([e.accuracy for e in one], 0).tolist() == [1, 2 / 3, 1 / 3]

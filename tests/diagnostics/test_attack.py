@@ -200,3 +200,27 @@ def test_what_the_certificates_are_not_of_is_refused(made, options, error, messa
 def test_attacks_are_not_traced(made):
     with pytest.raises(TypeError, match="attack works on the host"):
         jax.jit(lambda x: js.diagnostics.attack(KEY, CLASSIFY, NOISE, made, x).upper)(X)
+
+
+def test_an_abstention_may_be_right(made, found):
+    """What nobody certifies bounds the accuracy from above as much as what nobody attacks."""
+    label, upper = made.label.copy(), found.upper.copy()
+    label[0], upper[0] = js.ABSTAIN, np.nan
+    abstains = dataclasses.replace(made, label=label, radius=np.where(label < 0, 0, made.radius))
+    attacked = dataclasses.replace(found, label=label, upper=upper)
+    table = js.analysis.sandwich(abstains, attacked, np.array([1, 1, 1, 0]), radii=[0.0, 2.0])
+    assert table.certified.tolist() == [0.5, 0.0] and table.attacked.tolist() == [0.75, 0.25]
+    assert js.analysis.sandwich(abstains, attacked, radii=[0.0]).attacked.tolist() == [0.75]  # of certified answers
+
+
+def test_an_attack_on_other_answers_is_refused(made, found):
+    with pytest.raises(ValueError, match=r"of these certificates; it left another answer .* for 4 images"):
+        js.analysis.sandwich(made, dataclasses.replace(found, label=1 - found.label))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4])
+def test_radii_of_a_sandwich_reach_the_largest_and_no_further(made, found, scale):
+    small = dataclasses.replace(made, radius=scale * made.radius)
+    radii = js.analysis.sandwich(small, found).radii
+    largest = small.radius.max()
+    assert len(radii) == 6 and 0.99 * largest < radii[-1] <= largest

@@ -88,3 +88,8 @@ def test_two_clouds_have_one_long_edge():
 def test_bad_input(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_large_class_ids_are_refused():
+    with pytest.raises(ValueError, match=r"labels must be below 16384.*got 200000. Renumber them"):
+        diagnostics.interference_distance(np.eye(4, dtype=np.float32), np.array([0, 0, 1, 200_000]))

@@ -227,3 +227,16 @@ BAD = [
 def test_bad_input(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_a_classifier_that_draws_votes_anew_without_noise():
+    """n votes, each with a key of its own, and not n times the first."""
+    even, x = js.soft(lambda batch: jnp.zeros((len(batch), 2))), np.zeros((3, 2), np.float32)
+    votes = diagnostics.votes_over_sigma(jax.random.key(0), even, x, [0.0, 1e-6], 1000)
+    assert (votes.sum(-1) == 1000).all() and (np.abs(votes[..., 0] - 500) < 100).all()
+    later = diagnostics.votes_over_sigma(jax.random.key(0), even, x, [0.0], 1000, first=1000, image_ids=[5, 6, 7])
+    assert (later[0] != votes[0]).any()
+    with pytest.raises(ValueError, match="classify must give every point one class"):
+        diagnostics.region_shrinkage(
+            jax.random.key(0), even, x, classes=0, directions=np.eye(2), sigma=0.1, t_max=1, n=10
+        )

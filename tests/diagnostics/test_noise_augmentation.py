@@ -78,6 +78,11 @@ def test_differences_and_what_is_chosen():
     assert (gap.versus_none_interval[0] == 0).all() and (gap.mcnemar[0] == 1).all()
 
 
+def test_of_equals_the_smallest_noise_is_best():
+    grid = made_up([1.0, 1.0, 1.0], alphas=(1.0, 0.5, 0.0))
+    assert diagnostics.noise_augmentation_gap(grid).best_alpha.tolist() == [0.0]
+
+
 def test_a_beta_that_is_no_alpha_has_no_equal():
     gap = diagnostics.noise_augmentation_gap(made_up([0.6, 0.9, 0.8], betas=(0.7,)))
     assert np.isnan(gap.versus_equal).all() and np.isnan(gap.versus_equal_interval).all()

@@ -67,6 +67,11 @@ def test_classes(ax):
     assert {text.get_text() for text in ax.texts} == {"cat", "ship"} and len(ax.collections) == 1
     with pytest.raises(ValueError, match="found must hold one result for each of the 3 sigmas; got 2"):
         diagnostics.plot_class_accuracy([0.1, 0.2, 0.3], found, ax=ax)
+    other = diagnostics.classwise_accuracy(labels, labels, 2, alpha=0.01)
+    diagnostics.plot_class_accuracy([0.1], [other], ax=ax)
+    assert ax.collections[-1].get_label() == "all classes, if they were equal (99 %)"
+    with pytest.raises(ValueError, match="results of one alpha"):
+        diagnostics.plot_class_accuracy([0.1, 0.2], [found[0], other], ax=ax)
 
 
 def test_extremes(ax):

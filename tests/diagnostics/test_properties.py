@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special
+from scipy import special, stats
 
 import jaxsmooth.diagnostics as diagnostics
 
@@ -176,3 +176,15 @@ def test_the_centred_class_keeps_its_centre_and_shrinks_when_smoothed(k, eps, so
     if not np.isnan(found.smoothed).any():
         assert found.base[0] - 1e-9 <= found.smoothed[0] < found.smoothed[1] <= found.base[1] + 1e-9
     assert found.bias == abs(found.acc1 - found.acc2) and 0 <= found.acc1 <= 1 and 0 <= found.acc2 <= 1
+
+
+@pytest.mark.parametrize("d", [1, 64, 3072])
+def test_a_ball_of_many_sigmas(d):
+    """Its sphere is nearly a plane: the smoothed radius is R less (d - 1) sigma^2 / (2 R), to the next order."""
+    sigma = np.array([1e-4, 1e-5, 1e-6])
+    less = 1 - diagnostics.ball_smoothed_radius(1.0, sigma, d)
+    np.testing.assert_allclose(less, (d - 1) * sigma**2 / 2, rtol=1e-3, atol=1e-15)
+    at = diagnostics.ball_prob(1 + sigma * (-1.0), 1.0, sigma, d)
+    np.testing.assert_allclose(at, stats.norm.cdf(1 - (d - 1) * sigma / 2), rtol=1e-7)
+    far = diagnostics.ball_certified_radius(1.0, 1e-6, d, 1 - 3e-5)  # 30 sigmas inside
+    np.testing.assert_allclose(far, 3e-5, rtol=1e-4)

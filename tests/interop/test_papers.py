@@ -150,6 +150,9 @@ def test_what_is_missing_is_named():
         papers.cifar_resnet110(state, "cifar10")
 
 
+STORED = {name: np.zeros(shape, np.float32) for name, shape in SHAPES["rs4a ResNet-110 (option A)"].items()}
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -166,6 +169,12 @@ def test_what_is_missing_is_named():
         (lambda: NETWORK(np.zeros((2, 3, 32, 32))), ValueError, "channels first. Use x.transpose"),
         (lambda: NETWORK(np.zeros((2, 28, 28, 3))), ValueError, r"x must have shape \(batch, 32, 32, 3\)"),
         (lambda: NETWORK(np.zeros((32, 32, 3))), ValueError, r"x must have shape \(batch, 32, 32, 3\)"),
+        (
+            lambda: js.interop.from_paper(STORED, "none"),
+            ValueError,
+            "must be left out for resnet110_a, whose file holds",
+        ),
+        (lambda: js.interop.from_paper(STORED, center_only=True), ValueError, "got normalize=None, center_only=True"),
         (lambda: papers.unet_cifar({"a": np.zeros(3)}, 3), TypeError, "sizes must be UNetSizes"),
     ],
 )

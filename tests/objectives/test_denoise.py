@@ -115,3 +115,19 @@ def test_a_function_classifies_too():
 def test_a_denoiser_is_not_attacked():
     with pytest.raises(ValueError, match=r"objective must be of a network that returns logits.*got Denoise"):
         js.objectives.SmoothAdv(objective=js.objectives.Denoise())
+
+
+def test_copies_may_share_dropout():
+    """Every copy is a batch of its own, with one mask for all of them."""
+    seen = []
+
+    def apply(batch):
+        seen.append(batch.shape)
+        noise = jax.random.normal(jax.random.fold_in(KEY, 5), batch.shape)
+        return jax.lax.pmean(0.0, "copies") + 0.8 * batch + noise
+
+    whole = js.objectives.Denoise(num_samples=3)(KEY, apply, NOISE, X, LABELS, share_dropout=True)[0]
+    assert set(seen) == {X.shape}
+    copies = seen_by(js.objectives.Denoise(num_samples=3))[2].reshape(4, 3, 2, 3)
+    mask = jax.random.normal(jax.random.fold_in(KEY, 5), X.shape)[:, None]
+    np.testing.assert_allclose(whole, jnp.square(0.8 * copies + mask - X[:, None]).mean(), rtol=1e-5)

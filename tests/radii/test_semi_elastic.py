@@ -306,3 +306,11 @@ def test_what_programs_are_told_to_compute_is_never_more_than_is_certified():
     )
     assert (np.asarray(told(at.margin)) <= certified).all()
     assert (np.asarray(told(0.0)) > certified).all()
+
+
+@pytest.mark.parametrize("function", [js.radius_table, js.radii.sampling_cap])
+def test_a_sigma_for_every_image_has_no_table(function):
+    """An entry would be the radius of one image and another's sigma."""
+    noise = js.noises.GaussianAt(np.linspace(0.1, 1, 50), rate=0.0)
+    with pytest.raises(ValueError, match=r"noise.sigma must be one number"):
+        function(noise, n=100, alpha=0.001, dim=4)

@@ -17,6 +17,8 @@ from jaxsmooth._types import Array, ArrayLike
 from jaxsmooth.diagnostics import arguments
 from jaxsmooth.scales.neighbours import nearest_neighbours, true_squares
 
+_MOST_CLASSES = 2**14  # a table of two gibibytes
+
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
@@ -79,6 +81,11 @@ def interference_distance(x: ArrayLike, labels: ArrayLike, *, chunk: int = 4096)
     if len(present) < 2:
         raise ValueError(f"labels must hold at least 2 classes; all of them are {present[0]}")
     number, total = int(present.max()) + 1, len(points)
+    if number > _MOST_CLASSES:
+        raise ValueError(
+            f"labels must be below {_MOST_CLASSES}, as pair_min has a row for each; got {number - 1}. Renumber them: "
+            "np.unique(labels, return_inverse=True)[1]"
+        )
     pair_min = np.full((number, number), np.inf)
     nn_other, nn_same, idx = np.full(total, np.inf), np.full(total, np.inf), np.full(total, -1, np.int64)
     queries = jnp.asarray(points)

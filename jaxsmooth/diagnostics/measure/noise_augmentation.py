@@ -103,7 +103,8 @@ def noise_augmentation_gap(
     report = grid.correct[..., ~chosen]
     wrong = 1.0 - report
     validation_risk = 1 - grid.correct[..., chosen].mean((-1, -2))
-    best = validation_risk.argmin(0)
+    alphas = np.asarray(grid.alphas)[:, None]
+    best = np.where(validation_risk == validation_risk.min(0), alphas, np.inf).argmin(0)
     columns = np.arange(len(grid.betas))
     risk = wrong.mean((-1, -2))
     draws = _bootstrap(wrong, resamples, seed)

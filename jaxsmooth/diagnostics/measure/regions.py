@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsmooth import _check
+from jaxsmooth._classifier import takes_keys
 from jaxsmooth._printed import short_repr
 from jaxsmooth._program import jit
 from jaxsmooth._transfers import deliberate
@@ -121,6 +122,11 @@ def region_shrinkage(
     if not (lengths > 0).all():
         raise ValueError("directions must not hold a direction of length 0")
     classify = as_pytree(classify)
+    if takes_keys(classify):
+        raise ValueError(
+            "classify must give every point one class: the region of a classifier that draws random numbers, as "
+            "js.soft and js.randomized do, has no edge. Pass the classifier inside"
+        )
     target = _classes(classes, len(start), num_classes(classify, jnp.asarray(start)))
     sigma, far = float(_check.positives("sigma", sigma)), float(_check.positives("t_max", t_max))
     steps, n = _check.integer("steps", steps, at_least=1), _check.integer("n", n, at_least=1)

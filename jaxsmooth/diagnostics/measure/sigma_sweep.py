@@ -7,6 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsmooth import _check
+from jaxsmooth._classifier import takes_keys
 from jaxsmooth._printed import short_repr
 from jaxsmooth._program import jit
 from jaxsmooth._transfers import deliberate
@@ -41,7 +42,8 @@ def votes_over_sigma(
         key: a JAX random key.
         classify: the base classifier, see ``count_votes``.
         x: ``(N, *event)``, floating point and finite.
-        sigmas: ``(S,)``, standard deviations, at least 0; at 0 the base classifier votes n times.
+        sigmas: ``(S,)``, standard deviations, at least 0; at 0 the base classifier votes n times, with a key for each
+            vote if it takes keys.
         n: votes an image.
         first: number of the first draw.
         image_ids: int32 ``(N,)``, what the noise of an image derives from; 0, 1, ... by default.
@@ -70,7 +72,11 @@ def votes_over_sigma(
     counts = []
     for sigma in sigmas:
         if sigma == 0:
-            votes = n * np.asarray(_one_vote(key, classify, np.float32(0), x, batch_size=batch_size))
+            # One vote tells all of them, unless the classifier draws numbers of its own.
+            draws = n if takes_keys(classify) else 1
+            votes = (n // draws) * np.asarray(
+                _votes_without_noise(key, classify, np.float32(0), x, first, image_ids, n=draws, batch_size=batch_size)
+            )
         else:
             votes = count_votes(
                 key, classify, Gaussian(float(sigma)), x, n,
@@ -183,7 +189,19 @@ def radius_over_sigma(
     return RadiusOverSigma(r, p_lower, drawn * sampling_cap(Gaussian(1.0), n=n, alpha=alpha), label, sigmas)
 
 
-@functools.partial(jit, static_argnames=("batch_size",))
-def _one_vote(key: Array, classify: Classify, sigma: Array, x: Array, *, batch_size: int | None) -> Array:
-    """One vote under traced sigma, which may be 0: the base classifier itself, int32 ``(N, K)``."""
-    return count_votes(key, classify, Gaussian(sigma), x, 1, batch_size=batch_size).counts
+@functools.partial(jit, static_argnames=("n", "batch_size"))
+def _votes_without_noise(
+    key: Array,
+    classify: Classify,
+    sigma: Array,
+    x: Array,
+    first: int,
+    image_ids: Array,
+    *,
+    n: int,
+    batch_size: int | None,
+) -> Array:
+    """Votes under traced sigma, which may be 0: the base classifier itself, int32 ``(N, K)``."""
+    return count_votes(
+        key, classify, Gaussian(sigma), x, n, first=first, image_ids=image_ids, batch_size=batch_size
+    ).counts

@@ -59,7 +59,10 @@ def plot_class_accuracy(
     ax = ax or new_axes()
     accuracy = np.stack([one.acc for one in found])
     band = np.stack([one.null_band for one in found])
-    ax.fill_between(sigmas, band[:, 0], band[:, 1], color="0.85", lw=0, label="all classes, if they were equal (95 %)")
+    if len(levels := {one.alpha for one in found}) > 1:
+        raise ValueError(f"found must hold results of one alpha; got {sorted(levels)}")
+    label = f"all classes, if they were equal ({100 * (1 - found[0].alpha):g} %)"
+    ax.fill_between(sigmas, band[:, 0], band[:, 1], color="0.85", lw=0, label=label)
     ends: list[float] = []
     for k in np.argsort(-accuracy[-1]):
         ax.plot(sigmas, accuracy[:, k], marker="o", ms=4, **curve_style(int(k)))

@@ -5,6 +5,9 @@ from scipy import special
 
 # Below this the tail comes from the series in logarithms; SciPy's is right to 1e-12 above, and wrong below 1e-150.
 _DEEP = 1e-100
+# Above this product of both, and for squares this much above d, SciPy's loses digits, all of them in the end.
+_FLAT, _FLAT_SQUARE = 1e8, 100.0
+_NODES = 8
 
 
 def ball_probability(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.ndarray:
@@ -12,27 +15,58 @@ def ball_probability(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.n
     # SciPy takes half a second to import it, which `import jaxsmooth` need not pay for.
     from scipy import stats
 
-    return np.where(
+    flat = _is_flat(rho, radius, d)
+    near = np.where(flat, 1.0, rho)
+    result = np.where(
         rho > 0,
-        stats.ncx2.cdf(radius**2, d, np.maximum(rho, 1e-300) ** 2),
+        stats.ncx2.cdf(np.where(flat, 1.0, radius) ** 2, d, np.maximum(near, 1e-300) ** 2),
         special.gammainc(d / 2, radius**2 / 2),
     )
+    result[flat] = np.exp(_log_over_flat(rho[flat], radius[flat], d[flat], -1))
+    return result
 
 
 def ball_log_outside(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.ndarray:
     """log P(||rho e1 + Z|| > radius); arrays of one shape, no underflow."""
     from scipy import stats
 
+    flat = _is_flat(rho, radius, d)
+    near = np.where(flat, 1.0, rho)
     tail = np.where(
         rho > 0,
-        stats.ncx2.sf(radius**2, d, np.maximum(rho, 1e-300) ** 2),
+        stats.ncx2.sf(np.where(flat, 1.0, radius) ** 2, d, np.maximum(near, 1e-300) ** 2),
         special.gammaincc(d / 2, radius**2 / 2),
     )
     with np.errstate(divide="ignore"):
         result = np.array(np.log(tail))
-    for i in np.argwhere(~(tail >= _DEEP)):  # SciPy has NaN far out
+    # Gauss's rule is right as long as the exponent hardly bends, which far out it may.
+    flat &= np.abs(rho - radius) * np.sqrt(d / 2) < radius / 2
+    result[flat] = _log_over_flat(rho[flat], radius[flat], d[flat], 1)
+    for i in np.argwhere(~flat & ~(tail >= _DEEP)):  # SciPy has NaN far out
         at = tuple(i)
         result[at] = _log_tail_series(float(rho[at]), float(radius[at]), float(d[at]))
+    return result
+
+
+def _is_flat(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Where the sphere is nearly a plane."""
+    return (rho * radius > _FLAT) & (radius**2 > _FLAT_SQUARE * d)
+
+
+def _log_over_flat(rho: np.ndarray, radius: np.ndarray, d: np.ndarray, sign: int) -> np.ndarray:
+    r"""The logarithm of the probability outside (sign 1) or inside (-1) of a sphere that is nearly a plane.
+
+        Given :math:`W = Z_2^2 + \dots + Z_d^2`, chi-squared with d - 1 degrees of freedom, it is
+        :math:`\Phi(\pm(
+    ho - \sqrt{r^2 - W}))`, which varies slowly with W: Gauss's rule for the law of W.
+    """
+    result, degree = np.empty(rho.shape), np.arange(_NODES)
+    for i, (start, edge, half) in enumerate(zip(rho, radius, (d - 1) / 2, strict=True)):
+        off = np.sqrt(degree[1:] * (degree[1:] + half - 1))  # of generalized Laguerre polynomials
+        nodes, vectors = np.linalg.eigh(np.diag(2 * degree + half) + np.diag(off, 1) + np.diag(off, -1))
+        bend = 2 * np.maximum(nodes, 0.0)
+        sagitta = bend / (edge + np.sqrt(edge**2 - bend))
+        result[i] = special.logsumexp(special.log_ndtr(sign * (start - edge + sagitta)), b=vectors[0] ** 2)
     return result
 
 

@@ -60,6 +60,11 @@ def from_paper(
     found = best.found(named)
     check(found, best.wanted(found), f"{best.name}, which fits best", lambda: _REMEDY)
     if best in STORED:
+        if normalize is not None or center_only:
+            raise ValueError(
+                f"normalize and center_only must be left out for {best.name}, whose file holds mean and standard "
+                f"deviation; got normalize={normalize!r}, center_only={center_only}"
+            )
         normalize = stored_statistics(named)
     elif best in NOT_NORMALISED and normalize is None:
         normalize = "none"
