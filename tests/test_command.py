@@ -106,11 +106,13 @@ def test_a_ledger_without_images(ledgers, tmp_path, capsys):
     assert "holds no votes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("noise", [js.noises.LatticeGaussian(1 / 3, step=1 / 8), js.noises.ExpInf(1 / 3, k=1 / 3)])
-def test_recertify_finds_a_noise_of_double_precision(noise, tmp_path, capsys):
-    made = js.certify(jax.random.key(0), classify, noise, np.array([[0.5, 0.5]]), n=200, ledger=tmp_path / "votes")
-    assert noise_of(js.ledger.read(tmp_path / "votes").header["noise"]) == noise
+def test_recertify_and_numbers_of_double_precision(tmp_path, capsys):
+    of = lambda noise, path: js.certify(jax.random.key(0), classify, noise, np.array([[0.5, 0.5]]), n=200, ledger=path)
+    made = of(js.noises.ExpInf(0.5, k=1 / 3), tmp_path / "votes")
     assert run("recertify", tmp_path / "votes") == 0 and str(made) in capsys.readouterr().out
+    of(js.noises.LatticeGaussian(1 / 3, step=1 / 8), tmp_path / "lattice")
+    assert run("recertify", tmp_path / "lattice") == 2
+    assert "sigma=0.33333334, step=0.125) with more digits" in capsys.readouterr().err
 
 
 def test_recertify_certificates_without_chance(tmp_path, capsys):

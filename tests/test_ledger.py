@@ -564,7 +564,7 @@ def test_votes_of_no_output_are_votes(tmp_path):
     """Where no draw agreed with the reference, all draws are recorded all the same."""
     agree = lambda batch: batch[:, :, None] * jnp.array([1.0, -1.0])
     x = np.array([[5.0, 5.0], [0.0, 0.0]], np.float32)
-    js.certify_outputs(KEY, agree, js.noises.Gaussian(3.0), x, n=2, tau=0.5, alpha=0.5, ledger=tmp_path / "votes")
+    js.certify_outputs(KEY, agree, js.noises.Gaussian(3.0), x, n=4, tau=0.5, alpha=0.5, ledger=tmp_path / "votes")
     recorded = js.ledger.read(tmp_path / "votes")
     ends = {image: set(recorded.reach(image, recorded.first)) for image in (0, 1)}
     (n,) = {max(found) - recorded.first for found in ends.values()}

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxsmooth import analysis, designs, ledger
+from jaxsmooth import _check, analysis, designs, ledger
 from jaxsmooth._certificates import Certificates
 from jaxsmooth._command.words import labels_in, noise_of, norm_of
 from jaxsmooth._noise import takes_views
 from jaxsmooth._types import Noise
 from jaxsmooth._verbs import recertify
 from jaxsmooth.designs.fixed import draws_to_record
+from jaxsmooth.ledger.fingerprint import noise_header
 
 
 def merge(options: argparse.Namespace) -> int:
@@ -30,6 +31,12 @@ def certify_again(options: argparse.Namespace) -> int:
         raise ValueError(f"{options.ledger} holds no votes: the run was ended before its first image was finished")
     labels = None if options.labels is None else labels_in(options.labels)
     noise = noise_of(recorded.header["noise"])
+    header = noise_header(_check.float32_noise(noise), tuple(recorded.header["event"]))
+    if header["noise"] == recorded.header["noise"] and header["noise_digest"] != recorded.header["noise_digest"]:
+        raise ValueError(
+            f"{options.ledger} is of the noise {header['noise']} with more digits than these words have, or of another "
+            "version of JAX; call js.recertify from Python"
+        )
     found = recertify(recorded, noise, _design(options, recorded, noise), labels=labels)
     if labels is None:
         print(found)

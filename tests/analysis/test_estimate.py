@@ -53,5 +53,5 @@ def test_a_sigma_for_every_image():
         js.Votes(np.full((3, 2), [99, 1]), np.zeros(3, int)),
     )
     one = [js.analysis.estimate_curve(votes, [0, 0, 0], js.noises.Gaussian(s), [0, 0.5, 1.5]) for s in (0.1, 0.5, 1.0)]
-    found = js.analysis.estimate_curve(votes, [0, 0, 0], noise, [0, 0.5, 1.5])
+    found = js.analysis.estimate_curve(votes, [0, 0, 0], noise, [0, 0.5, 1.5], dim=4)
     assert found.accuracy.tolist() == np.mean([e.accuracy for e in one], 0).tolist() == [1, 2 / 3, 1 / 3]

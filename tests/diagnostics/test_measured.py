@@ -238,5 +238,5 @@ def test_a_classifier_that_draws_votes_anew_without_noise():
     assert (later[0] != votes[0]).any()
     with pytest.raises(ValueError, match="classify must give every point one class"):
         diagnostics.region_shrinkage(
-            jax.random.key(0), even, x, classes=0, directions=np.eye(2), sigma=0.1, t_max=1, n=10
+            jax.random.key(0), even, x, classes=0, directions=np.eye(2), sigma=0.1, t_max=1, steps=4, n=10
         )

@@ -252,5 +252,5 @@ def test_bad_input(call, error, message):
 def test_a_label_that_is_none_is_no_number_inside_jit():
     """-1, as of padding, is not the last class; nor is one class too many."""
     loss = jax.jit(losses.gaussian_cross_entropy)
-    assert all(jnp.isnan(loss(LOGITS, LABELS.at[0].set(label))) for label in (-1, -2, LOGITS.shape[-1]))
-    assert jnp.isfinite(loss(LOGITS, LABELS))
+    for label in (-1, -2, LOGITS.shape[-1]):
+        np.testing.assert_array_equal(jnp.isnan(loss(LOGITS, LABELS.at[0].set(label))), np.arange(len(LABELS)) == 0)

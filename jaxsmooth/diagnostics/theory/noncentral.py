@@ -37,6 +37,7 @@ def ball_log_outside(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.n
         stats.ncx2.sf(np.where(flat, 1.0, radius) ** 2, d, np.maximum(near, 1e-300) ** 2),
         special.gammaincc(d / 2, radius**2 / 2),
     )
+    tail[flat] = rho[flat] > radius[flat]
     with np.errstate(divide="ignore"):
         result = np.array(np.log(tail))
     # Gauss's rule is right as long as the exponent hardly bends, which far out it may.
