@@ -139,7 +139,10 @@ class Referred:
         kind = type(value)
         if isinstance(value, type):
             return self._class(value, path)
-        if isinstance(value, _WORDS):
+        if isinstance(value, np.generic):  # whose own words may be an address
+            self.parts[path] = (kind, value.dtype.str, value.tobytes())
+            self.complete &= not value.dtype.hasobject
+        elif isinstance(value, _WORDS):
             base: Any = next(base for base in _WORDS if isinstance(value, base))
             self.parts[path] = (kind, base.__repr__(value))
         elif isinstance(value, np.ndarray):

@@ -356,3 +356,18 @@ def test_modules_are_looked_at_in_what_is_read_of_them_alone(settings):
     reads = lambda classify: any(part is settings.data for part, _ in Referred(classify)._visited.values())
     assert not reads(jax.tree_util.Partial(lambda x: scores(SETTINGS.SIGN, x)))
     assert reads(jax.tree_util.Partial(lambda x: scores(sign_of(SETTINGS), x)))
+
+
+def test_scalars_of_numpy_are_known_by_their_value():
+    """Not by where they lie: another one may lie there next."""
+    held = types.SimpleNamespace(sign=np.float32(1))
+    classify = jax.tree_util.Partial(lambda x: scores(held.sign, x))
+    before, lain = program_of(classify), id(held.sign)
+    for _ in range(1000):
+        held.sign = None
+        held.sign = np.float32(-1)
+        if id(held.sign) == lain:
+            break
+    assert program_of(classify) != before
+    held.sign = np.float32(1)
+    assert program_of(classify) == before

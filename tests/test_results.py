@@ -96,7 +96,8 @@ def test_the_training_tables(tmp_path):
     assert "| Consistency, sigma 0.5 | +0.1000 [+0.1000, +0.1000] | +0.0968 |" in made
     assert "| -0.0049 [-0.0104, +0.0006] |" in made and "Of the whole protocol 1 of 2 intervals hold" in made
     assert table_training.outcome(tmp_path).endswith(
-        "2 of 9 runs of the protocol done: 1 of 2 intervals hold the published average radius"
+        "2 of 9 networks of the protocol trained: 1 of 2 intervals hold the published average radius; 2 of them on "
+        "fewer than 500 images"
     )
 
 
