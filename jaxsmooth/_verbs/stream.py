@@ -61,28 +61,32 @@ class Stream:
     def arrivals(self, memory: Memory, sampling: Sampler) -> Iterator[Arrival]:
         """The images one by one; a batch is made known to ``memory`` before its first image.
 
-        They end with a batch that cannot be read, or that another process has not, so that what came before it is
-        finished; see ``failure``.
+        They end with a batch that cannot be read, or that another process does not have, so that what came before it
+        is finished; see ``failure``.
         """
         arrived = 0
-        while True:
-            found: Any = "none is left"
-            try:
-                if (batch := next(self._read, None)) is not None:
-                    found = x, labels, ids = self._checked(*batch, sampling.classes)
-                    at_images = frozen(self._noise, x)
-            except Exception as failure:
-                self.failure, found = failure, "none can be read"
-            try:
-                sampling.require_same("batches", found)
-            except ValueError as failure:
-                self.failure = self.failure or failure
-            if self.failure is not None or batch is None:
-                return
+        while (batch := self._next(sampling)) is not None:
+            x, labels, ids, at_images = batch
             memory.add(len(x), labels, at_images)
             self.sizes.append(len(x))
             yield from map(Arrival, x, (np.arange(arrived, arrived + len(x)) if ids is None else ids).tolist())
             arrived += len(x)
+
+    def _next(self, sampling: Sampler) -> tuple[np.ndarray, Any, Any, Any] | None:
+        """The next batch and the noise at its images; None if there is none, or ``failure`` says why."""
+        found = None
+        try:
+            if (batch := next(self._read, None)) is not None:
+                x, labels, ids = self._checked(*batch, sampling.classes)
+                found = x, labels, ids, frozen(self._noise, x)
+        except Exception as failure:
+            self.failure = failure
+        instead = "none is left" if self.failure is None else "none can be read"
+        try:
+            sampling.require_same("batches", instead if found is None else found[:3])
+        except ValueError as failure:
+            self.failure = self.failure or failure
+        return found if self.failure is None else None
 
     def _checked(self, x: Any, labels: object, ids: object, classes: int) -> tuple[np.ndarray, Any, Any]:
         like = (labels is not None, ids is not None)
