@@ -40,28 +40,36 @@ def from_first_process(value: bytes) -> bytes:
 
 def same_everywhere(value: bytes) -> bool:
     """Whether all processes have the same bytes; all of them get the same answer."""
-    digest = np.frombuffer(hashlib.blake2b(value, digest_size=8).digest(), np.uint8)
-    return bool((gathered(digest) == digest).all())
+    return _agreed(hashlib.blake2b(value, digest_size=8))
 
 
 def require_same(what: str, *values: Any) -> None:
     """Refuse arrays, numbers, words or trees of them that are not the same in all processes; an error of all."""
-    if not same_everywhere(b"".join(map(_as_bytes, jax.tree.leaves(values)))):
+    found = hashlib.blake2b(digest_size=8)
+    for leaf in jax.tree.leaves(values):
+        _add(found, leaf)
+    if not _agreed(found):
         raise ValueError(
             f"{what} must be the same in every process; they differ. Every process makes the same call, and the mesh "
             "divides the draws among them, not the images"
         )
 
 
-def _as_bytes(leaf: Any) -> bytes:
-    if isinstance(leaf, str):
-        return leaf.encode()
+def _agreed(found: Any) -> bool:
+    digest = np.frombuffer(found.digest(), np.uint8)
+    return bool((gathered(digest) == digest).all())
+
+
+def _add(found: Any, leaf: Any) -> None:
+    if isinstance(leaf, str | bytes):
+        return found.update(repr(leaf).encode())
     if isinstance(leaf, jax.Array):
         if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         if not leaf.is_fully_addressable:
             if not leaf.is_fully_replicated:  # one value, of which every process holds a part
-                return f"{leaf.dtype}{leaf.shape}".encode()
+                return found.update(f"{leaf.dtype}{leaf.shape}".encode())
             leaf = leaf.addressable_data(0)
     array = np.asarray(leaf)
-    return f"{array.dtype}{array.shape}".encode() + array.tobytes()
+    found.update(f"{array.dtype}{array.shape}".encode())
+    found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))

@@ -82,7 +82,14 @@ def what_differs_is_refused(js, mesh, rank):
             raise OSError("a disk of this process")
         yield x
 
+    here, mean, half = (1 + rank) * np.eye(4, 8, dtype=np.float32), (lambda x: x.mean(-1)), np.linspace(-1, 2, 31)
+    gather = lambda x: x[:, :, None] * np.array([1.0, -1.0], np.float32)
+    options = {"n": 200, "mesh": mesh}
     calls = {
+        "a closure": lambda: js.certify(key, lambda x: x @ here, noise, x, **options),
+        "one batch_size": lambda: certify(classify, x, batch_size=[None, 64][rank]),
+        "edges": lambda: js.certify_values(key, mean, noise, x, 0.1, edges=half + rank, **options),
+        "mask": lambda: js.certify_outputs(key, gather, noise, x, tau=0.75, mask=np.arange(4) % 2 == rank, **options),
         "x": lambda: certify(classify, x + rank),
         "weights": lambda: certify(other, x),
         "batch_size": lambda: certify(classify, x, batch_size=64 * (1 + rank)),
@@ -100,6 +107,8 @@ def what_differs_is_refused(js, mesh, rank):
     same = " must be the same in every process"
     assert all(same in said[name] for name in calls if name != "a loader"), said
     assert ("a disk of this process" if rank else same) in said["a loader"], said
+    inside = jax.jit(lambda key, x: js.count_votes(key, classify, noise, x, 100, batch_size=64, mesh=mesh).total)
+    assert inside(key, x).tolist() == [100] * 3
 
 
 def slow_in_one_process(js, mesh, rank):

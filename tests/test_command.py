@@ -108,7 +108,7 @@ def test_a_ledger_without_images(ledgers, tmp_path, capsys):
 
 def test_recertify_and_numbers_of_double_precision(tmp_path, capsys):
     of = lambda noise, path: js.certify(jax.random.key(0), classify, noise, np.array([[0.5, 0.5]]), n=200, ledger=path)
-    made = of(js.noises.ExpInf(0.5, k=1 / 3), tmp_path / "votes")
+    made = of(js.noises.ExpInf(0.1, k=0.25), tmp_path / "votes")
     assert run("recertify", tmp_path / "votes") == 0 and str(made) in capsys.readouterr().out
     of(js.noises.LatticeGaussian(1 / 3, step=1 / 8), tmp_path / "lattice")
     assert run("recertify", tmp_path / "lattice") == 2

@@ -1,6 +1,7 @@
 """certify_values: intervals that the smoothed quantile of a real-valued model does not leave."""
 
 import ast
+import contextlib
 import math
 import os
 from typing import Any, Literal
@@ -130,8 +131,10 @@ def _pilot(key: Any, predict: Classify, noise: Any, x: Any, given: dict[str, Any
 
 def _edges_of(ledger: Any, mesh: Any) -> tuple[float, ...] | None:
     """The edges of a ledger that exists, which a pilot elsewhere could miss by a rounding; its first process knows."""
-    if ledger is not None and isinstance(mesh, Mesh) and spans_processes(mesh):
-        found = _edges_here(ledger) if jax.process_index() == 0 else None
+    if isinstance(mesh, Mesh) and spans_processes(mesh):
+        found = None
+        with contextlib.suppress(OSError, ValueError):  # said to all processes when the ledger is opened
+            found = _edges_here(ledger) if jax.process_index() == 0 else None
         return ast.literal_eval(from_first_process(repr(found).encode()).decode())
     return _edges_here(ledger)
 

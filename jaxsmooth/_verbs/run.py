@@ -1,6 +1,7 @@
 """The one driver: images from an array, a stream or a ledger, decided by any design."""
 
 import contextlib
+import dataclasses
 import math
 import os
 import re
@@ -24,6 +25,7 @@ from jaxsmooth._warn import warn_user
 from jaxsmooth.designs.base import AbstractDesign, Setting, check_design
 from jaxsmooth.ledger import Ledger
 from jaxsmooth.ledger.fingerprint import ballot_header, run_header
+from jaxsmooth.ledger.functions import function_digest
 from jaxsmooth.ledger.recording import Recording
 from jaxsmooth.sampling import inputs, placement
 from jaxsmooth.sampling.ballots import WINNER
@@ -61,7 +63,7 @@ def run_array(
     with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
-        sampling.require_same("labels, image_ids and what is asked for", labels, ids, _in_words(design))
+        sampling.require_same("labels, image_ids and what is asked for", labels, ids, _fields(design))
         at_images = frozen(noise, x)
         memory = _memory(design, sampling, noise, at_images, labels is not None, len(x))
         memory.add(len(x), labels, at_images)
@@ -112,7 +114,7 @@ def run_stream(
         with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
             at_images = None if depends_on_input(noise) else noise
             memory = _memory(design, sampling, noise, at_images, source.labelled)
-            sampling.require_same("design", _in_words(design))
+            sampling.require_same("design", _fields(design))
             marks = _marks_of_near_ties(design, sampling.classify)
         with _recording(ledger, sampling, marks) as recording:
             passed = _sampled(sampling, memory, source.arrivals(memory, sampling), recording)
@@ -213,9 +215,15 @@ def _marks_of_near_ties(design: AbstractDesign, classify: Classify) -> dict[str,
     return {"strict": True}
 
 
-def _in_words(design: AbstractDesign) -> str:
-    """The design; functions in it lie elsewhere in every process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(design))
+def _fields(design: AbstractDesign) -> list[Any]:
+    """The design as it can be compared between processes, where functions and objects lie elsewhere."""
+    found: list[Any] = [type(design).__qualname__]
+    for field in dataclasses.fields(design) if dataclasses.is_dataclass(design) else ():
+        value = getattr(design, field.name)
+        if field.init:
+            plain = value if hasattr(value, "dtype") else re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+            found += [field.name, function_digest(value) if callable(value) else plain]
+    return found
 
 
 def _until(looks: list[int], known: Any) -> list[int]:

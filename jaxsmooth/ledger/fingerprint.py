@@ -140,12 +140,12 @@ def _traced_noise(noise: Noise, event: tuple[int, ...]) -> ClosedJaxpr:
 
 
 def _noise_in_words(noise: Noise) -> str:
-    """The noise as it is drawn: numbers in full, arrays by digest, so that equal words are the same draws."""
+    """The noise as it is drawn: numbers to float32, arrays by digest, so that equal words are the same draws."""
     if dataclasses.is_dataclass(noise) and not isinstance(noise, type):
         values = [(field.name, getattr(noise, field.name)) for field in dataclasses.fields(noise) if field.init]
         return f"{type(noise).__name__}({', '.join(f'{name}={_noise_in_words(value)}' for name, value in values)})"
     if isinstance(noise, jax.Array | np.ndarray | np.generic | float) and np.ndim(noise) == 0:
-        return str(np.float32(noise)) if float(np.float32(noise)) == float(noise) else repr(float(noise))
+        return str(np.float32(noise))
     if isinstance(noise, jax.Array | np.ndarray):
         return f"array{list(noise.shape)}:{digest(checksums(noise))}"
     return re.sub(r" at 0x[0-9a-f]+", "", repr(noise))[:200]

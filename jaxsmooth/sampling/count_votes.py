@@ -79,7 +79,8 @@ def count_votes(
             # Counting goes on after this returns, and would read what NumPy arrays hold then.
             of_now = dataclasses.replace(sampling, classify=jax.tree.map(inputs.ours, sampling.classify))
             return sampling.marked(of_now.count(inputs.ours(images), ids, n, first=first))
-        sampling.require_same("n, first and image_ids", n, first, ids)
+        if not _check.is_traced(images):
+            sampling.require_same("n, first and image_ids", n, first, ids)
         # jit puts NumPy arrays where the mesh is.
         votes = sampling.count(inputs.on_host(images), inputs.on_host(ids), n, first=first)
         return (

@@ -110,6 +110,16 @@ def spans_processes(mesh: Mesh | None) -> bool:
     return mesh is not None and any(device.process_index != jax.process_index() for device in mesh.devices.flat)
 
 
+def refuse_some_of_the_processes(mesh: Mesh | None) -> None:
+    """Processes agree on what they do, all of them: refuse a mesh of several, but not of all."""
+    if spans_processes(mesh) and mesh is not None:
+        theirs = sorted({device.process_index for device in mesh.devices.flat})
+        if len(theirs) < jax.process_count():
+            raise ValueError(
+                f"mesh must have devices of one process or of all {jax.process_count()}; got those of {theirs}"
+            )
+
+
 def held_here(tree: _Tree) -> _Tree | None:
     """The values as this process can use them alone, on one device where they are on several; None without a whole."""
     spread = [leaf for leaf in jax.tree.leaves(tree) if not getattr(leaf, "is_fully_addressable", True)]

@@ -117,7 +117,7 @@ class Sampler:
 
     def require_same(self, what: str, *values: Any) -> None:
         """Refuse values that differ between the processes that take part."""
-        if _is_shared(self.mesh, *values):
+        if _is_shared(self.mesh, self.key_data, self.classify, self.noise, *values):
             require_same(what, *values)
 
     def marked(self, votes: Votes) -> Votes:
@@ -157,6 +157,7 @@ def sampler(
     key_data: Any = jax.random.key_data(_check.typed_key(key))
     if mesh is not None:
         key_data = inputs.on_host(key_data)
+    placement.refuse_some_of_the_processes(mesh)
     with placement.within(None if mesh is None else placement.automatic(mesh)):
         yield _checked(key_data, classify, noise, x, batch_size, mesh, most, ballot)
 
@@ -198,11 +199,14 @@ def _checked(
     is_picked = batch_size is None
     if batch_size is None:
         batch_size = batching.pick_batch_size(classify, x, mesh, most, scores=math.prod(shape), found=found)
-    if _is_shared(mesh, key_data, classify, noise, x):
-        # Processes divide the draws of every step as they see it; functions are timed by each for itself.
-        batch_size = int(from_first_process(str(batch_size).encode())) if is_picked else batch_size
-        require_same("key, classify, noise, x and batch_size", key_data, given, noise, x, batch_size)
     programs = (found.program, _of_noise(noise, x.shape[1:]), _of_ballot(ballot, shape))
+    if _is_shared(mesh, key_data, classify, noise, x):
+        # Processes divide the draws of every step as they see it; functions are timed by each for itself. What a
+        # function closes over is a constant of its trace.
+        traces = [program.trace for program in programs if isinstance(getattr(program, "trace", None), bytes)]
+        said = -1 if is_picked else batch_size
+        require_same("key, classify, noise, x and batch_size", key_data, given, noise, x, said, traces)
+        batch_size = int(from_first_process(str(batch_size).encode()))
     return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, programs, kind)
 
 

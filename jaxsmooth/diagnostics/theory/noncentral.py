@@ -57,9 +57,8 @@ def _is_flat(rho: np.ndarray, radius: np.ndarray, d: np.ndarray) -> np.ndarray:
 def _log_over_flat(rho: np.ndarray, radius: np.ndarray, d: np.ndarray, sign: int) -> np.ndarray:
     r"""The logarithm of the probability outside (sign 1) or inside (-1) of a sphere that is nearly a plane.
 
-        Given :math:`W = Z_2^2 + \dots + Z_d^2`, chi-squared with d - 1 degrees of freedom, it is
-        :math:`\Phi(\pm(
-    ho - \sqrt{r^2 - W}))`, which varies slowly with W: Gauss's rule for the law of W.
+    Given :math:`W = Z_2^2 + \dots + Z_d^2`, chi-squared with d - 1 degrees of freedom, it is
+    :math:`\Phi(\pm(\rho - \sqrt{r^2 - W}))`, which varies slowly with W: Gauss's rule for the law of W.
     """
     result, degree = np.empty(rho.shape), np.arange(_NODES)
     for i, (start, edge, half) in enumerate(zip(rho, radius, (d - 1) / 2, strict=True)):
