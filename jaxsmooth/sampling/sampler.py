@@ -203,7 +203,7 @@ def _checked(
     if _is_shared(mesh, key_data, classify, noise, x):
         # Processes divide the draws of every step as they see it; functions are timed by each for itself. What a
         # function closes over is a constant of its trace.
-        traces = [program.trace for program in programs if isinstance(getattr(program, "trace", None), bytes)]
+        traces = [trace for one in programs if isinstance(trace := getattr(one, "trace", None), bytes)]
         said = -1 if is_picked else batch_size
         require_same("key, classify, noise, x and batch_size", key_data, given, noise, x, said, traces)
         batch_size = int(from_first_process(str(batch_size).encode()))
