@@ -179,7 +179,8 @@ def test_certificates_that_votes_do_not_fill(arrays, tmp_path):
         path.unlink(missing_ok=True)
         design, _, run = KINDS[name]
         run(ledger=path)
-        found = js.recertify(path, NOISE, dataclasses.replace(design, n=3000))
+        with pytest.warns(UserWarning, match="could not use all votes"):
+            found = js.recertify(path, NOISE, dataclasses.replace(design, n=3000))
         assert set(found.reason) == {"not all votes recorded"} and not found.samples.any()
         if name == "values":
             assert np.isnan(found.value).all() and np.isinf(found.width).all()
