@@ -1,4 +1,4 @@
-"""A convolution with a gradient that is fast on CPUs: LeNet's step of training takes two fifths less.
+"""A convolution with a gradient that is fast on CPUs, for the training of LeNet.
 
 XLA computes the gradients of a convolution as convolutions of unusual shapes, on CPUs by a slow general path. Here they
 are matrix products, of a few images at a time, which stay in the cache. Values and gradients are the same up to

@@ -206,7 +206,7 @@ def _checked(
         traces = [trace for one in programs if isinstance(trace := getattr(one, "trace", None), bytes)]
         said = -1 if is_picked else batch_size
         require_same("key, classify, noise, x and batch_size", key_data, given, noise, x, said, traces)
-        batch_size = int(from_first_process(str(batch_size).encode()))
+        batch_size = int(from_first_process(str(batch_size).encode())) if is_picked else batch_size
     return Sampler(key_data, classify, noise, x.shape[1:], shape, ballot, batch_size, mesh, axes, programs, kind)
 
 
