@@ -9,13 +9,11 @@ from jax.sharding import Mesh
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._classifier import parts_with
 from jaxsmooth._transfers import deliberate
 from jaxsmooth._types import ArrayLike, Classify
 from jaxsmooth._verbs.run import check_kind, run_array
 from jaxsmooth.designs.exact import Exact
 from jaxsmooth.noises.splits import Splits
-from jaxsmooth.sampling.inputs import as_pytree
 from jaxsmooth.sampling.margin import with_margin
 
 
@@ -83,12 +81,11 @@ def certify_exact(
     lattice = _check.boolean("lattice", lattice)
     margin = float(_check.nonnegative("margin", _check.number("margin", margin)))
     careful = with_margin(classify, margin) if margin > 0 else classify
-    near_ties = margin > 0 or bool(parts_with(as_pytree(classify), "near_ties_vote_for_nobody"))
     distance = None
     images = noise.checked_images(x) if lattice else x
     if not lattice:
         images, distance = noise.rounded(x)
-    recorded = {name: True for name, said in (("rounded", not lattice), ("strict", near_ties)) if said}
+    recorded = {} if lattice else {"rounded": True}
     found = run_array(
         Exact(lattice=lattice, strict=True), jax.random.key(0, impl="threefry2x32"), careful, noise, images,
         image_ids=image_ids, batch_size=batch_size, mesh=mesh, ledger=ledger, progress=progress, verb="certify_exact",

@@ -68,7 +68,8 @@ def run_array(
         memory = _memory(design, sampling, noise, at_images, labels is not None, len(x))
         memory.add(len(x), labels, at_images)
         arrivals = map(Arrival, inputs.on_host(x), inputs.on_host(ids).tolist())
-        with _recording(ledger, sampling, recorded) as recording:
+        marks = {**recorded, **_marks_of_near_ties(design, sampling.classify)}
+        with _recording(ledger, sampling, marks) as recording:
             passed = _sampled(sampling, memory, arrivals, recording)
             for _ in progress_bar(progress, verb, len(x), passed, memory.progress):
                 pass
