@@ -13,8 +13,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from convolution import small_convolution
+from convolution import in_parts, one_cpu, small_convolution
 from flax import linen as nn
+from jax import lax
 
 from jaxsmooth.interop.papers.network import STATISTICS as PAPERS
 
@@ -48,6 +49,27 @@ class MLP(nn.Module):
         return nn.Dense(self.classes)(x)
 
 
+class ConvolvedAndHalved(nn.Module):
+    """A 5x5 convolution, the largest of every 2x2 pixels, a ReLU."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        channels = x.shape[-1]
+        kernel = self.param("kernel", _fan_in, (5, 5, channels, self.features))
+        bias = self.param("bias", _bias(25 * channels), (self.features,))
+        if one_cpu() and channels == 1:  # the larger images
+            return in_parts(_convolved_and_halved, x, kernel, bias)
+        return _convolved_and_halved(x, kernel, bias)
+
+
+def _convolved_and_halved(x, kernel, bias):
+    convolution = small_convolution if one_cpu() else lax.conv_general_dilated
+    x = convolution(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return nn.relu(halved(x + bias))
+
+
 class LeNet(nn.Module):
     """Two 5x5 convolutions and two dense layers, for 28x28x1: 431,080 parameters; no state."""
 
@@ -56,12 +78,8 @@ class LeNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         dense = functools.partial(nn.Dense, kernel_init=_fan_in)
-        conv = functools.partial(nn.Conv, kernel_size=(5, 5), padding="VALID", kernel_init=_fan_in)
-        if jax.default_backend() == "cpu" and jax.device_count() == 1:  # it goes through a batch in parts
-            conv = functools.partial(conv, conv_general_dilated=small_convolution)
-        for features in (20, 50):
-            x = conv(features, bias_init=_bias(25 * x.shape[-1]))(x)
-            x = halved(nn.relu(x))
+        for number, features in enumerate((20, 50)):
+            x = ConvolvedAndHalved(features, name=f"Conv_{number}")(x)
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(dense(500, bias_init=_bias(x.shape[-1]))(x))
         return dense(self.classes, bias_init=_bias(500))(x)
@@ -80,6 +98,8 @@ class ResNet(nn.Module):
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         norm = functools.partial(_norm, train, self.dtype)
         conv = functools.partial(nn.Conv, use_bias=False, kernel_init=_fan_out, dtype=self.dtype)
+        if one_cpu():
+            conv = functools.partial(conv, conv_general_dilated=small_convolution)
         x = (x - jnp.array(self.mean)) / jnp.array(self.std)
         x = nn.relu(norm()(conv(16, (3, 3), padding=1)(x)))
         for features, stride in ((16, 1), (32, 2), (64, 2)):

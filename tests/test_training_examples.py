@@ -103,22 +103,43 @@ def test_every_objective_has_a_name(name):
     assert jax.eval_shape(call, network.weights)[0].shape == ()
 
 
-@pytest.mark.parametrize(("images", "channels"), [(4, 1), (4, 3), (16, 3)])
-def test_the_gradient_of_small_convolutions(images, channels):
-    """That of the same convolution by XLA, with respect to images and kernel; another stride is refused."""
+@pytest.mark.parametrize(
+    ("size", "strides", "padding"),
+    [
+        ((3, 2), (1, 1), "VALID"),
+        ((3, 3), (1, 1), [(1, 1), (1, 1)]),
+        ((3, 2), (1, 1), [(2, 0), (0, 1)]),
+        ((3, 2), (1, 1), [(0, 1), (2, 2)]),
+        ((3, 3), (2, 2), [(1, 1), (1, 1)]),
+        ((1, 1), (2, 1), "VALID"),
+    ],
+)
+@pytest.mark.parametrize(("images", "channels"), [(4, 1), (4, 3), (70, 3)])
+def test_small_convolutions(images, channels, size, strides, padding):
+    """Values and gradients with respect to images and kernel are those of XLA."""
     k1, k2, k3 = jax.random.split(jax.random.key(0), 3)
-    x, kernel = jax.random.normal(k1, (images, 9, 8, channels)), jax.random.normal(k2, (3, 2, channels, 5))
-    weights = jax.random.normal(k3, (images, 7, 7, 5))
-    numbers = jax.lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
-    plain = lambda x, kernel: jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=numbers)
-    ours = lambda x, kernel: small_convolution(x, kernel, (1, 1), "VALID")
-    gradients = [
-        jax.jit(jax.value_and_grad(lambda x, kernel, f=f: (weights * f(x, kernel)).sum(), (0, 1)))(x, kernel)
-        for f in (ours, plain)
+    x, kernel = jax.random.normal(k1, (images, 32, 30, channels)), jax.random.normal(k2, (*size, channels, 5))
+    options = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+    both = [
+        jax.vjp(lambda x, kernel, f=f: f(x, kernel, strides, padding, **options), x, kernel)
+        for f in (small_convolution, jax.lax.conv_general_dilated)
     ]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), *gradients)
-    with pytest.raises(ValueError, match="this convolution has stride 1 and no padding"):
-        small_convolution(x, kernel, (2, 2), "VALID")
+    gradient = jax.random.normal(k3, both[0][0].shape)
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+    jax.tree.map(close, *[(values, gradients(gradient)) for values, gradients in both])
+
+
+def test_lenet_in_parts(monkeypatch):
+    """One CPU goes through the first block a few images at a time: the same network, weights and gradients."""
+    x, network = jax.random.uniform(jax.random.key(0), (12, 28, 28, 1)), models.LeNet()
+    weights, found = [], []
+    for parts in (True, False):
+        monkeypatch.setattr(models, "one_cpu", lambda parts=parts: parts)
+        weights.append(network.init(jax.random.key(1), x[:1]))
+        scores, gradients = jax.vjp(lambda weights: network.apply(weights, x), weights[0])
+        found.append((scores, gradients(jax.random.normal(jax.random.key(2), scores.shape))))
+    jax.tree.map(np.testing.assert_array_equal, *weights)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), *found)
 
 
 def test_presets_set_the_recipe():
