@@ -25,6 +25,7 @@ RUNS = {
     "curve_on_digits": ("curve_on_digits.py",),
     "host_cost": ("host_cost.py",),
     "convolutions": ("convolutions.py",),
+    "convolution_gradients": ("convolution_gradients.py",),
     "scaling": ("scaling.py",),
     "pairwise_distances": ("pairwise_distances.py",),
     "dense_outputs": ("dense_outputs.py",),

@@ -82,6 +82,14 @@ def test_convolutions():
 
 
 @pytest.mark.slow
+def test_convolution_gradients():
+    """Ours and XLA's gradients of both networks agree."""
+    out = run("benchmarks/convolution_gradients.py", "--quick")
+    apart = [float(line.rpartition(" ")[2]) for line in out.splitlines() if "apart by" in line]
+    assert len(apart) == 2 and max(apart) < 1e-4
+
+
+@pytest.mark.slow
 def test_between_versions():
     out = run("benchmarks/between_versions.py", str(ROOT), "--rounds", "1", "--seconds", "0.02")
     assert "resnet20" in out and "certify_curve, 64 images" in out
