@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxsmooth import _check
-from jaxsmooth._certificates import Certificates
+from jaxsmooth._certificates import Certificates, TopKCertificates
 from jaxsmooth._printed import norm_in_words, rounded_down, rounded_up
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import alpha_in_words, draws_in_words, radius_text
@@ -38,6 +38,7 @@ class _Run:
     n: tuple[int, int] | None
     alpha: float | None
     kind: str
+    k: int
 
 
 def table(
@@ -53,8 +54,8 @@ def table(
     Every number has its interval over images: Clopper-Pearson for certified accuracy and abstention, normal
     for the average certified radius (ACR), the bootstrap over pairs for its difference from the baseline. An
     interval speaks of its own number, not of all of them. Accuracies are percentages to a tenth; radii are
-    rounded down, and intervals outward. The best of each column is bold in Markdown and LaTeX; for the ACR only
-    at equal n and alpha, with which it grows.
+    rounded down, and intervals outward. The best of each column is bold in Markdown and LaTeX, if all answers
+    are of as many classes; for the ACR only at equal n and alpha, with which it grows.
 
     Args:
         runs: from the name of a run to the path of its log or to ``(certificates, labels)``; all of one norm.
@@ -95,7 +96,7 @@ def table(
     if len(norms) > 1:
         raise ValueError(f"runs of several norms, {sorted(norms)}, do not compare; make one table for each norm")
     at = _round_radii(values) if radii is None else np.atleast_1d(_check.nonnegative("radii", radii)).ravel()
-    comparable = len({(run.n, run.alpha) for run in values}) == 1
+    comparable = len({(run.n, run.alpha, run.k) for run in values}) == 1
     columns = [
         _plain("images", "images", [str(len(run.labels)) for run in values]),
         _average(values, alpha, comparable),
@@ -133,6 +134,7 @@ def _run(name: str, value: Any) -> _Run:
         n=draws_behind_bounds(certificates),
         alpha=certificates.alpha,
         kind=certificates.votes_kind,
+        k=certificates.k if isinstance(certificates, TopKCertificates) else 1,
     )
 
 
@@ -152,7 +154,8 @@ def _accuracy(runs: Sequence[_Run], radius: float, alpha: float) -> Column:
     text = radius_text(radius).removesuffix(".0")
     group = f"certified accuracy at {norm_in_words(runs[0].norm)} radius"
     column = _shares(f"accuracy_at_{text}", f"at {text}", hits, alpha)
-    return dataclasses.replace(column, best=_best(column.texts), group=group)
+    best = _best(column.texts) if len({run.k for run in runs}) == 1 else frozenset()
+    return dataclasses.replace(column, best=best, group=group)
 
 
 def _shares(key: str, title: str, hits: Sequence[np.ndarray], alpha: float) -> Column:
@@ -226,10 +229,11 @@ def _notes(found: Mapping[str, _Run], alpha: float, baseline: str | None, compar
     ]
     if baseline is not None:
         notes.append(f"difference: ACR minus that of {baseline}, paired by image")
-    if len(runs) > 1 and not comparable:
+    if len({(run.n, run.alpha) for run in runs}) > 1:
         notes.append("n or alpha differ between runs: the ACR grows with both and does not compare")
     elif len(runs) > 1 and (runs[0].n is None or runs[0].alpha is None):
         notes.append("n or alpha is unknown: the ACR compares only where both are equal")
+    notes += [f"that the class stays among the top {run.k}: {name}" for name, run in found.items() if run.k > 1]
     if soft:
         notes.append(f"of soft votes, which certify another smoothed classifier: {', '.join(soft)}")
     return notes

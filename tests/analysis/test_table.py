@@ -100,6 +100,19 @@ def test_the_best_is_bold():
     )
 
 
+def test_answers_of_several_classes_are_named_and_compare_with_no_other():
+    """More images have their class among the top k: that is no better method."""
+    labels, radius = np.zeros(20, int), np.linspace(0.1, 1, 20)
+    certificates = js.TopKCertificates(
+        labels, 1.1 * radius, np.full(20, 0.9), np.full((20, 3), 0.1), np.full(20, 1000), alpha=0.001, k=3
+    )
+    runs = {"one": run(radius, alpha=0.001), "three": (certificates, labels)}
+    made = analysis.table(runs, [0], format="markdown")
+    assert "that the class stays among the top 3: three" in made
+    assert "**" not in made
+    assert "top" not in analysis.table({"one": runs["one"]}, [0])
+
+
 def test_equal_ones_are_both_bold():
     tied = {"a": run([1, 1, 0]), "b": run([1, 1, 0.4]), "c": run([0.2, 0.2, 0.2])}
     assert ["**" in row["at 1"] for row in cells(analysis.table(tied, [1], format="markdown"))] == [True, True, False]
