@@ -66,9 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--radii", type=float, nargs="+", help="by default about five round ones")
     one.add_argument("--format", choices=["text", "markdown", "latex", "csv"], default="text")
     one.add_argument("--baseline", metavar="NAME", help="adds the paired differences from this run")
-    one.add_argument(
-        "--alpha", type=float, default=0.05, help="an interval misses with this probability; by default 0.05"
-    )
+    one.add_argument("--alpha", type=float, help="an interval misses with this probability; by default 0.05")
     one.add_argument("--figure", type=pathlib.Path, metavar="FILE", help="draws certified accuracy with bands")
 
     one = command("merge", merge)
@@ -79,13 +77,18 @@ def _parser() -> argparse.ArgumentParser:
 
     one = command("recertify", certify_again)
     one.add_argument("ledger", type=pathlib.Path, metavar="LEDGER")
-    one.add_argument("--n", type=int, help="votes behind a bound; by default those of the run")
+    one.add_argument("--n", type=int, help="votes behind a bound; by default those of a run of certify")
     one.add_argument("--n0", type=int, help="votes that select the class; by default 100")
-    one.add_argument("--radii", type=float, nargs="+", help="certify these radii, as certify_curve does")
+    one.add_argument(
+        "--radii", type=float, nargs="+", help="certify these radii, as certify_curve does, with --n its n_max"
+    )
     one.add_argument("--alpha", type=float, help="by default 0.001")
     one.add_argument("--norm", help="1, 2 or inf; by default 2")
     one.add_argument("--runner-up", choices=get_args(RunnerUp), help="by default complement")
-    one.add_argument("--labels", metavar="FILE", help=".npy, or text with one label a line")
+    one.add_argument(
+        "--labels", metavar="FILE",
+        help=".npy, or text with one label a line, in the order of the image ids; or text of image ids and labels",
+    )  # fmt: skip
     one.add_argument("--output", type=pathlib.Path, metavar="FILE", help="a log, or an archive with the suffix .npz")
 
     command("self-check", check_devices)

@@ -99,6 +99,43 @@ def test_recertify_asks_for_n_where_votes_decided_how_many_there_are(tmp_path, c
     assert run("recertify", tmp_path / "fixed") == 0
 
 
+def test_labels_of_recertify_are_by_image_id(tmp_path, capsys):
+    """A file of labels has no ids, so they are in the order of the ids; or it has ids."""
+    x = jnp.array([[0.5, 0.5], [-0.2, -0.4], [0.9, -0.1]])
+    js.certify(jax.random.key(0), classify, NOISE, x, n=1000, image_ids=[9, 2, 5], ledger=tmp_path / "votes")
+    (tmp_path / "by_id").write_text("9 0\n2 1\n5 0\n7 1\n")
+    (tmp_path / "in_order").write_text("1\n0\n0\n")
+    tables = []
+    for labels in ("by_id", "in_order"):
+        assert run("recertify", tmp_path / "votes", "--labels", tmp_path / labels) == 0
+        told = capsys.readouterr()
+        tables.append(told.out)
+        assert ("labels are taken in the order of the image ids, 2, 5, 9\n" in told.err) == (labels == "in_order")
+    assert tables[0] == tables[1] and "100.0" in tables[0]
+    (tmp_path / "by_id").write_text("9 0\n2 1\n7 1\n")
+    assert run("recertify", tmp_path / "votes", "--labels", tmp_path / "by_id") == 2
+    assert "must have the label of every image; image 5 has none" in capsys.readouterr().err
+
+
+def test_ledgers_of_other_counts_are_sent_to_python(tmp_path, capsys):
+    x = jnp.array([[0.5, 0.5]])
+    maps = lambda batch: jnp.stack([-(y := batch[:, :, None].repeat(2, 2)), y], -1)
+    js.certify_outputs(jax.random.key(0), maps, NOISE, x, tau=0.6, ledger=tmp_path / "outputs")
+    js.certify_values(
+        jax.random.key(0),
+        lambda batch: batch.sum(-1),
+        NOISE,
+        x,
+        0.1,
+        edges=[-1.0, 1.0],
+        n=200,
+        ledger=tmp_path / "bins",
+    )
+    for name in ("outputs", "bins"):
+        assert run("recertify", tmp_path / name, "--n", "100", "--n0", "10") == 2
+        assert "call js.recertify with designs.Outputs, designs.Values" in capsys.readouterr().err
+
+
 def test_a_ledger_without_images(ledgers, tmp_path, capsys):
     header = ledgers[0][0].read_text().splitlines(keepends=True)[0]
     (tmp_path / "votes").write_text(header)
@@ -171,6 +208,9 @@ def test_runs_are_named_by_what_tells_them_apart(tmp_path, capsys):
         (["recertify", LOGS[0]], "is not a ledger"),
         (["recertify", "PART", "--output", "log.tsv"], "--output log.tsv is a log, which needs --labels"),
         (["recertify", "PART", "--n", "5"], "n = 5"),
+        (["recertify", "PART", "--radii", "0.1"], "--n must be given with --radii: the n_max of the run"),
+        (["report", LOGS[0], "--labels", "nowhere.npy"], "--labels must be left out of logs"),
+        (["report", LOGS[0], "--ignore-label", "1"], "--ignore-label must be left out of logs"),
         (
             ["recertify", "PART", "--radii", "0.1", "--n0", "5"],
             "--n0 must be left out of certificates of given --radii",
@@ -224,6 +264,17 @@ def test_report_of_saved_certificates(tmp_path, capsys):
         (["one.npz", "log.tsv"], "go into tables of their own"),
     ):
         assert run("report", *(tmp_path / word for word in words)) == 2
+        assert message in capsys.readouterr().err
+    made["values"].save(tmp_path / "again.npz")
+    for words, message in (
+        (["one.npz", "--ignore-label", "1"], "--ignore-label must be left out of certificates that are not of several"),
+        (["map.npz", "--baseline", "map"], "--baseline must be left out of certificates of values and outputs"),
+        (["values.npz", "--alpha", "0.1"], "--alpha must be left out of certificates of values and outputs"),
+        (["again.npz", "--figure", "values.png"], "--figure is of one file of values or outputs; got 2"),
+    ):
+        labels = tmp_path / f"{words[0].replace('again', 'values').removesuffix('.npz')}.npy"
+        more = [tmp_path / "values.npz"] if words[0] == "again.npz" else []
+        assert run("report", tmp_path / words[0], *more, *words[1:], "--labels", labels) == 2
         assert message in capsys.readouterr().err
     assert run("report", tmp_path / "one.npz", "--labels", "nowhere.npy") == 2
     assert capsys.readouterr().err.startswith("jaxsmooth: ")

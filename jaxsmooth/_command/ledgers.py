@@ -2,14 +2,14 @@
 
 import argparse
 import pathlib
-from collections.abc import Sequence
+import sys
 from typing import Any
 
 import numpy as np
 
 from jaxsmooth import _check, analysis, designs, ledger
 from jaxsmooth._certificates import Certificates
-from jaxsmooth._command.words import labels_in, noise_of, norm_of
+from jaxsmooth._command.words import labels_in, noise_of, norm_of, refuse
 from jaxsmooth._noise import takes_views
 from jaxsmooth._types import Noise
 from jaxsmooth._verbs import recertify
@@ -29,7 +29,12 @@ def certify_again(options: argparse.Namespace) -> int:
     recorded = ledger.read(options.ledger)
     if not len(recorded.image_ids):
         raise ValueError(f"{options.ledger} holds no votes: the run was ended before its first image was finished")
-    labels = None if options.labels is None else labels_in(options.labels)
+    if "ballot" in recorded.header:
+        raise ValueError(
+            f"{options.ledger} counts {recorded.header['ballot']}, and not the votes of a class for an image; call "
+            "js.recertify with designs.Outputs, designs.Values or the design of yours from Python"
+        )
+    labels = None if options.labels is None else _labels(options.labels, recorded.image_ids)
     noise = noise_of(recorded.header["noise"])
     header = noise_header(_check.float32_noise(noise), tuple(recorded.header["event"]))
     if header["noise"] == recorded.header["noise"] and header["noise_digest"] != recorded.header["noise_digest"]:
@@ -50,15 +55,16 @@ def certify_again(options: argparse.Namespace) -> int:
 def _design(options: argparse.Namespace, recorded: ledger.Ledger, noise: Noise) -> designs.AbstractDesign:
     """What the options ask of recorded votes."""
     if takes_views(noise):
-        _refuse(
+        refuse(
             options, ("radii", "n", "n0", "alpha", "norm", "runner_up"), "certificates without chance, which have none"
         )
         return designs.Exact(strict=True)
     alpha, norm = 1e-3 if options.alpha is None else options.alpha, norm_of(options.norm or "2")
     if options.radii is not None:
-        _refuse(options, ("n0", "runner_up"), "certificates of given --radii")
-        n_max = 100_000 if options.n is None else options.n
-        return designs.Curve(options.radii, n_max=n_max, alpha=alpha, norm=norm)
+        refuse(options, ("n0", "runner_up"), "certificates of given --radii")
+        if options.n is None:
+            raise ValueError("--n must be given with --radii: the n_max of the run, which the ledger does not hold")
+        return designs.Curve(options.radii, n_max=options.n, alpha=alpha, norm=norm)
     n0 = 100 if options.n0 is None else options.n0
     if not any(n0 in recorded.reach(image) for image in recorded.image_ids.tolist()):
         raise ValueError(
@@ -81,11 +87,19 @@ def _fixed_n(recorded: ledger.Ledger, n0: int) -> int:
     return n
 
 
-def _refuse(options: argparse.Namespace, names: Sequence[str], of: str) -> None:
-    """Refuse options that would change nothing."""
-    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
-    if given:
-        raise ValueError(f"{', '.join(given)} must be left out of {of}")
+def _labels(path: str, image_ids: np.ndarray) -> np.ndarray:
+    """The labels of these images: in the order of their ids, or, of a text with two columns, by id."""
+    found = labels_in(path)
+    if found.ndim == 2 and found.shape[1] == 2:
+        of = dict(found.tolist())
+        missing = [image for image in image_ids.tolist() if image not in of]
+        if missing:
+            raise ValueError(f"{path} must have the label of every image; image {missing[0]} has none")
+        return np.array([of[image] for image in image_ids.tolist()])
+    if (image_ids != np.arange(len(image_ids))).any():
+        shown = ", ".join(map(str, image_ids[:5].tolist())) + (", ..." if len(image_ids) > 5 else "")
+        print(f"labels are taken in the order of the image ids, {shown}", file=sys.stderr)
+    return found
 
 
 def _write(path: pathlib.Path, found: Certificates, labels: Any, image_ids: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxsmooth import analysis
 from jaxsmooth._certificates import AbstractCertificates, OutputCertificates, ValueCertificates
-from jaxsmooth._command.words import labels_in
+from jaxsmooth._command.words import labels_in, refuse
 
 # A table, and what draws the figure.
 _Report = tuple[str, Callable[[], Any]]
@@ -28,6 +28,8 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _of_logs(runs: dict[str, pathlib.Path], options: argparse.Namespace) -> _Report:
+    refuse(options, ("labels", "ignore_label"), "logs, which hold the true classes")
+
     def draw() -> Any:
         read = {name: analysis.read_log(path) for name, path in runs.items()}
         certificates, labels = ({name: found[part] for name, found in read.items()} for part in (0, 1))
@@ -40,6 +42,12 @@ def _of_saved(runs: dict[str, pathlib.Path], options: argparse.Namespace) -> _Re
     """Of archives that ``save`` of certificates wrote, all of one kind."""
     found, labels = _of_one_kind(runs), None if options.labels is None else labels_in(options.labels)
     first = next(iter(found.values()))
+    if isinstance(first, ValueCertificates | OutputCertificates):
+        refuse(options, ("radii", "baseline", "alpha"), "certificates of values and outputs, whose table has none")
+        if options.figure is not None and len(found) > 1:
+            raise ValueError(f"--figure is of one file of values or outputs; got {len(found)}")
+    if not isinstance(first, OutputCertificates):
+        refuse(options, ("ignore_label",), "certificates that are not of several outputs")
     if isinstance(first, ValueCertificates):
         summaries = {name: analysis.value_summary(value, labels) for name, value in found.items()}
         return analysis.summary_table(summaries, format=options.format), lambda: analysis.plot_values(first, labels)
@@ -68,12 +76,17 @@ def _of_one_kind(runs: dict[str, pathlib.Path]) -> dict[str, Any]:
 
 def _accuracies(runs: dict[str, Any], options: argparse.Namespace) -> str:
     """The table of certified accuracy."""
-    return analysis.table(runs, options.radii, format=options.format, baseline=options.baseline, alpha=options.alpha)
+    return analysis.table(runs, options.radii, format=options.format, baseline=options.baseline, alpha=_alpha(options))
 
 
 def _curves(certificates: dict[str, Any], labels: dict[str, Any], options: argparse.Namespace) -> Any:
     """The figure of certified accuracy."""
-    return analysis.plot_certified_accuracy(certificates, labels, alpha=options.alpha)
+    return analysis.plot_certified_accuracy(certificates, labels, alpha=_alpha(options))
+
+
+def _alpha(options: argparse.Namespace) -> float:
+    """With what probability an interval misses."""
+    return 0.05 if options.alpha is None else options.alpha
 
 
 def _named(logs: Sequence[str]) -> dict[str, pathlib.Path]:

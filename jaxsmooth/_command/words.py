@@ -1,6 +1,8 @@
 """Words of the command line and of ledgers as values: noises, norms, labels."""
 
+import argparse
 import ast
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -29,6 +31,13 @@ def noise_of(words: str) -> Noise:
 def norm_of(text: str) -> float:
     """The norm that --norm names."""
     return _check.norm({"1": 1, "2": 2}.get(text, text), "--norm")
+
+
+def refuse(options: argparse.Namespace, names: Sequence[str], of: str) -> None:
+    """Refuse options that would change nothing."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
+    if given:
+        raise ValueError(f"{', '.join(given)} must be left out of {of}")
 
 
 def labels_in(path: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth.denoisers.base import AbstractDenoiser
 from jaxsmooth.denoisers.fit import check_takes
 from jaxsmooth.interop.bare_models import in_evaluation_mode
+from jaxsmooth.interop.python_callable import with_numbers
 
 Method = Literal["nearest", "linear", "bilinear", "cubic", "bicubic", "lanczos3", "lanczos5"]
 _INSTEAD = "of a diffusion network use denoisers.one_shot, of a function that draws jaxsmooth.randomized"
@@ -129,5 +130,6 @@ def denoised(
             raise ValueError(f"resize must be one number or (height, width); got {resize!r}")
         resize = (_check.integer("resize", sides[0], at_least=1), _check.integer("resize", sides[1], at_least=1))
     _check.require_one_of("resize_method", resize_method, Method)
-    denoiser, classify = in_evaluation_mode(denoiser, "denoiser"), in_evaluation_mode(classify)
+    # The pixels of a denoiser are numbers, none of which is a winner.
+    denoiser, classify = with_numbers(in_evaluation_mode(denoiser, "denoiser")), in_evaluation_mode(classify)
     return Denoised(denoiser, classify, resize, resize_method)

@@ -99,8 +99,8 @@ def from_callable(
 
     The largest of its own scores wins, in the precision in which it returns them; ties go to the lowest class. JAX
     sees float32 scores with the same winners: rounded, or, in rows whose winner rounding would change, the differences
-    from the largest. ``certify_values`` uses numbers as they are, rounded to float32; give ``numbers=True`` where more
-    is made of them on the way, or where there is one a row.
+    from the largest. ``certify_values``, denoisers and ``soft(from_probabilities=True)`` use numbers as they are,
+    rounded to float32; give ``numbers=True`` where more is made of them on the way, or where there is one a row.
 
     An exception of ``fn`` reaches the caller of every jaxsmooth function as it was raised. In a compiled program of
     your own it becomes a ``JaxRuntimeError`` with its text; in your own ``shard_map`` or ``pmap``, where it would leave

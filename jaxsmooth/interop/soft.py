@@ -11,6 +11,7 @@ from jaxsmooth._classifier import classified, subkeys
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array, Classify
 from jaxsmooth.interop.bare_models import in_evaluation_mode
+from jaxsmooth.interop.python_callable import with_numbers
 
 # So that scores divided by it stay numbers of float32.
 _LEAST, _LARGEST = 1e-30, 1e30
@@ -127,7 +128,10 @@ def soft(classify: Classify, temperature: float = 1.0, *, from_probabilities: bo
         temperature = value
     if from_probabilities and not _check.is_traced(temperature) and temperature != 1.0:
         raise ValueError(f"temperature must be 1 with from_probabilities=True; got {temperature}")
-    return SoftClassifier(in_evaluation_mode(classify), temperature, bool(from_probabilities))
+    classify = in_evaluation_mode(classify)
+    # Of scores differences matter, and of probabilities the numbers.
+    classify = with_numbers(classify) if from_probabilities else classify
+    return SoftClassifier(classify, temperature, bool(from_probabilities))
 
 
 def _tempered(scores: Array, temperature: Any) -> Array:

@@ -38,11 +38,11 @@ def semi_elastic_radius_float32(
             Of a scale that is computed in float32 it is not 0: pass that of ``noise.at(x)``.
 
     Returns:
-        float32 of the broadcast shape; 0 for tails of 1/2 and more.
+        float32 of the broadcast shape; 0 for tails of 1/2 and more, and where ``rate`` or ``margin`` is below 0.
 
     Raises:
         TypeError: if ``dim`` is not a Python integer, or an argument not numeric.
-        ValueError: if ``dim`` is below 1.
+        ValueError: if ``dim`` is below 1, or a ``rate`` or ``margin`` that is not traced is below 0.
 
     References:
         As ``semi_elastic_radius``; the error bound is measured on a grid by the tests.
@@ -59,6 +59,9 @@ def semi_elastic_radius_float32(
     """
     dim = _check.integer("dim", dim, at_least=1)
     given = {"tail": tail, "sigma": sigma, "rate": rate, "margin": margin}
+    for name in ("rate", "margin"):
+        if not _check.is_traced(given[name]):
+            _check.nonnegative(name, given[name])
     tail, sigma, rate, margin = jnp.broadcast_arrays(*(_check.float32(name, value) for name, value in given.items()))
     rho = rate * sigma * np.float32(1 + 4e-7)
     margin = margin * np.float32(1 + 4e-7)
@@ -76,7 +79,7 @@ def semi_elastic_radius_float32(
     low, _ = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(z), z))
     # Without movement the test is an equality at the upper end, where bisection has nothing to find.
     scaled = jnp.where((rho > 0) | (margin > 0), low, z)
-    return jnp.where((tail < 0.5) & (z > 0), scaled * sigma * _INWARD, 0.0)
+    return jnp.where((tail < 0.5) & (z > 0) & (rate >= 0) & (margin >= 0), scaled * sigma * _INWARD, 0.0)
 
 
 def _largest_tail(a: Array, rho: Array, dim: int, side: int) -> Array:

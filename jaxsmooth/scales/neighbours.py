@@ -56,10 +56,10 @@ def nearest_neighbours(x: Array, reference: Array, leave_out: Array, count: Arra
     Returns:
         ``(distances, indices)``: float32 and int32 ``(images, k)``, nearest first.
     """
-    size = min(x.shape[0], _IMAGES)
+    size = max(1, min(x.shape[0], _IMAGES))
     blocks = math.ceil(x.shape[0] / size)
     padding = blocks * size - x.shape[0]
-    x_blocks = jnp.pad(x, ((0, padding), (0, 0))).reshape(blocks, size, -1)
+    x_blocks = jnp.pad(x, ((0, padding), (0, 0))).reshape(blocks, size, x.shape[1])
     left_out = jnp.pad(leave_out, (0, padding), constant_values=-1).reshape(blocks, size)
     norms = jnp.sum(reference**2, -1)
     search = lambda block: _block(block[0], block[1], reference, norms, count, k)
@@ -136,13 +136,13 @@ def true_squares(image: Array, rows: Array) -> Array:
     dim = rows.shape[-1]
     width = max(1, math.isqrt(dim))
     padded = jnp.pad((rows - image[None]) ** 2, ((0, 0), (0, -dim % width)))
-    return padded.reshape(rows.shape[0], -1, width).sum(-1).sum(-1)
+    return padded.reshape(rows.shape[0], padded.shape[1] // width, width).sum(-1).sum(-1)
 
 
 @functools.partial(jax.jit, static_argnames=("k",))
 def mean_distance(x: Array, reference: Array, leave_out: Array, *, k: int) -> Array:
     """The mean distance to the k nearest references, float32 ``(images,)``; images of any shape."""
-    flat = jnp.asarray(x, jnp.float32).reshape(x.shape[0], -1)
+    flat = jnp.asarray(x, jnp.float32).reshape(x.shape[0], math.prod(x.shape[1:]))
     rows = reference.reshape(reference.shape[0], -1)
     distances = nearest_distances(flat, rows, jnp.asarray(leave_out, jnp.int32), k=k)
     return one_by_one(lambda row: row.sum() / np.float32(k), distances)

@@ -305,3 +305,12 @@ def test_ordinary_classifiers_have_the_votes_they_had():
 def test_bad_input(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_probabilities_of_a_python_function_are_numbers():
+    """Where float32 does not tell the first two apart, what is left of them are no differences from the largest."""
+    probabilities = lambda x: np.broadcast_to(np.array([0.5 - 1e-12, 0.5, 1e-12]), (len(x), 3))
+    classify = js.soft(js.interop.from_callable(probabilities, 3), from_probabilities=True)
+    votes = js.count_votes(jax.random.key(0), classify, js.noises.Gaussian(0.5), np.zeros((1, 2), np.float32), 1000)
+    assert votes.invalid.tolist() == [0]
+    assert abs(int(votes.counts[0, 0]) - 500) < 80  # five standard deviations

@@ -314,3 +314,12 @@ def test_a_sigma_for_every_image_has_no_table(function):
     noise = js.noises.GaussianAt(np.linspace(0.1, 1, 50), rate=0.0)
     with pytest.raises(ValueError, match=r"noise.sigma must be one number"):
         function(noise, n=100, alpha=0.001, dim=4)
+
+
+@pytest.mark.parametrize("name", ["rate", "margin"])
+def test_float32_claims_nothing_of_a_negative_rate_or_margin(name):
+    given = {"sigma": 0.5, "rate": 0.01, "margin": 0.0}
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        js.radii.semi_elastic_radius_float32(0.01, dim=8, **given | {name: -0.01})
+    traced = jax.jit(lambda value: js.radii.semi_elastic_radius_float32(0.01, dim=8, **given | {name: value}))
+    assert traced(-0.01) == 0 and traced(0.01) > 0

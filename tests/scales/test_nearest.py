@@ -1,6 +1,7 @@
 """Neighbours are exact: against NumPy in double precision, with duplicates, ties, and where products cancel."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -136,3 +137,9 @@ GOOD = np.float32(RNG.normal(size=(30, 4)))
 def test_bad_input(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()
+
+
+def test_no_images():
+    scale = js.scales.KNNScale(np.eye(6, dtype=np.float32), 0.5, 0.01, k=2)
+    nothing = jnp.zeros((0, 6))
+    assert scale(nothing).shape == (0,) and scale.leave_one_out(np.zeros((0,), np.int32)).shape == (0,)
