@@ -35,8 +35,9 @@ def mixture_log_e_value(successes: Any, trials: Any, null: Any) -> Any:
         null: tau in (0, 1), broadcast.
 
     Returns:
-        float64 of the broadcast shape, to about 1e-9 up to 1e7 draws, either way; -inf where the evidence underflows
-        (it is then below 1e-300). ``anytime_threshold`` and ``anytime_lower`` use a proved lower bound of it.
+        float64 of the broadcast shape, to about 1e-9 up to 1e7 draws, either way; -inf where the mass of proportions
+        above tau underflows, far below it, where the evidence is at most 1 (every likelihood ratio is).
+        ``anytime_threshold`` and ``anytime_lower`` use a proved lower bound of it.
 
     Raises:
         ValueError: if a count or ``null`` is out of range.

@@ -58,8 +58,16 @@ class Exp2(AbstractExponentialNoise):
         return dim - self.j
 
 
+# Beyond, level sets are thinner than double precision tells apart.
+_LARGEST_K = 1000.0
+
+
 @functools.lru_cache(maxsize=32)
 def _level_set(dim: int, k: float, j: float) -> LevelSet:
+    if k > _LARGEST_K:
+        raise ValueError(
+            f"k must be at most {_LARGEST_K:g} for a radius of Exp2; got {k:g}. Its limit for large k is UniformBall"
+        )
     shape = (dim - j) / k
 
     def log_level_ratio(r: np.ndarray, t: np.ndarray) -> np.ndarray:

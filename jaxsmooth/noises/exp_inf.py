@@ -10,6 +10,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth.noises import surfaces
 from jaxsmooth.noises.base import check_order
 from jaxsmooth.noises.radial import AbstractExponentialNoise
+from jaxsmooth.noises.refused_radii import refused_by_name
 from jaxsmooth.radii import ScoreLaw, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio
 from jaxsmooth.radii.growth_bounds import fisher_radius, fisher_tail
@@ -92,6 +93,11 @@ def yang_2020(noise: ExpInf, tail: np.ndarray, dim: int) -> np.ndarray:
     return noise.scale(dim) * _axis_rate(noise, dim) * (1 - 2 * tail)
 
 
+def _radial(noise: ExpInf, dim: int) -> ScoreLaw:
+    with refused_by_name(noise, dim, "use a smaller k or j = 0"):
+        return exponential_radial(dim, noise.k, noise.j)
+
+
 @radius_rule(
     ExpInf,
     norm=1,
@@ -100,7 +106,7 @@ def yang_2020(noise: ExpInf, tail: np.ndarray, dim: int) -> np.ndarray:
 )
 def one_coordinate_score(noise: ExpInf, dim: int) -> ScoreLaw:
     """The score along an axis is s(r), -s(r) or 0 with probabilities 1/(2d), 1/(2d) and the rest."""
-    return one_coordinate(exponential_radial(dim, noise.k, noise.j), dim)
+    return one_coordinate(_radial(noise, dim), dim)
 
 
 @radius_rule(
@@ -123,7 +129,7 @@ def yang_2020_linf(noise: ExpInf, dim: int) -> ScoreLaw:
 )
 def pole(noise: ExpInf, dim: int) -> ScoreLaw:
     """As for j = 0, with the score s(r) of the density with a pole and its top sets."""
-    return exponential_radial(dim, noise.k, noise.j)
+    return _radial(noise, dim)
 
 
 @radius_rule(

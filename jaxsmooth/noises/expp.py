@@ -109,7 +109,16 @@ def _quantile_cells(p: float) -> np.ndarray:
 
 
 def _inverse_concave(noise: Expp, radius: np.ndarray, dim: int | None) -> np.ndarray:
-    return special.gammaincc(1 / noise.p, (radius * (1 + 1e-11) / noise.scale(1)) ** noise.p) / 2 * (1 - 1e-12)
+    """The mass beyond the radius. Where its power underflows: what a density as high as at 0 leaves of 1/2, no more."""
+    x = radius * (1 + 1e-11) / noise.scale(1)
+    with np.errstate(under="ignore", over="ignore"):
+        y = x**noise.p
+    flat = 0.5 - x / (2 * math.gamma(1 + 1 / noise.p))
+    return np.where(y < _LEAST_POWER, flat, special.gammaincc(1 / noise.p, y) / 2) * (1 - 1e-12)
+
+
+# Below, |x / lambda|^p has lost digits or is 0.
+_LEAST_POWER = 1e-280
 
 
 @radius_rule(
@@ -122,14 +131,19 @@ def _inverse_concave(noise: Expp, radius: np.ndarray, dim: int | None) -> np.nda
     applies=lambda noise: noise.p >= 1,
 )
 def yang_2020(noise: Expp, tail: np.ndarray, dim: int | None) -> np.ndarray:
-    """The quantile of one coordinate: for a log-concave density half-lines are the level sets of the score."""
+    """The quantile of one coordinate: for a log-concave density half-lines are the level sets of the score.
+
+    No more than a density as high as at 0 everywhere leaves, which is what there is where powers underflow.
+    """
     shape = 1 / noise.p
+    flat = math.gamma(1 + shape) * (1 - 2 * tail)
 
     def certifies(y: np.ndarray) -> np.ndarray:
         near = special.gammainc(shape, y) * (1 + 1e-13) <= 1 - 2 * tail
         return np.where(tail > 0.25, near, special.gammaincc(shape, y) * (1 - 1e-13) >= 2 * tail)
 
-    return (1 - 1e-12) * noise.scale(1) * inward(special.gammainccinv(shape, 2 * tail), certifies) ** shape
+    quantile = inward(special.gammainccinv(shape, 2 * tail), certifies) ** shape
+    return (1 - 1e-12) * noise.scale(1) * np.maximum(quantile, flat)
 
 
 @radius_rule(

@@ -200,12 +200,13 @@ def _nonnegative(name: str, value: object) -> np.ndarray:
     """At least 0, float64; inf is allowed."""
     array = _check.as_float64(name, value)
     if not (array >= 0).all():
-        raise ValueError(f"the scale's {name} must be at least 0; got {array[~(array >= 0)].flat[0]}")
+        raise ValueError(f"{name} of the scale must be at least 0; got {array[~(array >= 0)].flat[0]}")
     return array
 
 
 def _leaves(noise: GaussianAt) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return tuple(np.asarray(v, np.float64) for v in (noise.sigma, noise.rate, noise.constant_within))  # pyright: ignore
+    rate, within = (_nonnegative(name, getattr(noise, name)) for name in ("rate", "constant_within"))
+    return np.asarray(noise.sigma, np.float64), rate, within
 
 
 def _margin(noise: GaussianAt) -> np.ndarray:

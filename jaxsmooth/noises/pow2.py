@@ -13,6 +13,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.noises import float32_law, random, surfaces
 from jaxsmooth.noises.radial import AbstractRadialNoise
+from jaxsmooth.noises.refused_radii import refused_by_name
 from jaxsmooth.radii import LevelSet, SphericalDensity, convert_norm, radius_rule
 from jaxsmooth.radii.gamma_laws import gamma_ratio, log_beta_prime_density
 
@@ -141,7 +142,9 @@ def yang_2020(noise: Pow2, dim: int) -> LevelSet:
 
     A bound of the runner-up enters through the differential method for the same noise.
     """
-    return _level_set(dim, float(noise.k), noise.power(dim))
+    a = noise.power(dim)
+    with refused_by_name(noise, dim, "use a smaller k"):
+        return _level_set(dim, float(noise.k), a)
 
 
 convert_norm(Pow2, "yang_2020", norm=2, to=1)

@@ -81,8 +81,13 @@ def chernoff_ratios(p_lower: ArrayLike, *, dim: int) -> tuple[Any, Any]:
         [0.9615, 1.0391]
     """
     p_lower, dim = _checked(p_lower, dim)
-    argument = -np.exp(2 * np.log1p(-p_lower) / dim - 1)
-    lower, upper = (-special.lambertw(argument, branch).real for branch in (0, -1))
+    distance = -2 * np.log1p(-p_lower) / dim  # y - log y - 1 of both roots y
+    # Where they meet, by the series of the inverse.
+    u = np.sqrt(2 * distance)
+    near = [1 + side * u + u**2 / 3 + side * u**3 / 36 - u**4 / 270 for side in (-1, 1)]
+    with np.errstate(invalid="ignore"):
+        far = [-special.lambertw(-np.exp(-distance - 1), branch).real for branch in (0, -1)]
+    lower, upper = (np.where(distance < 1e-6, a, b) for a, b in zip(near, far, strict=True))
     with np.errstate(divide="ignore"):
         return np.sqrt(lower)[()], np.sqrt(upper * np.divide(dim, dim - 1))[()]
 

@@ -60,8 +60,8 @@ def semi_elastic_radius_float32(
     dim = _check.integer("dim", dim, at_least=1)
     given = {"tail": tail, "sigma": sigma, "rate": rate, "margin": margin}
     for name in ("rate", "margin"):
-        if not _check.is_traced(given[name]):
-            _check.nonnegative(name, given[name])
+        if not _check.is_traced(given[name]) and not (_check.as_float64(name, given[name]) >= 0).all():
+            raise ValueError(f"{name} must be at least 0; got {given[name]!r}")
     tail, sigma, rate, margin = jnp.broadcast_arrays(*(_check.float32(name, value) for name, value in given.items()))
     rho = rate * sigma * np.float32(1 + 4e-7)
     margin = margin * np.float32(1 + 4e-7)

@@ -231,3 +231,13 @@ def test_a_scale_that_overflows_is_refused():
     scale = js.scales.LipschitzScale(lambda x: 100 * x.reshape(len(x), -1)[:, 0] + 90, 100.0)
     with pytest.raises(ValueError, match=r"image 0 has inf\. Clip the scale"):
         js.noises.InputDependentGaussian(scale).frozen_at(np.ones((1, 4), np.float32))
+
+
+@pytest.mark.parametrize("name", ["rate", "constant_within", "margin"])
+@pytest.mark.parametrize("value", [-0.01, np.nan])
+def test_what_is_known_of_the_scale_is_no_negative_number(name, value):
+    """It claimed the radius of a scale that is constant."""
+    given = {"rate": 0.01, name: value}
+    for ask in (js.certified_radius, js.required_probability):
+        with pytest.raises(ValueError, match=f"{name} of the scale must be at least 0; got {value}"):
+            ask(js.noises.GaussianAt(np.array([0.5]), **given), [0.9], norm=2, dim=3072)

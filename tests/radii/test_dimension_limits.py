@@ -1,5 +1,6 @@
 """The curse of dimension: reference values, the order of the bounds, and that certificates respect them."""
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -63,6 +64,17 @@ def test_where_nothing_can_be_certified():
         assert js.radii.admissible_ratios(p, dim=784) == (1.0, 1.0)
         assert js.radii.rate_radius_ceiling(p, dim=784) == 0
     assert js.radii.admissible_ratios(0.6, dim=784, distance=5.0) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-16, 1e-14, 1e-12, 1e-8, 3e-7, 1e-4, 1.5e-3, 1.6e-3, 0.1])
+def test_chernoff_where_both_roots_meet(p):
+    """Roots of y - log y - 1 = -2 log(1 - p) / dim on both sides of 1."""
+    smallest, largest = js.radii.chernoff_ratios(p, dim=3072)
+    distance = -2 * mpmath.log1p(-mpmath.mpf(p)) / 3072
+    for ratio, side in ((smallest, -1), (largest * np.sqrt(3071 / 3072), 1)):
+        guess = 1 + side * mpmath.sqrt(2 * distance)
+        root = mpmath.findroot(lambda y: y - mpmath.log(y) - 1 - distance, guess) if p else 1
+        np.testing.assert_allclose(ratio, float(mpmath.sqrt(root)), rtol=1e-11)
 
 
 @pytest.mark.parametrize("function", ["admissible_ratios", "chernoff_ratios", "simple_ratio", "rate_radius_ceiling"])

@@ -291,3 +291,39 @@ def test_a_second_rule_of_one_name_replaces_the_first_or_is_refused() -> None:
         register("another paper", 4.0)
     js.radii.convert_norm(Own, norm=2, to=1)
     assert [rule.name for rule in js.radii.rules_for(Own, 1)] == ["rule_from_l2", "closed_from_l2"]
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 7.0, 50.0, 100.0, 300.0, 1000.0])
+def test_expp_of_any_power(p):
+    """Its one coordinate decides in l1: against 60 digits, also where |x / lambda|^p underflows in doubles."""
+    noise = js.noises.Expp(0.7, p=p)
+    x = np.array([1e-12, 1e-6, 1e-3, 0.01, 0.1, 0.3, 0.45, 0.52, 0.6, 0.9, 0.99, 0.999, 1.0, 1.001])
+    with mpmath.workdps(60):
+        shape = 1 / mpmath.mpf(p)
+        mass = lambda v: mpmath.gammainc(shape, 0, mpmath.mpf(v) ** mpmath.mpf(p)) / mpmath.gamma(shape) / 2
+        within = [mass(v) for v in x.tolist()]  # between 0 and x
+        truth = np.array([float(m) for m in within])
+        tail = np.array([float(mpmath.mpf(1) / 2 - m) for m in within])
+    radius = noise.scale(1) * x
+    required = js.required_probability(noise, radius, norm=1, dim=3)
+    assert (required >= 0.5 + truth).all()
+    assert (tail - (1 - required) <= 2e-8).all()
+    wide = tail < 0.4999
+    found = js.certified_radius(noise, 1 - tail[wide], norm=1, dim=3)
+    assert (found <= radius[wide] * (1 + 1e-9)).all()
+    np.testing.assert_allclose(found, radius[wide], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("noise", "norm", "dim", "message"),
+    [
+        (js.noises.Exp2(1.0, k=3000.0), 2, 2, "k must be at most 1000 for a radius of Exp2; got 3000.*UniformBall"),
+        (js.noises.Pow2(1.0, k=300.0), 2, 2, r"those of Pow2\(sigma=1.0, k=300.0.*in 2 dimensions.*use a smaller k"),
+        (js.noises.Pow2(1.0, k=300.0), np.inf, 3072, r"those of Pow2\(sigma=1.0, k=300.0.*use a smaller k"),
+        (js.noises.ExpInf(1.0, k=100.0, j=1.0), 1, 3, r"those of ExpInf\(.*use a smaller k or j = 0"),
+        (js.noises.ExpInf(1.0, k=100.0, j=1.0), np.inf, 3, r"those of ExpInf\(.*use a smaller k or j = 0"),
+    ],
+)
+def test_radii_beyond_double_precision_are_refused_by_name(noise, norm, dim, message):
+    with pytest.raises(ValueError, match=message):
+        js.certified_radius(noise, 0.9, norm=norm, dim=dim)

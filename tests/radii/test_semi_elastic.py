@@ -322,4 +322,6 @@ def test_float32_claims_nothing_of_a_negative_rate_or_margin(name):
     with pytest.raises(ValueError, match=f"{name} must be"):
         js.radii.semi_elastic_radius_float32(0.01, dim=8, **given | {name: -0.01})
     traced = jax.jit(lambda value: js.radii.semi_elastic_radius_float32(0.01, dim=8, **given | {name: value}))
-    assert traced(-0.01) == 0 and traced(0.01) > 0
+    assert traced(-0.01) == traced(np.nan) == 0 and traced(0.01) > 0
+    # Of a scale of which nothing is known.
+    assert js.radii.semi_elastic_radius_float32(0.01, dim=8, **given | {"rate": np.inf}) == 0
