@@ -100,8 +100,9 @@ class LevelSet:
         return np.where(radius > 0, self._certified(np.maximum(radius, 1e-300))[0], 0.5)
 
     def radius(self, tail: np.ndarray) -> np.ndarray:
-        """The certified radius of tails 1 - p, rounded down: to 1e-8 or so where the score has a mean
-        and the density does not end in a step.
+        """The certified radius of tails 1 - p, rounded down.
+
+        To 1e-8 or so where the score has a mean and the density does not nearly end in a step.
 
         Beyond 2,048 different tails (512 below 16 dimensions) the radii of some are continued to the others by the
         growth of probabilities near 1/2, which loses 1e-3 at most, below 16 dimensions 4e-3, for very wide laws and
