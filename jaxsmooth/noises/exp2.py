@@ -58,6 +58,7 @@ class Exp2(AbstractExponentialNoise):
         return dim - self.j
 
 
+_LEAST_POWER = 1e-300
 # Beyond, level sets are thinner than double precision tells apart.
 _LARGEST_K = 1000.0
 
@@ -69,6 +70,12 @@ def _level_set(dim: int, k: float, j: float) -> LevelSet:
             f"k must be at most {_LARGEST_K:g} for a radius of Exp2; got {k:g}. Its limit for large k is UniformBall"
         )
     shape = (dim - j) / k
+
+    def log_density(r: np.ndarray) -> np.ndarray:
+        # Near 0 a power, also where r^k has lost its digits.
+        with np.errstate(divide="ignore", under="ignore"):
+            beyond = np.minimum(k * np.log(r) - math.log(_LEAST_POWER), 0.0)
+            return math.log(k) + log_gamma_density(shape, np.maximum(r**k, _LEAST_POWER)) + shape * beyond
 
     def log_level_ratio(r: np.ndarray, t: np.ndarray) -> np.ndarray:
         y = r**k
@@ -91,7 +98,7 @@ def _level_set(dim: int, k: float, j: float) -> LevelSet:
             rms=math.sqrt(gamma_ratio(shape, 2 / k) / dim),
             quantile=lambda q: special.gammaincinv(shape, q) ** (1 / k),
             upper_quantile=lambda q: special.gammainccinv(shape, q) ** (1 / k),
-            log_density=lambda r: math.log(k) + log_gamma_density(shape, r**k),
+            log_density=log_density,
             log_level_ratio=log_level_ratio,
             score=lambda r: k * r ** (k - 1) + j / r,
             log_density_spread=log_density_spread,

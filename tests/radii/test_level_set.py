@@ -37,6 +37,14 @@ def test_no_radius_is_above_the_truth(seed: int) -> None:
     assert given >= needed * (1 - 1e-5)
 
 
+@pytest.mark.parametrize(("k", "dim"), [(20.0, 2), (30.0, 3)])
+def test_powers_that_underflow_near_the_origin(k: float, dim: int) -> None:
+    """Where r^k keeps a few digits the density seemed to rise, and these were taken for noise on a ring."""
+    given, needed = tails("Exp2", dim, k, 0.0, 0.1)
+    assert given <= needed * (1 + _REFERENCE)
+    assert given >= needed * (1 - 1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("block", range(40))
