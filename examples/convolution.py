@@ -1,9 +1,9 @@
 """Convolutions that are fast on CPUs, for the training of LeNet and the small ResNets.
 
 XLA computes the gradient of a convolution by its kernel as one of unusual shape, on CPUs by a slow general path. Here
-it is a matrix product, of a few images at a time, which stay in the cache; so is what LeNet does between two
-convolutions. Values and gradients are the same up to rounding. Pass ``small_convolution`` to Flax as
-``conv_general_dilated``.
+it is a matrix product, of a few images at a time, which stay in the cache; ``in_parts`` goes through a batch like that
+with a whole block, the first of LeNet. Values and gradients are the same up to rounding. Pass ``small_convolution`` to
+Flax as ``conv_general_dilated``.
 """
 
 import jax
@@ -14,7 +14,7 @@ _BYTES = 2**20  # of what images are spread out to at a time, so that it stays i
 
 
 def one_cpu() -> bool:
-    """Whether this is for the devices that there are: a batch on several would be brought together."""
+    """Whether there is one device, a CPU: on several, going through a batch in parts would bring it together."""
     return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
