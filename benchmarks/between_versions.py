@@ -16,7 +16,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-NETWORKS = ("linear", "mlp", "cnn", "lenet", "resnet20")
+NETWORKS = ["linear", "mlp", "cnn", "lenet", "resnet20"]
 IMAGES = 64
 
 
@@ -88,10 +88,10 @@ def answer_requests() -> None:
         print(json.dumps(answer), file=out, flush=True)
 
 
-def votes_per_second(other: pathlib.Path, rounds: int, seconds: float) -> None:
+def votes_per_second(other: pathlib.Path, networks: list[str], rounds: int, seconds: float) -> None:
     versions = {"other": Version(other), "this": Version(HERE.parent)}
     print(f"{'votes/s, default arguments':28}{'other':>12}{'this':>12}{'ratio':>9}  in the median round")
-    for name in NETWORKS:
+    for name in networks:
         n = 1024
         while (took := max(v.ask("votes", name, n)["seconds"] for v in versions.values())) < seconds / 2 or n == 1024:
             n *= max(2, min(16, int(seconds / took)))
@@ -108,14 +108,14 @@ def votes_per_second(other: pathlib.Path, rounds: int, seconds: float) -> None:
         version.close()
 
 
-def first_calls(other: pathlib.Path, rounds: int) -> None:
+def first_calls(other: pathlib.Path, name: str, rounds: int) -> None:
     calls = [
-        ("certify, 64 images", ("certify", "cnn", IMAGES, 2000)),
-        ("then 37 images, n = 3000", ("certify", "cnn", 37, 3000)),
-        ("certify_curve, 64 images", ("certify_curve", "cnn", IMAGES, 10_000)),
-        ("then 37 images, n = 20000", ("certify_curve", "cnn", 37, 20_000)),
+        ("certify, 64 images", ("certify", name, IMAGES, 2000)),
+        ("then 37 images, n = 3000", ("certify", name, 37, 3000)),
+        ("certify_curve, 64 images", ("certify_curve", name, IMAGES, 10_000)),
+        ("then 37 images, n = 20000", ("certify_curve", name, 37, 20_000)),
     ]
-    print(f"\n{'first calls, cnn':28}{'':>8}{'seconds':>9}{'processor':>11}{'programs':>10}{'compiling':>11}")
+    print(f"\n{f'first calls, {name}':28}{'':>8}{'seconds':>9}{'processor':>11}{'programs':>10}{'compiling':>11}")
     for first in (calls[:2], calls[2:]):
         found = {}
         for _ in range(rounds):
@@ -135,6 +135,7 @@ def first_calls(other: pathlib.Path, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=pathlib.Path, nargs="?", help="a checkout of the other version")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="default: all of them")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="length of one round, about")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -144,8 +145,9 @@ def main() -> None:
         return
     if options.other is None:
         parser.error("name a checkout of the other version, for example: git worktree add ../other COMMIT")
-    votes_per_second(options.other.resolve(), options.rounds, options.seconds)
-    first_calls(options.other.resolve(), 3)
+    votes_per_second(options.other.resolve(), options.networks, options.rounds, options.seconds)
+    first = "cnn" if "cnn" in options.networks else options.networks[-1]
+    first_calls(options.other.resolve(), first, min(3, options.rounds))
 
 
 if __name__ == "__main__":

@@ -20,18 +20,23 @@ WEIGHTS = jax.random.normal(jax.random.key(1), (8, 3), jnp.float32)
 CLASSIFY = jax.tree_util.Partial(lambda weights, batch: batch @ weights, WEIGHTS)
 NOISE = js.noises.Gaussian(0.5)
 STRICT = {"jax_numpy_dtype_promotion": "strict", "jax_numpy_rank_promotion": "raise"}
+# Together, since each only refuses something, or moves everything.
+CHECKS = {
+    "jax_legacy_prng_key": "error",
+    "jax_debug_key_reuse": True,
+    "jax_debug_nans": True,
+    "jax_debug_infs": True,
+    "jax_enable_checks": True,
+    "jax_default_device": jax.devices()[3],
+    **STRICT,
+}
 
 # The settings, and the name by which a ledger of the other value refuses; None where votes go on.
 SETTINGS = {
     "rbg": ({"jax_default_prng_impl": "rbg"}, None),
     "unsafe_rbg": ({"jax_default_prng_impl": "unsafe_rbg"}, None),
-    "legacy keys refused": ({"jax_legacy_prng_key": "error"}, None),
-    "keys checked for reuse": ({"jax_debug_key_reuse": True}, None),
     "not partitionable": ({"jax_threefry_partitionable": False}, None),
-    "strict promotion": (STRICT, None),
-    "debug": ({"jax_debug_nans": True, "jax_debug_infs": True}, None),
-    "checks": ({"jax_enable_checks": True}, None),
-    "default device": ({"jax_default_device": jax.devices()[3]}, None),
+    "all that check, another device": (CHECKS, None),
     "precision": ({"jax_default_matmul_precision": "highest"}, "matmul_precision"),
     "x64": ({"jax_enable_x64": True}, "x64"),
     "x64, strict promotion": ({"jax_enable_x64": True, **STRICT}, "x64"),
@@ -143,10 +148,9 @@ def written(tmp_path_factory):
     return get
 
 
-# Nothing is refused, or what a stricter setting refuses, too.
-LIKE_ANOTHER = ("unsafe_rbg", "legacy keys refused", "checks", "x64")
-# Compiled as CI compiles everything once more; not compiled, which takes ten times as long; what others ask for, too.
-LATER = (*LIKE_ANOTHER, "optimizations", "no jit", "strict promotion")
+# What another setting asks for, too; compiled as CI compiles everything once more; not compiled, which takes ten times
+# as long.
+LATER = ("unsafe_rbg", "x64", "optimizations", "no jit")
 # By default a verb of each kind: one look, many looks, and a sigma of each image.
 USUAL = ("certify", "certify_curve", "certify, KNNScale")
 
@@ -307,7 +311,7 @@ SIMULATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ["rbg", "not partitionable", "strict promotion", "x64"])
+@pytest.mark.parametrize("name", ["rbg", "not partitionable", "all that check, another device", "x64"])
 @pytest.mark.parametrize("simulation", SIMULATIONS)
 def test_simulations(simulation, name):
     usual = SIMULATIONS[simulation]()
@@ -347,7 +351,7 @@ def usual_losses():
     return losses()
 
 
-LITTLE_TO_SEE = ("legacy keys refused", "checks", "unsafe_rbg", "precision", "x64")
+LITTLE_TO_SEE = ("unsafe_rbg", "precision", "x64")
 # By default the one that changes types and refuses most.
 STRICTEST = ("x64, strict promotion",)
 
