@@ -228,10 +228,7 @@ def test_a_design_of_one_run_is_planned_anew_for_another():
 def test_unanimous_votes_of_any_class_have_to_be_more(labelled, needed):
     setting = Setting(NOISE, NOISE, dim=4, classes=3, labelled=labelled)
     Curve([0], n_max=needed, alpha=1e-3).bind(setting)
-    with pytest.raises(
-        ValueError,
-        match=f"n_max >= {needed}" if labelled else "n_max = 10 votes at alpha = 0.001 cannot certify p = 0.5",
-    ):
+    with pytest.raises(ValueError, match=f"n_max >= {needed}"):
         Curve([0], n_max=needed - 1, alpha=1e-3).bind(setting)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxsmooth import _check
 from jaxsmooth.bounds.calibration import calibrated_thresholds
 from jaxsmooth.bounds.futility import AbstractFutility
-from jaxsmooth.bounds.group_sequential import GroupSequential, check_tests
+from jaxsmooth.bounds.group_sequential import GroupSequential, check_tests, unanimous_calibrated
 from jaxsmooth.bounds.optimal_futility import OptimalFutility
 
 # Chosen on populations of published logs, with the price of OptimalFutility (benchmarks/samples_saved.py). An early
@@ -86,9 +86,15 @@ class CurvePlan:
         p.flags.writeable = False
         _check.keep(self, p=p)
         if not np.any(self.thresholds <= self.looks):
+            remedy = "use a larger n_max or a smaller radius"
+            if p[0] >= 1:
+                remedy = "use a smaller radius"
+            elif self.calibrated:
+                needed = unanimous_calibrated(self.tests.alpha, float(p[0]), any_class=self.any_class)
+                remedy = f"use n_max >= {needed} or a smaller radius"
             raise ValueError(
                 f"n_max = {self.tests.n_max} votes at alpha = {self.tests.alpha:g} cannot certify p = {p[0]:g}, the "
-                "smallest level; use a larger n_max (GroupSequential.required_n_max) or a smaller radius"
+                f"smallest level; {remedy}"
             )
 
     @property

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 from typing import Any
 
@@ -48,8 +49,8 @@ class GroupSequential:
         last_share: the share of alpha that the look at ``n_max`` spends.
 
     Raises:
-        ValueError: if ``alpha``, ``ratio`` or ``last_share`` is out of range, or if ``n_max`` unanimous
-            votes cannot reject 1/2.
+        ValueError: if ``alpha``, ``ratio`` or ``last_share`` is out of range, or if unanimous votes
+            reject 1/2 at no look.
         TypeError: if ``n_max`` or ``first_look`` is not an integer.
 
     References:
@@ -80,8 +81,8 @@ class GroupSequential:
         share = _check.probability("last_share", self.last_share)
         if not 1.01 <= _check.number("ratio", self.ratio) < math.inf:
             raise ValueError(f"ratio must be at least 1.01, the growth from look to look; got {self.ratio!r}")
-        needed = self._unanimous(0.5)
-        if n_max < needed:
+        if not self._can_certify(n_max):
+            needed = next(n for n in itertools.count(n_max + 1) if self._can_certify(n))
             raise ValueError(
                 f"n_max = {n_max} can never certify at alpha = {alpha:g} with last_share = {share:g}, "
                 f"not even when all votes agree; use n_max >= {needed}"
@@ -90,19 +91,30 @@ class GroupSequential:
     @functools.cached_property
     def looks(self) -> np.ndarray:
         """int64 ``(looks,)``: the draws made by each look; the last is ``n_max``."""
-        looks, k = [], 0
-        while (n := math.ceil(self.first_look * self.ratio**k)) < self.n_max:
-            looks.append(n)
-            k += 1
-        return np.unique(np.array([*looks, self.n_max], np.int64))
+        return self._looks(self.n_max)
 
     @functools.cached_property
     def alphas(self) -> np.ndarray:
         """float64 ``(looks,)``: the error probability that each look spends; the sum is ``alpha``, rounded down."""
-        others = len(self.looks) - 1
+        return self._alphas(len(self.looks))
+
+    def _looks(self, n_max: int) -> np.ndarray:
+        looks, k = [], 0
+        while (n := math.ceil(self.first_look * self.ratio**k)) < n_max:
+            looks.append(n)
+            k += 1
+        return np.unique(np.array([*looks, n_max], np.int64))
+
+    def _alphas(self, looks: int) -> np.ndarray:
+        others = looks - 1
         if others == 0:
             return np.array([self.alpha])
         return self.alpha * _INWARD * np.array([(1 - self.last_share) / others] * others + [self.last_share])
+
+    def _can_certify(self, n_max: int) -> bool:
+        """Whether unanimous votes reject 1/2 at some look of this plan with ``n_max`` draws."""
+        looks = self._looks(n_max)
+        return bool(np.any(0.5**looks * _OUTWARD <= self._alphas(len(looks))))
 
     def thresholds(self, p: Any, *, any_class: bool = False) -> np.ndarray:
         r"""The votes that reject each null proportion at each look.
@@ -215,9 +227,10 @@ class GroupSequential:
         return crossing_probability(p, self.looks, thresholds)
 
     def required_n_max(self, p: Any) -> Any:
-        """The smallest ``n_max`` with which unanimous votes reject each null proportion, all else unchanged.
+        """The smallest ``n_max`` whose last look rejects each null proportion by unanimous votes, all else unchanged.
 
-        The smallest n with ``p ** n <= alpha * last_share``; alpha, if one look at n draws is all there is.
+        The smallest n with ``p ** n <= alpha * last_share``; alpha, if one look at n draws is all there is. Thresholds
+        of ``calibrated_thresholds`` need fewer: the smallest n with ``p ** n <= alpha``.
 
         Args:
             p: null proportions in [0, 1), any shape.
@@ -294,6 +307,15 @@ def _approximate_tail(count: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.nda
     """The same by SciPy, whose errors are small, but of no proved size."""
     inside = special.betainc(np.maximum(count, 1), np.maximum(n - count, 0) + 1, np.minimum(p, 1.0))
     return np.where(count <= 0, 1.0, np.where(count > n, 0.0, inside))
+
+
+def unanimous_calibrated(alpha: float, p: float, *, any_class: bool) -> int:
+    """The smallest n of which unanimous votes reject p at calibrated thresholds; see ``calibrated_thresholds``."""
+    alpha *= 1 - 1e-9  # all of it but for a rounding
+    n = _unanimous(alpha, p)
+    while any_class and p**n + (1 - p) ** n > alpha:
+        n += 1
+    return n
 
 
 def _unanimous(alpha: float, p: float) -> int:

@@ -11,8 +11,9 @@ from jaxsmooth import _check
 from jaxsmooth._certificates import Certificates, Reason
 from jaxsmooth._noise import sigma_per_image
 from jaxsmooth._types import ABSTAIN
-from jaxsmooth.bounds import CurvePlan, GroupSequential, calibrated_thresholds, curve_tests
+from jaxsmooth.bounds import CurvePlan, calibrated_thresholds, curve_tests
 from jaxsmooth.bounds.binomial_tail import one_minus
+from jaxsmooth.bounds.group_sequential import unanimous_calibrated
 from jaxsmooth.designs.base import AbstractDesign, Finished, Rows, Setting
 from jaxsmooth.radii import explain_radius, required_probability, rules_for
 
@@ -131,11 +132,8 @@ class Curve(AbstractDesign):
         plan = self._plan_of(required)
         out_of_reach = plan.thresholds[:, -1] > self.n_max
         if out_of_reach.any():
-            # One look with all of alpha but for a rounding, and for what another class may need.
-            largest, alpha = required[out_of_reach].max(), self.alpha * (1 - 1e-9)
-            needed = int(GroupSequential(self.n_max, alpha, first_look=2**40).required_n_max(largest))
-            while not self.setting.labelled and largest**needed + (1 - largest) ** needed > alpha:
-                needed += 1
+            largest = float(required[out_of_reach].max())
+            needed = unanimous_calibrated(self.alpha, largest, any_class=not self.setting.labelled)
             raise ValueError(
                 f"radii must be certifiable by n_max = {self.n_max} votes at alpha = {self.alpha:g}; "
                 f"{radii[out_of_reach][0]:g} is not, even if all agree. Use smaller radii, or n_max >= {needed} for "

@@ -1,5 +1,7 @@
 """Decisions by integers: they agree with their definition, never err more than alpha, and lose little power."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from jaxsmooth.bounds import (
     Unreachable,
     calibrated_thresholds,
     clopper_pearson_upper,
+    curve_tests,
 )
 
 NULLS = special.ndtr(np.arange(0, 3.1, 0.5))
@@ -157,12 +160,27 @@ def test_unreachable_levels_are_not_waited_for():
         (0.5, {}, ValueError, "p must be a nondecreasing vector"),
         ([1.2], {}, ValueError, "p must lie in"),
         ([0.4], {"any_class": True}, ValueError, "p must be at least 1/2 when any class"),
-        ([0.9999], {}, ValueError, "n_max = 1000 votes at alpha = 0.001 cannot certify p = 0.9999"),
+        ([0.9999], {}, ValueError, "n_max = 1000 votes at alpha = 0.001 cannot certify p = 0.9999, .* n_max >= 69075 "),
+        ([0.9999], {"calibrated": False}, ValueError, "cannot certify p = 0.9999, .*; use a larger n_max or"),
+        ([1.0], {}, ValueError, "cannot certify p = 1, the smallest level; use a smaller radius"),
     ],
 )
 def test_bad_plans(p, options, error, message):
     with pytest.raises(error, match=message):
         CurvePlan(GroupSequential(1000, 1e-3), p, **options)
+
+
+@pytest.mark.parametrize(("p", "any_class"), [(0.5, True), (0.7, False), (0.7, True), (0.99, False), (0.99, True)])
+def test_the_n_max_of_the_refusal_certifies_and_one_less_does_not(p, any_class):
+    make = lambda n_max: CurvePlan(curve_tests(n_max, 1e-4), [p], any_class=any_class)
+    with pytest.raises(ValueError, match="n_max >= ") as found:
+        make(14)
+    needed = int(re.search(r"n_max >= (\d+)", str(found.value))[1])
+    plan = make(needed)
+    # No proof at all where one look at all draws, or the other class there, takes more than alpha.
+    assert plan.thresholds.min() <= needed and p**needed + (1 - p) ** needed * any_class <= 1e-4
+    with pytest.raises(ValueError, match="n_max >= "):
+        make(needed - 1)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Error rates by exact dynamic programming, and planted faults that it must catch."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import special, stats
 
@@ -166,6 +167,21 @@ def test_required_n_max_is_the_smallest_that_certifies(p):
     assert reaches(max(needed, 10))
     if needed > 10:
         assert not reaches(needed - 1)
+
+
+@given(st.integers(1, 60), st.floats(1e-9, 0.3), st.integers(1, 40), st.floats(1.05, 3), st.floats(1e-6, 0.999))
+@example(20, 0.001, 8, 1.5, 1e-4)  # by the look at 12 draws
+def test_refused_where_no_look_can_reject_one_half(n_max, alpha, first_look, ratio, last_share):
+    options = {"first_look": first_look, "ratio": ratio, "last_share": last_share}
+    try:
+        plan = GroupSequential(n_max, alpha, **options)
+    except ValueError as error:
+        needed = int(re.search(r"n_max >= (\d+)", str(error))[1])
+        assert needed > n_max
+        plan = GroupSequential(needed, alpha, **options)
+    thresholds = plan.thresholds([0.5])[0]
+    assert np.any(thresholds <= plan.looks)
+    assert np.all(stats.binom.sf(thresholds - 1, plan.looks, 0.5) <= plan.alphas * (1 + 1e-12))
 
 
 def test_no_probability_suffices():
