@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 from published import RESNET20
-from tabular import interval, table
+from tabular import mean_interval, table
 
 import jaxsmooth as js
 
@@ -46,10 +46,8 @@ def _differences(found: dict[tuple[str, str], np.ndarray]) -> list[str]:
             continue
         both = min(len(scores), len(base))
         gap = scores[:both] - base[:both]
-        error = 1.96 * gap.std(ddof=1) / math.sqrt(both)
-        cell = interval(gap.mean(), gap.mean() - error, gap.mean() + error)
         name = f"{objective.capitalize()} minus Gaussian, {setting}, {both} images"
-        said.append(f"{name}: {cell} (95 %); published {published:+.4f}.")
+        said.append(f"{name}: {mean_interval(gap)} (95 %); published {published:+.4f}.")
     return said
 
 

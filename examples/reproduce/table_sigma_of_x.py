@@ -5,7 +5,7 @@ import math
 import pathlib
 
 import numpy as np
-from tabular import interval, table
+from tabular import mean_interval, table
 
 import jaxsmooth as js
 
@@ -42,12 +42,10 @@ def make(results: pathlib.Path) -> str:
 def difference(record: dict, nearest: np.ndarray, constant: np.ndarray) -> str:
     """What the moving sigma gains on the same images, and what its rate costs."""
     gap = nearest - constant
-    error = 1.96 * gap.std(ddof=1) / math.sqrt(len(gap))
-    cell = interval(gap.mean(), gap.mean() - error, gap.mean() + error)
     share, cost = gap.mean() / constant.mean(), 1 - 1 / math.hypot(1, record["kappa"])
     return (
-        f"sigma_b {record['sigma_b']:g}, rate {record['rate']:g}: {cell}, {100 * share:+.1f} %, where the rate costs "
-        f"{100 * cost:.1f} % at equal votes"
+        f"sigma_b {record['sigma_b']:g}, rate {record['rate']:g}: {mean_interval(gap)}, {100 * share:+.1f} %, "
+        f"where the rate costs {100 * cost:.1f} % at equal votes"
     )
 
 

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 from published import MNIST
 from runs import RUNS, Run
-from tabular import interval, table
+from tabular import interval, mean_interval, table
 
 import jaxsmooth as js
 
@@ -171,10 +171,8 @@ def _differences(done: dict[Run, np.ndarray]) -> str:
             continue
         both = min(len(scores), len(done[base]))
         gap = scores[:both] - done[base][:both]
-        error = gap.std(ddof=1) / math.sqrt(len(gap))
         published = MNIST[run.objective, run.sigma].acr - MNIST["gaussian", run.sigma].acr
-        cell = interval(gap.mean(), gap.mean() - 1.96 * error, gap.mean() + 1.96 * error)
-        rows.append([title(run), cell, f"{published:+.4f}"])
+        rows.append([title(run), mean_interval(gap), f"{published:+.4f}"])
     return table(["minus Gaussian, same images", "ours, 95 %", "published"], rows) if rows else ""
 
 
@@ -185,10 +183,9 @@ def _paired(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
     if theirs is None:
         return ""
     gap = done[run] - theirs
-    error = 1.96 * gap.std(ddof=1) / math.sqrt(len(gap))
     return (
         f"{title(run)}, minus one published run on the same {len(gap)} images: "
-        f"{interval(gap.mean(), gap.mean() - error, gap.mean() + error)} (95 %). That run has {theirs.mean():.4f} on "
+        f"{mean_interval(gap)} (95 %). That run has {theirs.mean():.4f} on "
         f"these images and {PUBLISHED_RUN:.4f} on all 10,000."
     )
 
