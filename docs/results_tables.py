@@ -33,13 +33,13 @@ from tabular import table
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAPERS = {
     "[Cohen et al. 2019](#published-curves-from-fewer-votes)": table_sequential,
-    "[Jeong and Shin 2020](#training-objectives)": table_training,
+    "[Jeong and Shin 2020](#training-objectives-on-mnist)": table_training,
     "[Mohapatra et al. 2021](#classes-over-sigma)": table_classes,
     "[Pal and Sulam 2023](#noise-in-training)": table_noise_in_training,
     "[Sukenik et al. 2022](#a-sigma-for-every-image)": table_sigma_of_x,
-    "[Yang et al. 2020, radii](#radii-of-noises)": table_radii,
+    "[Yang et al. 2020, radii](#radii-of-all-noises)": table_radii,
     "[Yang et al. 2020, in l1](#noises-in-l1)": table_l1_noises,
-    "[ResNet-20](#resnet-20)": table_resnet20,
+    "[ResNet-20](#resnet-20-on-cifar-10)": table_resnet20,
 }
 
 

@@ -49,6 +49,15 @@ def test_what_a_page_names_exists(page):
         assert (ROOT / file).exists(), file
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.stem)
+def test_links_lead_to_headings(page):
+    """Anchors are what headings are called, wherever pages are read; those of the gallery are made with the site."""
+    for file, anchor in re.findall(r"\]\(((?:[\w/.]+\.md)?)#([\w-]+)\)", page.read_text()):
+        headings = re.findall(r"^#+ (.*)$", (page.parent / file if file else page).read_text(), re.MULTILINE)
+        slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+        assert anchor in slugs or file == "gallery.md", (file, anchor)
+
+
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.stem)
 def test_programs_fit_the_page(page):
     """At most 88 columns, which the site shows without a scroll bar."""

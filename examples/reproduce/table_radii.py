@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from tabular import table
+from tabular import rounded_down, table
 
 
 def make(results: pathlib.Path) -> str:
@@ -23,9 +23,10 @@ def make(results: pathlib.Path) -> str:
 
 def cell(published: float | None, largest: float) -> str:
     """The published radius; after it ours, if larger by more than the last digit."""
+    ours = rounded_down(largest)
     if published is None:
-        return f"none; {largest:.4g}"
-    return f"{published:.4g}" + (f"; **{largest:.4g}**" if largest > published * 1.0005 else "")
+        return f"none; {ours}"
+    return rounded_down(published) + (f"; **{ours}**" if largest > published * 1.0005 else "")
 
 
 def outcome(results: pathlib.Path) -> str:

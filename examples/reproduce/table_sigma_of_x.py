@@ -30,12 +30,13 @@ def make(results: pathlib.Path) -> str:
         gaps.append(difference(record, scores["nearest"], scores["constant"]))
     if not rows:
         return "Not run yet."
-    heads = ["sigma_b, rate", "sigma", "0", "1 sigma_b", "2 sigma_b", "3 sigma_b", "abstains", "wrong", "class-wise sd"]
+    radii = ["certified, %, at 0", "at 1 sigma_b", "at 2", "at 3"]
+    heads = ["sigma_b, rate", "sigma", *radii, "abstains, %", "wrong, %", "sd of the classes", "average radius"]
     return (
-        table([*heads, "average radius"], rows)
-        + "\n\nNearest minus constant, average radius on the same images (95 %): "
-        + "; ".join(gaps)
-        + "."
+        table(heads, rows)
+        + "\n\nNearest: sigma(x); constant: their mean for all images. The sd is that of the ten classes' "
+        "certified accuracy at 0, as a fraction."
+        "\n\nNearest minus constant, average radius on the same images (95 %): " + "; ".join(gaps) + "."
     )
 
 

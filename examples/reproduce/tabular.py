@@ -1,5 +1,6 @@
 """Tables and intervals in Markdown, for the table makers of this folder."""
 
+import decimal
 import math
 from collections.abc import Sequence
 
@@ -10,6 +11,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def rounded_down(value: float, digits: int = 4) -> str:
+    """A radius with this many digits, never above it."""
+    context = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR)
+    return f"{context.create_decimal(repr(float(value))).normalize():f}"
 
 
 def interval(value: float, low: float, high: float, digits: int = 4) -> str:

@@ -48,7 +48,7 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """An objective with published hyperparameters, and the recipe it was published with.
+    """An objective with published hyperparameters, and a published recipe for the data set, each with its source.
 
     Attributes:
         objective: ready to call.

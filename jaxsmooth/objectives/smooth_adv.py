@@ -27,7 +27,8 @@ class SmoothAdv(AbstractObjective):
     gradient to the weights. ``SmoothAdv(objective=Consistency(1.0, 0.5, 4))`` is the published combination.
 
     Args:
-        epsilon: radius of the ball, a number or a schedule. Published runs raise it from 0 over ten epochs.
+        epsilon: radius of the ball, a number or a schedule. Published runs raise it
+            by a tenth in each of the first ten epochs.
         steps: of the attack; static.
         objective: what is trained at :math:`\hat x`; its ``num_samples`` is also that of the attack.
         norm: 1, 2 or ``np.inf``; static.
