@@ -87,8 +87,8 @@ def mnist(record: dict) -> str:
     return table(heads, rows) + (
         f"\n\nMNIST, LeNet, {record['epochs'][0]} epochs without noise and {record['epochs'][1]} with, one noisy copy, "
         f"{record['votes']} votes; chosen on one half of the test images, risks on the other; "
-        "published: another network, 9 epochs with 100 copies; its best noise is that of the smoothed risks, its lowest "
-        "risk is not smoothed."
+        "published: another network, 9 epochs with 100 copies; its best noise is that of the smoothed risks, its "
+        "lowest risk is not smoothed."
     )
 
 
