@@ -5,6 +5,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from typing import Any
 
 import jax
@@ -14,6 +15,10 @@ from jaxsmooth._pytree import name_of_class, named_class
 from jaxsmooth._replace_files import regular_file, replace_files
 
 _INDEX = "index"
+# What a damaged archive ends in: also unknown compressions, and sizes beyond the file.
+_DAMAGED = (
+    KeyError, IndexError, EOFError, TypeError, ValueError, OSError, NotImplementedError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
 
 
 def save(path: str | os.PathLike[str], value: Any) -> None:
@@ -31,7 +36,9 @@ def load(path: str | os.PathLike[str]) -> Any:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         index = json.loads(str(arrays[_INDEX]))
-    except (KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:  # one array is no context
+    except _DAMAGED as error:  # one array is no context
+        if isinstance(error, OSError) and error.errno is not None:  # of the file system
+            raise
         raise ValueError(f"path must be a file of save; {os.fspath(path)!r} is damaged or something else") from error
     return _restored(index, arrays)
 

@@ -224,6 +224,19 @@ def test_a_design_of_one_run_is_planned_anew_for_another():
     assert (fresh._plans[1][0].thresholds > bound._plans[1][0].thresholds).any()
 
 
+@pytest.mark.parametrize("alpha", [1e-3, 1e-9, 1e-40])
+def test_bounds_of_the_runner_up_need_votes_that_can_certify(alpha):
+    with pytest.raises(ValueError, match=r"can never certify.* use n >= ") as found:
+        Fixed(n=9, alpha=alpha, runner_up="bounded")
+    needed = int(str(found.value).rpartition(" ")[2])
+    for n in (needed - 1, needed):
+        lower, upper = js.bounds.runner_up_bounds([[n, 0]], [0], n, alpha)
+        assert (lower[0] > min(upper[0], 1 - lower[0])) == (n == needed)
+    Fixed(n=needed, alpha=alpha, runner_up="bounded")
+    with pytest.raises(ValueError, match=f"use n >= {needed}"):
+        Fixed(n=needed - 1, alpha=alpha, runner_up="bounded")
+
+
 @pytest.mark.parametrize(("labelled", "needed"), [(True, 10), (False, 11)])
 def test_unanimous_votes_of_any_class_have_to_be_more(labelled, needed):
     setting = Setting(NOISE, NOISE, dim=4, classes=3, labelled=labelled)

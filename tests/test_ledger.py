@@ -14,9 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import jaxsmooth as js
+import jaxsmooth.interop
 from jaxsmooth.designs import Curve, Fixed
+from jaxsmooth.ledger import lines
+from jaxsmooth.ledger.fingerprint import run_header
 from jaxsmooth.ledger.lines import header_line
 from jaxsmooth.sampling.sampler import Sampler
 
@@ -459,7 +463,8 @@ def test_one_run_at_a_time(tmp_path):
     [
         (b'{"some":"json"}\n', "not a ledger of this version"),
         (b"idx\tlabel\tpredict\n", "not a ledger of this version"),
-        (header_line({}).replace(b'"ledger":1', b'"ledger":2'), "checksum"),
+        (header_line({}).replace(b'"ledger":2', b'"ledger":3'), "checksum"),
+        (b"\n", "not a ledger of this version"),
         (b'{"weights": [1, 2, 3]}', "not a ledger"),
         (b"\x93NUMPY\n\x00\x01", "not a ledger"),
     ],
@@ -470,6 +475,95 @@ def test_something_else_is_no_ledger(content, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         VERBS["certify"](path)
     assert path.read_bytes() == content
+
+
+def test_votes_of_two_runs_in_one_file_are_refused(tmp_path):
+    """Whatever is written behind what: those of less noise would certify radii of more."""
+    paths = [tmp_path / name for name in "ab"]
+    for path, sigma, ids in zip(paths, (0.05, 2.0), ([0, 1], [2, 3]), strict=True):
+        js.certify(KEY, CLASSIFY, js.noises.Gaussian(sigma), X[:2], n=500, image_ids=ids, ledger=path)
+    less, more = (path.read_bytes() for path in paths)
+    both = tmp_path / "both.jsonl"
+    for content, message in (
+        (more + less, "line 4 of ledger .* begins another run"),
+        (
+            more + b"".join(less.splitlines(keepends=True)[1:]),
+            "line 4 of ledger .* or of another run .*Delete the line",
+        ),
+    ):
+        both.write_bytes(content)
+        for use in (
+            js.ledger.read,
+            lambda path: js.recertify(path, js.noises.Gaussian(2.0), Fixed(n=500)),
+            lambda path: js.certify(KEY, CLASSIFY, js.noises.Gaussian(2.0), X[:2], n=500, ledger=path),
+        ):
+            with pytest.raises(ValueError, match=message):
+                use(both)
+    # One run, written into two files that were put together, is one run.
+    both.write_bytes(more + more)
+    assert js.ledger.read(both).segments == js.ledger.read(paths[1]).segments
+
+
+@pytest.mark.parametrize("kind", ["weights", "architecture", "scikit-learn", "keys"])
+def test_votes_of_another_python_function_are_refused(kind, tmp_path):
+    """Its weights are in no program; what it answers is in the ledger."""
+
+    def classifier(seed):
+        weights = np.random.default_rng(seed).normal(size=(4, 3)).astype(np.float32)
+        if kind == "scikit-learn":
+            model = LogisticRegression().fit(X[[*range(12)]], np.arange(12) % 3 if seed else LABELS)
+            return js.interop.from_callable(model.predict_proba, 3)
+        if kind == "architecture" and seed:
+            return js.interop.from_callable(lambda x: np.tanh(x @ weights), 3)
+        made = js.interop.from_callable(lambda x: x @ weights, 3)
+        if kind == "keys":
+            drawn = lambda classify, keys, x: classify(x) + jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
+            return js.randomized(jax.tree_util.Partial(drawn, made))
+        return made
+
+    run = lambda seed: js.predict(KEY, classifier(seed), NOISE, X[:3], n=100, ledger=tmp_path / "votes.jsonl")
+    first = run(0)
+    np.testing.assert_array_equal(run(0), first)  # made again, as another process does
+    with pytest.raises(ValueError, match=r"belongs to another run: the Python function .* answers otherwise"):
+        run(1)
+
+
+def test_what_rounding_moves_is_the_same_function(tmp_path):
+    weights = np.asarray(WEIGHTS)
+    run = lambda factor: js.predict(
+        KEY, js.interop.from_callable(lambda x: factor * (x @ weights), 3), NOISE, X[:2], n=100, ledger=tmp_path / "l"
+    )
+    np.testing.assert_array_equal(run(1), run(1 + 1e-5))
+
+
+def test_of_a_function_that_answers_otherwise_in_every_call_nothing_is_remembered():
+    random_numbers = np.random.default_rng(0)
+    noisy = js.interop.from_callable(lambda x: x @ np.asarray(WEIGHTS) + random_numbers.normal(size=(len(x), 3)), 3)
+    header = lambda classify: run_header(jax.random.key_data(KEY), classify, NOISE, (4,), 3, None)
+    assert header(noisy) == header(noisy) and header(noisy)["answers"] == "others in every call"
+    assert "answers" not in header(CLASSIFY)
+
+
+def of_format_1(path):
+    """The file as it was written when a line's checksum was of the line alone."""
+    header, *records = (json.loads(line) for line in path.read_bytes().splitlines())
+    rest = [
+        {name: value for name, value in line.items() if name != "check"} for line in ({**header, "ledger": 1}, *records)
+    ]
+    path.write_bytes(b"".join(map(lines._line, rest)))
+
+
+def test_files_of_format_1_are_read_and_not_written_to(tmp_path):
+    path, other = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    right = VERBS["certify"](path)
+    shutil.copy(path, other)
+    of_format_1(path)
+    assert_same(js.recertify(path, NOISE, Fixed(n=500)), right)
+    with pytest.raises(ValueError, match="belongs to another run: its ledger is 1"):
+        VERBS["certify"](path)
+    js.ledger.merge([path], tmp_path / "merged.jsonl")
+    assert js.ledger.read(tmp_path / "merged.jsonl").header == js.ledger.read(other).header
+    assert_same(VERBS["certify"](tmp_path / "merged.jsonl"), right)
 
 
 def test_bad_paths(tmp_path):

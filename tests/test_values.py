@@ -249,6 +249,19 @@ def test_integers_are_compared_as_integers(value, edges, bounds, many):
     assert {*zip(made.lower.tolist(), made.upper.tolist(), strict=True)} == {bounds}
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_subnormal_numbers_and_edges_are_compared_as_they_are(many):
+    """Compiled programs take them for 0, which edge they would then reach."""
+    least = np.nextafter(0, 1)
+    edges = (-1e-40, 0.0, *(least * (1 + np.arange(600)) if many else ()), 1e-40, 1.0)
+    values = np.array([0.0, -0.0, -1e-40, -1e-41, 1e-45, 1e-41, 2e-40, 1.0, np.inf, -np.inf, np.nan], np.float32)
+    at, invalid = (found[:, 0] for found in jax.jit(js.designs.Bins(edges)._bins_of)(values[:, None]))
+    np.testing.assert_array_equal(at[:-1], np.searchsorted(edges, values[:-1].astype(np.float64), side="right"))
+    np.testing.assert_array_equal(invalid, np.isnan(values))
+    made = js.certify_values(KEY, lambda batch: 0 * batch[:, 0], NOISE, X[:2], 0.1, edges=edges, n=500)
+    assert (made.lower == 0).all() and (made.upper == edges[2]).all()
+
+
 def test_many_numbers_may_have_been_meant_as_scores():
     with pytest.warns(UserWarning, match="80 numbers for every image.* If they are scores of classes use certify"):
         js.certify_values(KEY, lambda batch: jnp.tile(batch, (1, 20)), NOISE, X[:2], 0.1, edges=[0.0], n=500)

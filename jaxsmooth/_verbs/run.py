@@ -195,11 +195,11 @@ def _recording(path: Any, sampling: Sampler, recorded: Mapping[str, Any]) -> Ite
         return
     ballot = sampling.ballot
     counted = {**recorded, **({} if ballot == WINNER else ballot_header(ballot, sampling.shape))}
+    shared = placement.spans_processes(sampling.mesh)
     header = run_header(
         sampling.key_data, sampling.classify, sampling.noise, sampling.event, sampling.classes, sampling.mesh, counted,
-        sampling.kind,
+        sampling.kind, shared=shared,
     )  # fmt: skip
-    shared = placement.spans_processes(sampling.mesh)
     with contextlib.closing(Recording(_check.path("ledger", path), header, shared=shared)) as recording:
         yield recording
 

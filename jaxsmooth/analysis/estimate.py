@@ -75,6 +75,8 @@ def estimate_curve(
     labels = _check.class_labels(labels, images=len(counts), classes=counts.shape[1])
     radii = np.atleast_1d(_check.nonnegative("radii", radii)).ravel()
     total = np.asarray(votes.total)
+    if not total.all() or not len(total):
+        raise ValueError(f"votes must be of at least one image, and at least one of each; got totals {total}")
     share = counts[np.arange(len(labels)), labels] / total
     # One by one: a noise that differs between the images has a probability for each of them.
     required = [required_probability(noise, radius, norm=norm, dim=dim) for radius in radii]

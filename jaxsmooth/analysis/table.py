@@ -204,8 +204,12 @@ def _versus(found: Mapping[str, _Run], baseline: str, alpha: float) -> Column:
                 "or certify the same images"
             )
         gap = paired_difference(run.radius, base.radius, alpha=alpha)
-        low, high = float(rounded_down(gap[1], 3)), float(rounded_up(gap[2], 3))
         texts.append(f"{gap[0]:+.3f}")
+        if len(run.radius) == 1:
+            intervals.append("")
+            exact.append((repr(gap[0]), "", ""))
+            continue
+        low, high = float(rounded_down(gap[1], 3)), float(rounded_up(gap[2], 3))
         intervals.append(f"[{low:+.3f}, {high:+.3f}]")
         exact.append(tuple(map(repr, gap)))
     return Column("difference", "difference", texts, intervals, exact)

@@ -73,10 +73,14 @@ def clopper_pearson_upper(successes: Any, trials: Any, alpha: float) -> Any:
     return np.where(k == n, 1.0, complement)[()]
 
 
-def check_can_certify(n: int, alpha: float) -> None:
-    """Refuse an n of which even a unanimous vote certifies nothing: ``alpha ** (1 / n) <= 1/2``."""
+def check_can_certify(n: int, alpha: float, *, share: float = 1) -> None:
+    """Refuse an n of which even a unanimous vote certifies nothing: ``(share * alpha) ** (1 / n) <= 1/2``.
+
+    ``share``: what the lower bound spends. With a bound of the runner-up nothing else is certified, either, since its
+    own of no vote is at least one minus that.
+    """
     alpha = _check.probability("alpha", alpha)
-    needed = math.floor(-math.log2(alpha)) + 1
+    needed = math.floor(-math.log2(alpha) - math.log2(share)) + 1
     if n < needed:
         raise ValueError(
             f"n = {n} votes can never certify at alpha = {alpha:g}, not even unanimous ones; use n >= {needed}"

@@ -184,7 +184,9 @@ def _log_e_value(
             tail = np.log1p(-tail_at_least(s.astype(np.int64), whole, tau))
         else:
             tail = np.log(special.betaincc(s + 0.5, f + 0.5, tau))
-    prior = np.log(2 * np.arcsin(np.sqrt(1 - tau)))  # B(1/2, 1/2) times its upper tail
+    # B(1/2, 1/2) times its upper tail, where neither function is steep.
+    angle = np.where(tau < 0.5, np.arccos(np.sqrt(tau)), np.arcsin(np.sqrt(1 - tau)))
+    prior = np.log(2 * angle)
     spread = 0.5 * np.log(2 * np.pi / n)
     value = divergence + spread + remainders + tail - prior
     # As in binomial_tail: n tau errs by 2 u of itself, to which the divergence is as sensitive as s is far from it.

@@ -79,8 +79,10 @@ class GroupSequential:
         _check.keep(self, first_look=_check.integer("first_look", self.first_look, at_least=1))
         alpha = _check.probability("alpha", self.alpha)
         share = _check.probability("last_share", self.last_share)
-        if not 1.01 <= _check.number("ratio", self.ratio) < math.inf:
+        ratio = _check.number("ratio", self.ratio)
+        if not 1.01 <= ratio < math.inf:
             raise ValueError(f"ratio must be at least 1.01, the growth from look to look; got {self.ratio!r}")
+        _check.keep(self, alpha=alpha, last_share=share, ratio=ratio)
         if not self._can_certify(n_max):
             needed = next(n for n in itertools.count(n_max + 1) if self._can_certify(n))
             raise ValueError(

@@ -55,7 +55,7 @@ class Fixed(AbstractDesign):
         n, alpha = _check.draws("n", self.n, first=n0), _check.probability("alpha", self.alpha)
         norm = _check.norm(self.norm)
         _check.require_one_of("runner_up", self.runner_up, RunnerUp)
-        check_can_certify(n, alpha)
+        check_can_certify(n, alpha, share=0.9 if self.runner_up == "bounded" else 1)
         _check.keep(self, n0=n0, n=n, alpha=alpha, norm=norm)
 
     def bind(self, setting: Setting) -> Self:

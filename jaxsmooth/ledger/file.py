@@ -10,7 +10,8 @@ from jaxsmooth import _check
 from jaxsmooth._replace_files import write_new_file
 from jaxsmooth._warn import warn_user
 from jaxsmooth.ledger.contents import Ledger
-from jaxsmooth.ledger.lines import FORMAT, content_of, header_line, record_line, whole_lines
+from jaxsmooth.ledger.fingerprint import same_answers
+from jaxsmooth.ledger.lines import FIRST_BYTES, FORMATS, check_of, content_of, header_line, record_line, whole_lines
 from jaxsmooth.ledger.packed import AnyCounts, Packed, segments_of
 
 # What ``Ledger.add`` takes and ``record_line`` writes: an image, its digest, the first draw, segments, and what was
@@ -111,8 +112,9 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
             source.setdefault(image, path)
         for record in _records(part):
             merged.add(*record)
-    records = (record_line(*record) for record in _records(merged))
-    write_new_file(pathlib.Path(into), itertools.chain([header_line(merged.header)], records))
+    first_line = header_line(merged.header)
+    records = (record_line(check_of(first_line), *record) for record in _records(merged))
+    write_new_file(pathlib.Path(into), itertools.chain([first_line], records))
     return merged
 
 
@@ -142,31 +144,52 @@ def warn_of_torn_line(torn: int, path: object) -> None:
 
 def parse(content: bytes, path: object) -> Ledger | None:
     """The ledger in whole lines; None if there are none."""
-    ledger = None
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+    if not content:
+        return None
+    first_line, *lines = content.split(b"\n")[:-1]
+    try:
+        ledger = Ledger(content_of(first_line))
+        if ledger.header.get("ledger") not in FORMATS:
+            raise ValueError(f"format {ledger.header.get('ledger')!r} is none of {FORMATS}")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a ledger of this version: its first line is damaged or something else ({error})"
+        ) from None
+    checks = [check_of(first_line + b"\n")] if ledger.header["ledger"] > 1 else []
+    for number, line in enumerate(lines, start=2):
+        if line == first_line:  # two files of the run, one behind the other
+            continue
+        if line.startswith(FIRST_BYTES):
+            raise ValueError(
+                f"line {number} of ledger {path} begins another run, whose votes must not be added to those above. "
+                "Take the file apart there and use each part by itself"
+            )
         try:
-            value = content_of(line)
-            if ledger is None:
-                if value.get("ledger") != FORMAT:
-                    raise ValueError(f"format {value.get('ledger')!r} is not {FORMAT}")
-                ledger = Ledger(value)
-            else:
-                chosen = Packed(value["chosen"]) if "chosen" in value else None
-                segments = segments_of(value["segments"], one_each="ballot" not in ledger.header)
-                ledger.add(value["image"], value["pixels"], value["first"], segments, chosen)
+            value = content_of(line, *checks)
+            chosen = Packed(value["chosen"]) if "chosen" in value else None
+            segments = segments_of(value["segments"], one_each="ballot" not in ledger.header)
+            record = value["image"], value["pixels"], value["first"], segments, chosen
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"line {number} of ledger {path} is damaged ({error}). Delete the line to sample its image again"
-                if number > 1
-                else f"{path} is not a ledger of this version: its first line is damaged or something else ({error})"
+                f"line {number} of ledger {path} is damaged, or of another run ({error}). Delete the line to sample "
+                "its image again"
             ) from None
+        try:
+            ledger.add(*record)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"line {number} of ledger {path} contradicts the lines above: {error}") from None
     return ledger
 
 
 def check_header(header: Mapping[str, Any], expected: Mapping[str, Any], path: object) -> None:
     """Refuse a ledger of another run; the message says in what it differs."""
     for name in {**expected, **header}:
-        if header.get(name) != expected.get(name):
+        if name == "answers" and not same_answers(header.get(name), expected.get(name)):
+            raise ValueError(
+                f"ledger {path} belongs to another run: the Python function of its classifier answers otherwise than "
+                "this one's, as with other weights. Use another file, or repeat the run as it was"
+            )
+        if name != "answers" and header.get(name) != expected.get(name):
             raise ValueError(
                 f"ledger {path} belongs to another run: its {name} is {header.get(name)!r}, this one's is "
                 f"{expected.get(name)!r}. Use another file, or repeat the run as it was"

@@ -1,6 +1,8 @@
 """What a run is: the fingerprint that keeps the votes of another run out of a ledger."""
 
 import dataclasses
+import json
+import math
 import re
 import types
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth._classifier import classified, parts_with, takes_keys
 from jaxsmooth._noise import perturbed_each
+from jaxsmooth._processes import from_first_process
 from jaxsmooth._program import checksums, jaxpr_of, primitives, text_of
 from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth._version import __version__
@@ -30,11 +33,14 @@ def run_header(
     mesh: Mesh | None,
     counted: Mapping[str, Any] = types.MappingProxyType({}),
     kind: str = "hard",
+    *,
+    shared: bool = False,
 ) -> dict[str, Any]:
     """Everything that votes depend on, apart from the images: each of these must agree to add votes.
 
-    Classifier and noise are known by their arrays and by their programs as JAX traces them; what a Python
-    function called back from a program keeps to itself is not seen. ``counted`` says what is counted, if not winners.
+    Classifier and noise are known by their arrays and by their programs as JAX traces them; a Python function that is
+    called back from a program, by what it answers. ``counted`` says what is counted, if not winners; ``shared``,
+    whether all processes make this call.
     """
     program = _traced_classifier(classify, event)
     return {
@@ -46,11 +52,46 @@ def run_header(
         **noise_header(noise, event),
         **_denoiser(classify),
         "classifier": digest(text_of(program), checksums(classify)),
+        **_answers(program, classify, event, shared),
         "event": list(event),
         "classes": classes,
         **counted,
         **({} if kind == "hard" else {"votes": kind}),
     }
+
+
+def same_answers(one: Any, other: Any) -> bool:
+    """Whether two headers tell of the same answers, but for what other threads or another batch make of them."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return one == other
+    values, others = np.array(one["scores"]), np.array(other["scores"])
+    tolerance = _ROUNDED * max(one["size"], other["size"])
+    return values.shape == others.shape and bool(np.all(np.abs(values - others) <= tolerance))
+
+
+def _answers(program: ClosedJaxpr, classify: Classify, event: tuple[int, ...], shared: bool) -> dict[str, Any]:
+    """What a classifier that calls Python answers to inputs that are always the same, a number for each of them.
+
+    No program holds the weights of such a function, and other weights answer otherwise.
+    """
+    on_one = all(getattr(leaf, "is_fully_addressable", True) for leaf in jax.tree.leaves(classify))
+    if not on_one or not any(name.endswith("callback") for name in primitives(program)):
+        return {}
+    images = max(2, min(_ASKED, _MOST_NUMBERS // max(1, math.prod(event))))
+    x = (0.5 + 0.25 * np.random.default_rng(0).standard_normal((images, *event))).astype(np.float32)
+    keys = jax.random.wrap_key_data(np.arange(2 * images, dtype=np.uint32).reshape(images, 2), impl="threefry2x32")
+    once, again = (np.asarray(classified(classify, jnp.asarray(x), keys), np.float64).reshape(images, -1) for _ in "ab")
+    if not np.array_equal(once, again, equal_nan=True):
+        return {"answers": "others in every call"}
+    scores = np.nan_to_num(once, posinf=1e30, neginf=-1e30)
+    along = np.random.default_rng(1).standard_normal(scores.shape[1]) / math.sqrt(scores.shape[1])
+    rounded = lambda value: float(f"{value:.6g}")
+    found = {"scores": [rounded(value) for value in scores @ along], "size": rounded(math.sqrt(np.mean(scores**2)))}
+    return {"answers": json.loads(from_first_process(json.dumps(found).encode())) if shared else found}
+
+
+# How many inputs, of how many numbers together, and what is the same answer in units of scores.
+_ASKED, _MOST_NUMBERS, _ROUNDED = 16, 2**22, 1e-3
 
 
 def noise_header(noise: Noise, event: tuple[int, ...]) -> dict[str, str]:

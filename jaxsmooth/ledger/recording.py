@@ -65,6 +65,8 @@ class Recording:
             known = file.parse(whole, self.path)
             if known is not None:
                 file.check_header(known.header, {"ledger": lines.FORMAT, **header}, self.path)
+                first_line = whole[: whole.index(b"\n") + 1]
+            self._check = lines.check_of(first_line)
             file.warn_of_torn_line(torn, self.path)
             # From here on the file is ours: cut off a torn last line, so that the next record starts a line.
             if torn and self._file is not None:
@@ -113,7 +115,9 @@ class Recording:
         if not slots:
             return
         records = [self._records.pop(slot) for slot in slots]
-        self._write(b"".join(lines.record_line(*r.identity, r.first, r.segments, r.chosen) for r in records))
+        self._write(
+            b"".join(lines.record_line(self._check, *r.identity, r.first, r.segments, r.chosen) for r in records)
+        )
 
     def _content(self) -> tuple[bytes, int]:
         """Open the file; its whole lines, and how many bytes of a torn last one that leaves out."""

@@ -75,8 +75,8 @@ class Bins(AbstractBallot):
             return below + _number_below(last, values, strictly=True), jnp.zeros(values.shape, bool)
         if values.dtype not in (jnp.float32, jnp.float64):
             values = values.astype(jnp.float32)
-        edges = self._edges_in(np.dtype(values.dtype))
-        return _number_below(edges, values, strictly=False), jnp.isnan(values)
+        edges = _ordered(self._edges_in(np.dtype(values.dtype)), np)
+        return _number_below(edges, _ordered(values, jnp), strictly=False), jnp.isnan(values)
 
     def _integers_below(self, dtype: Any) -> tuple[int, np.ndarray]:
         """How many edges no integer of this type is below, and the last integer below each of the others."""
@@ -90,6 +90,13 @@ class Bins(AbstractBallot):
         with np.errstate(over="ignore"):
             rounded = edges.astype(dtype)
         return np.where(rounded < edges, np.nextafter(rounded, np.asarray(np.inf, dtype)), rounded).astype(dtype)
+
+
+def _ordered(floats: Any, numpy: Any) -> Any:
+    """Integers in the order of these numbers, of NumPy or JAX; compiled programs take subnormals for 0."""
+    whole = np.dtype(f"int{8 * floats.dtype.itemsize}")
+    bits = floats.view(whole)
+    return numpy.where(bits < 0, np.iinfo(whole).min - bits, bits)
 
 
 def _number_below(edges: np.ndarray, values: Array, *, strictly: bool) -> Array:

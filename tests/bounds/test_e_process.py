@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jaxsmooth.bounds import anytime_lower, anytime_threshold, crossing_probability, mixture_log_e_value
+from jaxsmooth.bounds.e_process import _log_e_value
 
 
 def exact_log_e(s: int, n: int, tau: float) -> mp.mpf:
@@ -48,6 +49,13 @@ def test_log_e_value_agrees_with_high_precision(s, n, tau):
     exact = exact_log_e(s, n, tau)
     error = abs(mp.mpf(float(mixture_log_e_value(s, n, tau))) - exact)
     assert error <= 1e-9 + 1e-14 * abs(exact)
+
+
+@pytest.mark.parametrize("tau", [6e-17, 1.7e-16, 7e-15, 1e-10, 0.3, 0.7])
+@pytest.mark.parametrize(("s", "n"), [(1, 50), (8, 98), (40, 50)])
+def test_the_lower_bound_of_the_evidence_is_one(s, n, tau):
+    value, error = _log_e_value(np.array([s]), np.array([n]), np.array([tau]), certain=True)
+    assert 0 <= exact_log_e(s, n, tau) - mp.mpf(float(value[0] - error[0])) or exact_log_e(s, n, tau) < 0
 
 
 @pytest.mark.parametrize("tau", [0.02, 0.5, 0.8413, 0.9987])

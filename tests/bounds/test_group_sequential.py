@@ -3,13 +3,14 @@
 import itertools
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from jaxsmooth.bounds import GroupSequential, clopper_pearson_lower, crossing_probability
+from jaxsmooth.bounds import GroupSequential, calibrated_thresholds, clopper_pearson_lower, crossing_probability
 
 PLANS = {
     "default": GroupSequential(100_000, 1e-3),
@@ -182,6 +183,13 @@ def test_refused_where_no_look_can_reject_one_half(n_max, alpha, first_look, rat
     thresholds = plan.thresholds([0.5])[0]
     assert np.any(thresholds <= plan.looks)
     assert np.all(stats.binom.sf(thresholds - 1, plan.looks, 0.5) <= plan.alphas * (1 + 1e-12))
+
+
+def test_numbers_of_other_libraries_are_numbers():
+    made = GroupSequential(1000, jnp.float32(0.001), last_share=np.float64(0.1), ratio=np.float32(1.5))
+    assert type(made.alpha) is type(made.last_share) is type(made.ratio) is float
+    plain = GroupSequential(1000, made.alpha, last_share=0.1)
+    np.testing.assert_array_equal(calibrated_thresholds(made, [0.5]), calibrated_thresholds(plain, [0.5]))
 
 
 def test_no_probability_suffices():
