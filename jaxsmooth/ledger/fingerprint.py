@@ -60,7 +60,7 @@ def run_header(
     }
 
 
-def same_answers(one: Any, other: Any) -> bool:
+def same_answers(one: object, other: object) -> bool:
     """Whether two headers tell of the same answers, but for what other threads or another batch make of them."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return one == other
@@ -79,7 +79,7 @@ def _answers(program: ClosedJaxpr, classify: Classify, event: tuple[int, ...], s
         return {}
     images = max(2, min(_ASKED, _MOST_NUMBERS // max(1, math.prod(event))))
     x = (0.5 + 0.25 * np.random.default_rng(0).standard_normal((images, *event))).astype(np.float32)
-    keys = jax.random.wrap_key_data(np.arange(2 * images, dtype=np.uint32).reshape(images, 2), impl="threefry2x32")
+    keys = jax.random.wrap_key_data(jnp.arange(2 * images, dtype=jnp.uint32).reshape(images, 2), impl="threefry2x32")
     once, again = (np.asarray(classified(classify, jnp.asarray(x), keys), np.float64).reshape(images, -1) for _ in "ab")
     if not np.array_equal(once, again, equal_nan=True):
         return {"answers": "others in every call"}

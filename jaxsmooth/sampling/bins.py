@@ -75,8 +75,8 @@ class Bins(AbstractBallot):
             return below + _number_below(last, values, strictly=True), jnp.zeros(values.shape, bool)
         if values.dtype not in (jnp.float32, jnp.float64):
             values = values.astype(jnp.float32)
-        edges = _ordered(self._edges_in(np.dtype(values.dtype)), np)
-        return _number_below(edges, _ordered(values, jnp), strictly=False), jnp.isnan(values)
+        edges = jnp.asarray(self._edges_in(np.dtype(values.dtype)))
+        return _number_below(_ordered(edges), _ordered(values), strictly=False), jnp.isnan(values)
 
     def _integers_below(self, dtype: Any) -> tuple[int, np.ndarray]:
         """How many edges no integer of this type is below, and the last integer below each of the others."""
@@ -92,14 +92,14 @@ class Bins(AbstractBallot):
         return np.where(rounded < edges, np.nextafter(rounded, np.asarray(np.inf, dtype)), rounded).astype(dtype)
 
 
-def _ordered(floats: Any, numpy: Any) -> Any:
-    """Integers in the order of these numbers, of NumPy or JAX; compiled programs take subnormals for 0."""
+def _ordered(floats: Array) -> Array:
+    """Integers in the order of these numbers; comparing the numbers, compiled programs take subnormals for 0."""
     whole = np.dtype(f"int{8 * floats.dtype.itemsize}")
     bits = floats.view(whole)
-    return numpy.where(bits < 0, np.iinfo(whole).min - bits, bits)
+    return jnp.where(bits < 0, np.iinfo(whole).min - bits, bits)
 
 
-def _number_below(edges: np.ndarray, values: Array, *, strictly: bool) -> Array:
+def _number_below(edges: np.ndarray | Array, values: Array, *, strictly: bool) -> Array:
     """How many of the increasing edges are at most each value, or below it; int32."""
     at = jnp.asarray(edges)
     if len(edges) > _COMPARED:
