@@ -21,7 +21,13 @@ def make(results: pathlib.Path) -> str:
     """Everything about the runs whose logs are there, and which are not."""
     done = {run: _scores(log_of(results, run)) for run in RUNS if _has(results, run)}
     missing = [title(run) for run in RUNS if run not in done]
-    parts = [_average(results, done), _accuracy(results, done), _differences(done), _paired(results, done)]
+    parts = [
+        _average(results, done),
+        _accuracy(results, done),
+        _differences(done),
+        _seeds(done),
+        _paired(results, done),
+    ]
     parts.append(f"Not run yet: {'; '.join(missing)}." if missing else "All runs of the plan are done.")
     return "\n\n".join(part for part in parts if part)
 
@@ -174,6 +180,25 @@ def _differences(done: dict[Run, np.ndarray]) -> str:
         published = MNIST[run.objective, run.sigma].acr - MNIST["gaussian", run.sigma].acr
         rows.append([title(run), mean_interval(gap), f"{published:+.4f}"])
     return table(["minus Gaussian, same images", "ours, 95 %", "published"], rows) if rows else ""
+
+
+def _seeds(done: dict[Run, np.ndarray]) -> str:
+    """Second runs minus the first ones, image by image, and how much published runs differ."""
+    said = []
+    for run, scores in done.items():
+        first = next(
+            (one for one in done if (one.objective, one.sigma, one.seed) == (run.objective, run.sigma, 0)), None
+        )
+        if not run.seed or first is None:
+            continue
+        both = min(len(scores), len(done[first]))
+        gap = mean_interval(scores[:both] - done[first][:both])
+        deviation = math.sqrt(2) * MNIST[run.objective, run.sigma].deviation
+        said.append(
+            f"{title(run)}, minus seed {first.seed} on the same {both} images: {gap} (95 %); two published runs differ "
+            f"by {deviation:.4f} (sd)."
+        )
+    return " ".join(said)
 
 
 def _paired(results: pathlib.Path, done: dict[Run, np.ndarray]) -> str:
