@@ -111,8 +111,8 @@ def what_differs_is_refused(js, mesh, rank):
     assert inside(key, x).tolist() == [100] * 3
 
 
-def slow_in_one_process(js, mesh, rank):
-    """A Python function that is timed in every process by itself, much slower in one of them."""
+def slow_in_one_process(js, mesh, rank, ledger):
+    """A Python function that is timed in every process by itself, much slower in one of them; and known to a ledger."""
     timed = [True]
 
     def classify(batch):
@@ -123,7 +123,17 @@ def slow_in_one_process(js, mesh, rank):
     function = js.interop.from_callable(classify, 8)
     votes = js.count_votes(jax.random.key(0), function, js.noises.Gaussian(0.5), np.ones((2, 4)), 100, mesh=mesh)
     timed[0] = False
-    found = js.certify(jax.random.key(3), function, js.noises.Gaussian(0.5), np.ones((1, 4)), n=1500, mesh=mesh)
+    certify = lambda function: js.certify(
+        jax.random.key(3), function, js.noises.Gaussian(0.5), np.ones((1, 4)), n=1500, mesh=mesh, ledger=ledger
+    )
+    found = certify(function)
+    np.testing.assert_array_equal(certify(function).votes.counts, found.votes.counts)
+    try:
+        certify(js.interop.from_callable(lambda batch: -classify(batch), 8))
+    except ValueError as error:
+        assert "answers otherwise" in str(error), error
+    else:
+        raise AssertionError("votes of another function were taken")
     assert np.asarray(found.votes.total).tolist() == [1500] and np.asarray(votes.total).tolist() == [100, 100]
 
 
@@ -138,7 +148,7 @@ if __name__ == "__main__":
     assert "classify must score every row on its own" in refused and "no process holds the weights whole" in told
     if "JAXSMOOTH_TEST_DIFFERENCES" in os.environ:
         what_differs_is_refused(js, mesh, rank)
-        slow_in_one_process(js, mesh, rank)
+        slow_in_one_process(js, mesh, rank, os.path.join(folder, "function.jsonl"))
         sys.exit()
     if rank == 0 and "JAXSMOOTH_TEST_DISK" in os.environ:
         import resource
