@@ -15,10 +15,8 @@ from jaxsmooth._pytree import name_of_class, named_class
 from jaxsmooth._replace_files import regular_file, replace_files
 
 _INDEX = "index"
-# What a damaged archive ends in: also unknown compressions, and sizes beyond the file.
-_DAMAGED = (
-    KeyError, IndexError, EOFError, TypeError, ValueError, OSError, NotImplementedError, zipfile.BadZipFile, zlib.error
-)  # fmt: skip
+# What a damaged archive ends in: also passwords, unknown compressions, and sizes beyond the file.
+_DAMAGED = (LookupError, EOFError, TypeError, ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def save(path: str | os.PathLike[str], value: Any) -> None:
@@ -32,15 +30,19 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
 
 def load(path: str | os.PathLike[str]) -> Any:
     """Read a value that ``save`` wrote."""
+    with open(path, "rb") as opened:
+        content = io.BytesIO(opened.read())
+    damaged = f"path must be a file of save; {os.fspath(path)!r} is damaged or something else"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(content, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         index = json.loads(str(arrays[_INDEX]))
     except _DAMAGED as error:  # one array is no context
-        if isinstance(error, OSError) and error.errno is not None:  # of the file system
-            raise
-        raise ValueError(f"path must be a file of save; {os.fspath(path)!r} is damaged or something else") from error
-    return _restored(index, arrays)
+        raise ValueError(damaged) from error
+    try:
+        return _restored(index, arrays)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(damaged) from error
 
 
 def _described(value: Any, arrays: dict[str, np.ndarray]) -> Any:

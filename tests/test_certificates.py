@@ -2,6 +2,7 @@
 
 import html
 
+import jax
 import numpy as np
 import pytest
 
@@ -185,6 +186,21 @@ def test_what_no_file_can_hold(tmp_path):
             js.Certificates.load(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         js.Certificates.load(tmp_path / "missing.npz")
+
+
+def test_any_damage_of_a_file_is_a_value_error_or_harmless(tmp_path):
+    made = js.certify(jax.random.key(0), lambda x: x, js.noises.Gaussian(0.5), np.eye(3, dtype=np.float32), n=100)
+    made.save(tmp_path / "whole.npz")
+    content, rng, found = (tmp_path / "whole.npz").read_bytes(), np.random.default_rng(0), 0
+    for at in rng.integers(0, 8 * len(content), 600).tolist():
+        bad = bytearray(content)
+        bad[at // 8] ^= 1 << at % 8
+        (tmp_path / "bad.npz").write_bytes(bad)
+        try:
+            assert js.Certificates.load(tmp_path / "bad.npz") == made
+        except ValueError:
+            found += 1
+    assert found > 300
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,14 @@ def test_bounds_of_the_runner_up_need_votes_that_can_certify(alpha):
         Fixed(n=needed - 1, alpha=alpha, runner_up="bounded")
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("radius", [4.2, 10, 100])
+def test_radii_that_need_a_probability_of_1(labelled, radius):
+    setting = Setting(NOISE, NOISE, dim=4, classes=3, labelled=labelled)
+    with pytest.raises(ValueError, match=f"no probability below 1 certifies {radius:g}"):
+        Curve([0, radius], n_max=1000).bind(setting)
+
+
 @pytest.mark.parametrize(("labelled", "needed"), [(True, 10), (False, 11)])
 def test_unanimous_votes_of_any_class_have_to_be_more(labelled, needed):
     setting = Setting(NOISE, NOISE, dim=4, classes=3, labelled=labelled)

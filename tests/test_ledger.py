@@ -1,5 +1,6 @@
 """The ledger: a killed run goes on, votes merge and extend, and no damage becomes a wrong count."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -29,6 +30,7 @@ NOISE = js.noises.Gaussian(0.5)
 WEIGHTS = jax.random.normal(jax.random.key(1), (4, 3))
 CLASSIFY = jax.tree_util.Partial(lambda weights, batch: batch @ weights, WEIGHTS)
 X = np.asarray(jax.random.normal(jax.random.key(2), (12, 4)))
+PYTHON = js.interop.from_callable(lambda x: x @ np.asarray(WEIGHTS), 3)
 LABELS = np.asarray((X @ WEIGHTS).argmax(-1))
 RADII = [0.0, 0.1, 0.25, 0.5]
 
@@ -466,6 +468,7 @@ def test_one_run_at_a_time(tmp_path):
         (header_line({}).replace(b'"ledger":2', b'"ledger":3'), "checksum"),
         (b"\n", "not a ledger of this version"),
         (b'{"weights": [1, 2, 3]}', "not a ledger"),
+        (b'{"ledger": "of a shop", "sum": 3}', "not a ledger"),
         (b"\x93NUMPY\n\x00\x01", "not a ledger"),
     ],
 )
@@ -504,7 +507,9 @@ def test_votes_of_two_runs_in_one_file_are_refused(tmp_path):
     assert js.ledger.read(both).segments == js.ledger.read(paths[1]).segments
 
 
-@pytest.mark.parametrize("kind", ["weights", "architecture", "scikit-learn", "keys"])
+@pytest.mark.parametrize(
+    "kind", ["weights", "architecture", "scikit-learn", "keys", "masked", "impossible", "far from 0", "one number"]
+)
 def test_votes_of_another_python_function_are_refused(kind, tmp_path):
     """Its weights are in no program; what it answers is in the ledger."""
 
@@ -515,6 +520,9 @@ def test_votes_of_another_python_function_are_refused(kind, tmp_path):
             return js.interop.from_callable(model.predict_proba, 3)
         if kind == "architecture" and seed:
             return js.interop.from_callable(lambda x: np.tanh(x @ weights), 3)
+        if kind in ("masked", "impossible", "far from 0"):
+            away = {"masked": [0, 0, -1e9], "impossible": [0, 0, -np.inf], "far from 0": [1e4, 1e4, 1e4]}[kind]
+            return js.interop.from_callable(lambda x: x @ weights + np.float32(away), 3)
         made = js.interop.from_callable(lambda x: x @ weights, 3)
         if kind == "keys":
             drawn = lambda classify, keys, x: classify(x) + jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
@@ -522,18 +530,41 @@ def test_votes_of_another_python_function_are_refused(kind, tmp_path):
         return made
 
     run = lambda seed: js.predict(KEY, classifier(seed), NOISE, X[:3], n=100, ledger=tmp_path / "votes.jsonl")
+    if kind == "one number":
+        number = lambda seed: js.interop.from_callable(lambda x: 1e4 + x @ [1, 2, 3, 4 + seed], (), numbers=True)
+        run = lambda seed: (
+            js.certify_values(
+                KEY, number(seed), NOISE, X[:3], 0.1, edges=[1e4], n=500, ledger=tmp_path / "votes.jsonl"
+            ).lower
+        )
     first = run(0)
     np.testing.assert_array_equal(run(0), first)  # made again, as another process does
     with pytest.raises(ValueError, match=r"belongs to another run: the Python function .* answers otherwise"):
         run(1)
 
 
-def test_what_rounding_moves_is_the_same_function(tmp_path):
-    weights = np.asarray(WEIGHTS)
-    run = lambda factor: js.predict(
-        KEY, js.interop.from_callable(lambda x: factor * (x @ weights), 3), NOISE, X[:2], n=100, ledger=tmp_path / "l"
-    )
-    np.testing.assert_array_equal(run(1), run(1 + 1e-5))
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_what_rounding_moves_is_the_same_function(offset, tmp_path):
+    """Also where it moves something in some calls alone."""
+    weights, calls = np.asarray(WEIGHTS), itertools.count()
+
+    def scores(x):
+        exact = x @ weights + np.float32(offset)
+        return np.nextafter(exact, np.float32(np.inf)) if next(calls) % 3 else exact
+
+    for _ in range(4):
+        js.predict(KEY, js.interop.from_callable(scores, 3), NOISE, X[:2], n=100, ledger=tmp_path / "votes.jsonl")
+    assert js.ledger.read(tmp_path / "votes.jsonl").header["answers"] != "others in every call"
+
+
+def test_keys_of_the_answers_are_used_once(tmp_path):
+    drawn = js.randomized(lambda keys, x: PYTHON(x) + jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys))
+    before = jax.config.jax_debug_key_reuse
+    jax.config.update("jax_debug_key_reuse", True)
+    try:
+        js.predict(KEY, drawn, NOISE, X[:2], n=100, ledger=tmp_path / "votes.jsonl")
+    finally:
+        jax.config.update("jax_debug_key_reuse", before)
 
 
 def test_of_a_function_that_answers_otherwise_in_every_call_nothing_is_remembered():
@@ -559,9 +590,9 @@ def test_files_of_format_1_are_read_and_not_written_to(tmp_path):
     shutil.copy(path, other)
     of_format_1(path)
     assert_same(js.recertify(path, NOISE, Fixed(n=500)), right)
-    with pytest.raises(ValueError, match="belongs to another run: its ledger is 1"):
+    with pytest.raises(ValueError, match=r"of format 1, .* Give the file that jaxsmooth.ledger.merge\(\['.*old"):
         VERBS["certify"](path)
-    js.ledger.merge([path], tmp_path / "merged.jsonl")
+    js.ledger.merge([path, other], tmp_path / "merged.jsonl")
     assert js.ledger.read(tmp_path / "merged.jsonl").header == js.ledger.read(other).header
     assert_same(VERBS["certify"](tmp_path / "merged.jsonl"), right)
 

@@ -102,7 +102,8 @@ class GroupSequential:
 
     def _looks(self, n_max: int) -> np.ndarray:
         looks, k = [], 0
-        while (n := math.ceil(self.first_look * self.ratio**k)) < n_max:
+        ratio = min(self.ratio, float(n_max) + 1)  # the second look is the last, without an overflow
+        while (n := math.ceil(self.first_look * ratio**k)) < n_max:
             looks.append(n)
             k += 1
         return np.unique(np.array([*looks, n_max], np.int64))

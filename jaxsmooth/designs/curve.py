@@ -126,9 +126,11 @@ class Curve(AbstractDesign):
     def _plan(self, required: np.ndarray) -> CurvePlan:
         """The thresholds; refuse radii that not even unanimous votes can certify."""
         radii = np.array(self.radii)
-        if not np.isfinite(required).all():
-            impossible = radii[~np.isfinite(required)][0]
-            raise ValueError(f"radii must be within reach of the noise; no probability certifies {impossible:g}")
+        if not (required < 1).all():
+            impossible = radii[~(required < 1)][0]
+            raise ValueError(
+                f"radii must be within reach of the noise; no probability below 1 certifies {impossible:g}"
+            )
         plan = self._plan_of(required)
         out_of_reach = plan.thresholds[:, -1] > self.n_max
         if out_of_reach.any():

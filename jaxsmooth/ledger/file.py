@@ -101,7 +101,7 @@ def merge(paths: Iterable[str | os.PathLike[str]], into: str | os.PathLike[str])
     source = dict.fromkeys(merged.pixels, paths[0])
     for path in paths[1:]:
         part = read(path)
-        check_header(part.header, merged.header, path)
+        check_header(part.header, {**merged.header, "ledger": part.header["ledger"]}, path)
         for image, pixels in part.pixels.items():
             if merged.pixels.get(image, pixels) != pixels:
                 raise ValueError(
@@ -184,6 +184,11 @@ def parse(content: bytes, path: object) -> Ledger | None:
 def check_header(header: Mapping[str, Any], expected: Mapping[str, Any], path: object) -> None:
     """Refuse a ledger of another run; the message says in what it differs."""
     for name in {**expected, **header}:
+        if name == "answers" and name in expected and name not in header:
+            raise ValueError(
+                f"ledger {path} does not say what the Python function of its classifier answers, so that votes of this "
+                "one cannot be added. Use another file"
+            )
         if name == "answers" and not same_answers(header.get(name), expected.get(name)):
             raise ValueError(
                 f"ledger {path} belongs to another run: the Python function of its classifier answers otherwise than "

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from jaxsmooth._classifier import classified, parts_with, takes_keys
 from jaxsmooth._noise import perturbed_each
-from jaxsmooth._processes import from_first_process
+from jaxsmooth._processes import from_first_process, gathered
 from jaxsmooth._program import checksums, jaxpr_of, primitives, text_of
 from jaxsmooth._types import Array, Classify, Noise
 from jaxsmooth._version import __version__
@@ -64,34 +64,75 @@ def same_answers(one: object, other: object) -> bool:
     """Whether two headers tell of the same answers, but for what other threads or another batch make of them."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return one == other
-    values, others = np.array(one["scores"]), np.array(other["scores"])
-    tolerance = _ROUNDED * max(one["size"], other["size"])
-    return values.shape == others.shape and bool(np.all(np.abs(values - others) <= tolerance))
+    largest = max(one["largest"], other["largest"])
+    near = lambda a, b: (
+        a.shape == b.shape and bool(np.all(np.abs(a - b) <= _SAME * max(_size(a), _size(b)) + _ROUNDED * largest))
+    )
+    parts = ("below", "above", "middle")
+    return one["infinite"] == other["infinite"] and all(
+        near(*map(np.array, (one[name], other[name]))) for name in parts
+    )
+
+
+def _size(values: np.ndarray) -> float:
+    return math.sqrt(np.mean(values**2))
 
 
 def _answers(program: ClosedJaxpr, classify: Classify, event: tuple[int, ...], shared: bool) -> dict[str, Any]:
-    """What a classifier that calls Python answers to inputs that are always the same, a number for each of them.
+    """What a classifier that calls Python answers to inputs that are always the same.
 
     No program holds the weights of such a function, and other weights answer otherwise.
     """
     on_one = all(getattr(leaf, "is_fully_addressable", True) for leaf in jax.tree.leaves(classify))
     if not on_one or not any(name.endswith("callback") for name in primitives(program)):
         return {}
-    images = max(2, min(_ASKED, _MOST_NUMBERS // max(1, math.prod(event))))
+    if not shared:
+        return {"answers": _asked(classify, event)}
+    found, error = None, None
+    try:
+        found = _asked(classify, event)
+    except Exception as raised:  # of one process, which must not leave the others waiting
+        error = raised
+    first = from_first_process(json.dumps(found).encode())
+    same = found is not None and same_answers(found, json.loads(first))
+    if not gathered(np.array([same])).all():
+        raise error or ValueError(
+            "classify must answer alike in every process; a Python function that it calls does not"
+        )
+    return {"answers": json.loads(first)}
+
+
+def _asked(classify: Classify, event: tuple[int, ...]) -> dict[str, Any] | str:
+    """The answers in a few numbers, or that they are others in every call."""
+    images = max(2, min(_INPUTS, _NUMBERS // max(1, math.prod(event))))
     x = (0.5 + 0.25 * np.random.default_rng(0).standard_normal((images, *event))).astype(np.float32)
-    keys = jax.random.wrap_key_data(jnp.arange(2 * images, dtype=jnp.uint32).reshape(images, 2), impl="threefry2x32")
-    once, again = (np.asarray(classified(classify, jnp.asarray(x), keys), np.float64).reshape(images, -1) for _ in "ab")
-    if not np.array_equal(once, again, equal_nan=True):
-        return {"answers": "others in every call"}
-    scores = np.nan_to_num(once, posinf=1e30, neginf=-1e30)
+
+    def ask() -> dict[str, Any]:
+        data = jnp.arange(2 * images, dtype=jnp.uint32).reshape(images, 2)
+        keys = jax.random.wrap_key_data(data, impl="threefry2x32")
+        scores = classified(classify, jnp.asarray(x), keys if takes_keys(classify) else None)
+        return _in_a_few_numbers(np.asarray(scores, np.float64).reshape(images, -1))
+
+    once, again = ask(), ask()
+    return once if same_answers(once, again) else "others in every call"
+
+
+def _in_a_few_numbers(scores: np.ndarray) -> dict[str, Any]:
+    """Of each input the largest score, and a sum over the others, which one that is masked does not dominate."""
+    finite = np.isfinite(scores)
+    top = np.max(scores, axis=1, where=finite, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0)
+    below = np.arcsinh(np.where(finite, scores, top[:, None]) - top[:, None])
     along = np.random.default_rng(1).standard_normal(scores.shape[1]) / math.sqrt(scores.shape[1])
-    rounded = lambda value: float(f"{value:.6g}")
-    found = {"scores": [rounded(value) for value in scores @ along], "size": rounded(math.sqrt(np.mean(scores**2)))}
-    return {"answers": json.loads(from_first_process(json.dumps(found).encode())) if shared else found}
+    numbers = {"below": below @ along, "above": top - np.median(top), "middle": np.median(top)[None]}
+    rounded = {name: [float(f"{value:.9g}") for value in part] for name, part in numbers.items()}
+    infinite = np.where(np.isnan(scores), 2, np.sign(scores) * ~finite).astype(np.int8)
+    return {**rounded, "largest": float(np.abs(top).max()), "infinite": digest(infinite.tobytes())}
 
 
-# How many inputs, of how many numbers together, and what is the same answer in units of scores.
-_ASKED, _MOST_NUMBERS, _ROUNDED = 16, 2**22, 1e-3
+# How many inputs, of how many numbers together; which part of what numbers differ by is the same answer, and which of
+# the largest score may be rounding.
+_INPUTS, _NUMBERS, _SAME, _ROUNDED = 16, 2**22, 1e-3, 4e-6
 
 
 def noise_header(noise: Noise, event: tuple[int, ...]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from jaxsmooth.ledger.packed import AnyCounts, Packed
 FORMAT = 2
 # In files of format 1 a record's checksum is that of its line alone.
 FORMATS = (1, FORMAT)
-FIRST_BYTES = b'{"ledger":'
+FIRST_BYTES = tuple(b'{"ledger":%d,' % number for number in FORMATS)
 # ,"check":"<16 hexadecimal digits>"}
 _CHECK_LENGTH = 28
 
@@ -29,7 +29,7 @@ _CHECK_LENGTH = 28
 def whole_lines(content: bytes, path: object) -> tuple[bytes, int]:
     """The content up to its last line break, and how many bytes of a torn line that leaves out."""
     end = content.rfind(b"\n") + 1
-    if end == 0 and not FIRST_BYTES.startswith(content[: len(FIRST_BYTES)]):
+    if end == 0 and not any(first.startswith(content[: len(first)]) for first in FIRST_BYTES):
         raise ValueError(f"{path} is not a ledger: its first line is something else")
     return content[:end], len(content) - end
 

@@ -64,6 +64,11 @@ class Recording:
             whole, torn = self._shared_content() if shared else self._content()
             known = file.parse(whole, self.path)
             if known is not None:
+                if known.header["ledger"] != lines.FORMAT:
+                    raise ValueError(
+                        f"ledger {self.path} is of format {known.header['ledger']}, which is read and not written. "
+                        f"Give the file that jaxsmooth.ledger.merge([{str(self.path)!r}], into) makes of it"
+                    )
                 file.check_header(known.header, {"ledger": lines.FORMAT, **header}, self.path)
                 first_line = whole[: whole.index(b"\n") + 1]
             self._check = lines.check_of(first_line)

@@ -206,6 +206,7 @@ def test_no_probability_suffices():
         ((100, 1.0), {}, ValueError, "alpha must be strictly between 0 and 1; got 1.0"),
         ((100.0, 0.1), {}, TypeError, "n_max must be a Python integer.*got 100.0"),
         ((100, 0.1), {"first_look": 0}, ValueError, "first_look must be at least 1; got 0"),
+        ((2, 1e-3), {"ratio": 1e308, "first_look": 1}, ValueError, "use n_max >= "),
         ((100, 0.1), {"ratio": 1.0}, ValueError, "ratio must be at least 1.01.*got 1.0"),
         ((100, 0.1), {"last_share": 1.0}, ValueError, "last_share must be strictly between 0 and 1; got 1.0"),
     ],
