@@ -5,8 +5,8 @@
 
 All at the same number of images in a step, one step of each in turn, and of its times the smallest. Ratios are given of
 seconds, and of seconds of the processor, which depend less on what else runs. The first takes half a minute on two CPU
-cores, the second two minutes. Expect Consistency with two copies near 2; an MLP is so small that drawing the noise
-counts, and on CPUs large batches of a LeNet leave the cache, so that many copies cost more than their number.
+cores, the second two minutes. Expect Consistency with two copies near 2, and many copies below their number; an MLP is
+so small that drawing the noise counts.
 """
 
 import argparse
