@@ -86,7 +86,7 @@ def plot(seconds, network, path):
     """Bars, measured over published; both relative to Gaussian augmentation."""
     figure, ax = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
     names = list(seconds)[::-1]
-    measured = [seconds[name][1] / seconds["Gaussian"][1] for name in names]
+    measured = [seconds[name][0] / seconds["Gaussian"][0] for name in names]
     ax.barh(np.arange(len(names)) + 0.2, measured, 0.38, color=COLORS[0], label=f"measured, {network}")
     published = [COSTS[name][1] for name in names]
     ax.barh(np.arange(len(names)) - 0.2, published, 0.38, color=COLORS[1], hatch="//", edgecolor="white",
@@ -94,7 +94,7 @@ def plot(seconds, network, path):
     ax.set_yticks(range(len(names)), names)
     ax.set_xscale("log")
     ax.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-    ax.set_xlabel("cost of a step, Gaussian augmentation = 1", fontsize=TEXT)
+    ax.set_xlabel("seconds of a step, Gaussian augmentation = 1", fontsize=TEXT)
     light_frame(ax)
     ax.legend(fontsize=TEXT - 2, edgecolor="none", loc="upper right")
     figure.savefig(path, dpi=120)
