@@ -559,10 +559,11 @@ def test_what_rounding_moves_is_the_same_function(offset, tmp_path):
 
 def test_keys_of_the_answers_are_used_once(tmp_path):
     drawn = js.randomized(lambda keys, x: PYTHON(x) + jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys))
-    before = jax.config.jax_debug_key_reuse
+    run = lambda ledger: js.predict(KEY, drawn, NOISE, X[:2], n=100, ledger=ledger)
+    right, before = run(None), jax.config.jax_debug_key_reuse
     jax.config.update("jax_debug_key_reuse", True)
     try:
-        js.predict(KEY, drawn, NOISE, X[:2], n=100, ledger=tmp_path / "votes.jsonl")
+        np.testing.assert_array_equal(run(tmp_path / "votes.jsonl"), right)
     finally:
         jax.config.update("jax_debug_key_reuse", before)
 
