@@ -37,6 +37,6 @@ RUNS = [
     Run("stability", 0.5, 0, 80),
     Run("gaussian", 0.5, 1, 40),
     Run("consistency", 0.5, 1, 80),
-    Run("macer", 0.5, 0, 120, epochs=25),
-    Run("smoothadv", 0.5, 0, 120, epochs=15),
+    Run("macer", 0.5, 0, 65, epochs=8),
+    Run("smoothadv", 0.5, 0, 65, epochs=4),
 ]
