@@ -38,5 +38,5 @@ RUNS = [
     Run("gaussian", 0.5, 1, 40),
     Run("consistency", 0.5, 1, 80),
     Run("macer", 0.5, 0, 65, epochs=8),
-    Run("smoothadv", 0.5, 0, 65, epochs=4),
+    Run("smoothadv", 0.5, 0, 60, epochs=3),
 ]
