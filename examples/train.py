@@ -108,7 +108,9 @@ def make_step(network, plan, noise, key, augment):
     def step(state, images, labels, targets):
         step_key = jax.random.fold_in(key, state["step"])
         if augment:
-            images = input_pipeline.crop_and_flip(jax.random.fold_in(step_key, 1), images)
+            # No step has this number, and the objective splits the key of its own.
+            crop_key = jax.random.fold_in(jax.random.fold_in(key, 2**31), state["step"])
+            images = input_pipeline.crop_and_flip(crop_key, images)
 
         def loss(weights):
             apply, attack = (
@@ -141,7 +143,7 @@ def train(options, network, plan, noise, key, mesh, held_out, after_epoch=lambda
     state = checkpoints.restore(jax.device_put(state, everywhere))
     first = int(state["step"])
     step = make_step(network, plan, noise, key, options.augment)
-    frequencies = None if options.teacher is None else np.load(options.teacher / "frequencies.npy")
+    frequencies = None if options.teacher is None else teachers(options)
     batches = input_pipeline.batches(
         options.loader, options.dataset, options.split, options.data_dir, plan.size, options.seed, first
     )
@@ -164,6 +166,15 @@ def train(options, network, plan, noise, key, mesh, held_out, after_epoch=lambda
         after_epoch(epoch + 1, {"loss": float(total["loss"] / plan.per_epoch), "accuracy": accuracy})
     checkpoints.close()
     return state
+
+
+def teachers(options):
+    """What the network of ``--teacher`` says of each training image, which must be those of this run."""
+    with np.load(options.teacher / "frequencies.npz") as file:
+        frequencies, of = file["frequencies"], str(file["of"])
+    if of != (wanted := f"{options.dataset} {options.split}"):
+        raise SystemExit(f"--teacher {options.teacher} voted on {of}, and this run trains on {wanted}")
+    return frequencies
 
 
 def digest(state):
@@ -222,7 +233,8 @@ def main():
         images, _ = js.datasets.load(options.dataset, options.split, data_dir=data_dir)
         classify = network.classifier(state["weights"], state["statistics"])
         votes = js.count_votes(teacher_key, classify, noise, images, options.votes_on_training)
-        np.save(options.output / "frequencies.npy", jo.frequencies(votes))
+        of = f"{options.dataset} {options.split}"
+        np.savez(options.output / "frequencies.npz", frequencies=jo.frequencies(votes), of=of)
     print(f"wrote {options.output}")
 
 

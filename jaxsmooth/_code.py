@@ -17,7 +17,7 @@ class Reads(NamedTuple):
     Attributes:
         names: globals, and variables of functions around it.
         imported: modules that it imports when it is called: the name, the number of dots before it, and what it takes.
-        finds: whether it finds things by words that may be any: in the environment, among the modules.
+        finds: whether it finds things by words that may be any: in the environment, among the modules, in files.
     """
 
     names: dict[str, Chains]
@@ -60,7 +60,10 @@ _LOADS = frozenset(
     "LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FROM_DICT_OR_GLOBALS LOAD_FROM_DICT_OR_DEREF".split()
 )
 _KNOWN = (*_TAKES, *_LOADS, "LOAD_SUPER_ATTR", "STORE_", "DELETE_", "IMPORT_")
-_FINDERS = frozenset({"environ", "environb", "getenv", "import_module", "__import__"})
+_FINDERS = frozenset(
+    "environ environb getenv import_module __import__ open load loadtxt genfromtxt fromfile read_text "
+    "read_bytes".split()
+)
 
 
 def _chain(steps: list[dis.Instruction]) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from jaxsmooth._pytree import kind_of, opaque
-from jaxsmooth._referred import Referred
+from jaxsmooth._pytree import classes_in, opaque
+from jaxsmooth._referred import Referred, same_steps
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -125,16 +125,29 @@ def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) 
     for known in reversed(alike):
         if before.complete and before.without(known.counters) == known.parts:
             return known.found
-    jaxpr, results = traced(functools.partial(function, **options), *arguments)
+    trace = lambda: traced(functools.partial(function, **options), *arguments)
+    jaxpr, results = trace()
     after = Referred(*arguments)
-    found = Found(program_from(jaxpr, arguments), results, None)
+    found, counters = Found(program_from(jaxpr, arguments), results, None), before.counters(after)
+    if counters:
+        # What counts calls counts the next one, too, which makes the same program; not so what is made at the first.
+        first = found
+        jaxpr, results = trace()
+        last = Referred(*arguments)
+        found = Found(program_from(jaxpr, arguments), results, None)
+        counters = same_steps(counters, after.counters(last)) if found.program == first.program else {}
+        after = last
     if after.complete and not isinstance(found.program.trace, _Once):
-        counters = before.counters(after)
         # A new list, since other threads may look at the old one.
         _known[of] = [*alike[1 - _MOST_ALIKE :], _Known(after.without(counters), counters, found)]
         if len(_known) > _MOST:
             _known.pop(next(iter(_known)), None)  # other threads forget, too
     return found._replace(jaxpr=jaxpr)
+
+
+def forget() -> None:
+    """Trace everything again, changed or not: before votes of a ledger, which says what is traced when it is opened."""
+    _known.clear()
 
 
 def _kind_of_leaf(leaf: Any) -> Hashable:
@@ -166,7 +179,7 @@ def program_from(program: ClosedJaxpr, arguments: Any) -> Program:
 
 def classes_of(tree: Any) -> Hashable:
     """The class of every node of a tree, and the kinds of its static fields."""
-    return _of_structure(jax.tree.structure(tree))
+    return classes_in(jax.tree.structure(tree))
 
 
 def is_of_library(tree: Any) -> bool:
@@ -194,15 +207,6 @@ def checksums(tree: Any) -> bytes:
             parts.append(f"{leaf.shape}{leaf.dtype}".encode())
             parts.append(np.asarray(_checksum(leaf)).tobytes())
     return b"".join(parts)
-
-
-def _of_structure(structure: Any) -> Hashable:
-    node = structure.node_data()
-    if node is None:
-        return None
-    kind, static = node
-    children = tuple(map(_of_structure, structure.children()))
-    return (kind, children) if kind in (tuple, list, dict, None) else (kind, kind_of(static), children)
 
 
 def _is_known(structure: Any) -> bool:

@@ -145,10 +145,22 @@ def _kinds(program: _Program) -> tuple[Any, ...]:
 
 
 def kind_of(value: Any) -> Any:
-    """What tells values apart that ``==`` does not: types, and the signs of zeros."""
+    """What tells values apart that ``==`` does not: types, the signs of zeros, and the classes inside structures."""
     if isinstance(value, tuple):
         return (type(value), *map(kind_of, value))
+    if isinstance(value, jax.tree_util.PyTreeDef):
+        return (type(value), classes_in(value))
     return (type(value), str(value)) if isinstance(value, float) else type(value)
+
+
+def classes_in(structure: Any) -> Any:
+    """The class of every node of a structure, and the kinds of its static fields, all of which ``==`` may leave out."""
+    node = structure.node_data()
+    if node is None:
+        return None
+    kind, static = node
+    children = tuple(map(classes_in, structure.children()))
+    return (kind, children) if kind in (tuple, list, dict, None) else (kind, kind_of(static), children)
 
 
 class _Opaque:

@@ -5,8 +5,10 @@ modules and classes, attributes, containers, the methods of classes. What is mis
 is not understood says so. Too much may be followed: a change of what does not matter costs a trace and nothing else.
 """
 
+import builtins
 import collections
 import functools
+import gc
 import hashlib
 import importlib.util
 import inspect
@@ -36,7 +38,6 @@ _MADE_BY_PYTHON = 1 << 9  # a flag of types, Py_TPFLAGS_HEAPTYPE
 # What says all in words, and what does so but for attributes of a class made of it.
 _PLAIN = frozenset({
     types.NoneType, types.EllipsisType, types.NotImplementedType, bool, int, float, complex, str, bytes, slice, range,
-    jax.tree_util.PyTreeDef,
 })  # fmt: skip
 _WORDS = (int, float, complex, str, bytes, bytearray, np.generic, np.dtype)
 # What has nothing beside what is looked at.
@@ -52,7 +53,8 @@ _UNCHANGING = frozenset({
     operator.attrgetter, type(threading.Lock()), type(threading.RLock()),
 })  # fmt: skip
 # Classes of extensions whose objects are their attributes, and packages whose objects never change but for these.
-_ATTRIBUTES = frozenset({object, types.SimpleNamespace, staticmethod, classmethod, type(functools.cache(id))})
+_CACHED = type(functools.cache(id))
+_ATTRIBUTES = frozenset({object, types.SimpleNamespace, staticmethod, classmethod, _CACHED})
 _NEVER = ("numpy", "jaxlib", "jax")
 _GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator)
 # Functions of Python that find what it is not known.
@@ -124,7 +126,10 @@ class Referred:
         if len(self.parts) >= _MOST or isinstance(value, Tracer):
             self.complete = False
         elif kind in _PLAIN:
-            self.parts[path] = (kind, value if kind is jax.tree_util.PyTreeDef else repr(value))
+            self.parts[path] = (kind, repr(value))
+        elif kind is jax.tree_util.PyTreeDef:  # of which == compares neither classes nor functions
+            self.parts[path] = (kind, value.num_nodes, value.num_leaves)
+            self._structure(value, path)
         elif isinstance(value, jax.Array):
             self.parts[path] = Same(value)
         elif runs_on_host(kind):
@@ -210,6 +215,11 @@ class Referred:
 
     def _attributes(self, value: object, path: tuple[Any, ...]) -> None:
         kind, has_any = type(value), self._members(value, path)
+        if kind is _CACHED:
+            code = getattr(inspect.unwrap(value), "__code__", None)  # pyright: ignore[reportArgumentType]
+            if code is None or not _is_installed(code.co_filename):
+                # What it has returned, which may have changed since.
+                self._all((*path, "cached"), dict(enumerate(gc.get_referents(value))))
         if not jax.tree_util.all_leaves([value]):
             leaves, structure = jax.tree.flatten(value)
             self._structure(structure, (*path, "tree"))
@@ -252,6 +262,8 @@ class Referred:
                 self._reached(space[name], (*path, "global", name), chains)
             elif name in _FINDERS:
                 self.complete = False
+            elif name in vars(builtins):
+                self._value(vars(builtins)[name], (*path, "builtin", name))
         for name, level, chains in read.imported:
             module = importlib.util.resolve_name("." * level + name, space.get("__package__")) if level else name
             self._reached(sys.modules.get(module), (*path, "import", module), chains)
@@ -264,7 +276,7 @@ class Referred:
             self._value(value, path)
 
     def _module(self, module: types.ModuleType, path: tuple[Any, ...], chains: Chains) -> None:
-        if _is_installed_module(module):
+        if () in chains and _is_installed_module(module):
             self.parts[path] = module
         elif () in chains:
             self.parts[path] = Same(module)
@@ -311,6 +323,14 @@ def _counts(path: tuple[Any, ...], part: object, counters: Mapping[tuple[Any, ..
             words = isinstance(part, tuple) and (part[0] in _PLAIN or part[:2] == (tuple, "of length"))
             return words or (isinstance(part, tuple) and part[0] == "as" and part[1][:depth] == path[:depth])
     return False
+
+
+def same_steps(
+    first: Mapping[tuple[Any, ...], "int | tuple[int, int]"], then: Mapping[tuple[Any, ...], "int | tuple[int, int]"]
+) -> dict[tuple[Any, ...], "int | tuple[int, int]"]:
+    """The counters that moved alike twice, as they are in the end."""
+    step = lambda one: one[1] if isinstance(one, tuple) else None
+    return {path: one for path, one in then.items() if path in first and step(first[path]) == step(one)}
 
 
 def _is_beyond(path: tuple[Any, ...], depth: int, lengths: Mapping[tuple[Any, ...], Any]) -> bool:

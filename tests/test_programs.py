@@ -460,7 +460,30 @@ def test_a_function_is_run_with_the_weights_it_has_now(way):
     assert (count(), label()) == ([[0, 4]], [1])
 
 
-def test_a_function_that_counts_its_calls_is_traced_once():
+def test_pytrees_of_other_classes_are_other_classifiers():
+    """JAX takes structures of classes with the same fields for equal, which is no reason to run the program of one."""
+    made = {}
+    for name, sign in {"up": 1.0, "down": -1.0}.items():
+        body = {"__call__": lambda self, x, sign=sign: sign * (x @ self.w), "__annotations__": {"w": jax.Array}}
+        kind = dataclasses.dataclass(type(name, (), body))
+        made[name] = js.interop.from_pytree(jax.tree_util.register_dataclass(kind, ["w"], [])(jnp.eye(4, 2)))
+    x = np.array([[3.0, 0.0, 0.0, 0.0]], np.float32)
+    label = lambda name: js.predict(KEY, made[name], js.noises.Gaussian(0.1), x, n=16, batch_size=16).tolist()
+    assert (label("up"), label("down")) == ([0], [1])
+
+
+def test_a_ledger_has_votes_of_the_program_that_it_names(tmp_path, monkeypatch):
+    """Whatever this process takes for unchanged: the next one traces what there is."""
+    held = {"sign": 1.0}
+    monkeypatch.setattr(Referred, "__init__", lambda self, *_: vars(self).update(parts={}, complete=True))
+    classify = lambda x: held["sign"] * jnp.broadcast_to(jnp.array([1.0, 0.0]), (len(x), 2))
+    run = lambda ledger: js.certify(KEY, classify, js.noises.Gaussian(1.0), X, n=100, n0=10, ledger=ledger).label[0]
+    assert run(tmp_path / "first") == 0
+    held["sign"] = -1.0
+    assert run(tmp_path / "second") == 1
+
+
+def test_a_function_that_counts_its_calls_is_not_traced_again():
     calls, number, named = [], {"traces": 0}, 0
 
     def classify(x):

@@ -1,11 +1,14 @@
 """What a function reads, however it reads it, is seen to change: by name, through modules, through classes."""
 
+import builtins
 import collections
 import contextlib
 import enum
 import functools
 import os
+import pathlib
 import sys
+import tempfile
 import threading
 import types
 import typing
@@ -16,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsmooth as js
 from jaxsmooth._program import find_program
 from jaxsmooth._referred import Referred
 from jaxsmooth.sampling.kernel import scored
@@ -203,7 +207,7 @@ class Lazy:
             self.layers.append({"sign": np.float32(1)})
             self.sizes.append(2)
             self.width = 3
-        return sum(layer["sign"] for layer in self.layers) * self.sizes[0] * self.width * scores(1.0, x)
+        return sum(layer["sign"] for layer in self.layers) * sum(self.sizes) * self.width * scores(1.0, x)
 
 
 def set_sign(held):
@@ -250,6 +254,49 @@ def of_default():
     return lambda x: scores(held.default_factory(), x), change
 
 
+@jax.tree_util.register_pytree_node_class
+class Reads:
+    """A pytree whose method reads a global."""
+
+    def tree_flatten(self):
+        return (), None
+
+    @classmethod
+    def tree_unflatten(cls, _, leaves):
+        return cls()
+
+    def __call__(self, x):
+        return scores(NUMBER, x)
+
+
+def of_structure():
+    return js.interop.from_pytree(Reads()), lambda: globals().update(NUMBER=NUMBER - 2)
+
+
+def of_cached(cache):
+    made = cache(lambda: types.SimpleNamespace(sign=1.0))
+    return lambda x: scores(made().sign, x), lambda: setattr(made(), "sign", -1.0)
+
+
+def of_installed(stack):
+    """A function of the user reads it; what is inside of a package is known not to change."""
+    relu = nn.relu
+    stack.callback(setattr, nn, "relu", relu)
+    return lambda x: scores(nn.relu(1.0), x), lambda: setattr(nn, "relu", lambda x: -relu(x))
+
+
+def of_builtin(stack):
+    vars(builtins)["SIGN_OF_ALL"] = 1.0
+    stack.callback(vars(builtins).pop, "SIGN_OF_ALL")
+    return lambda x: scores(SIGN_OF_ALL, x), lambda: vars(builtins).update(SIGN_OF_ALL=-1.0)  # noqa: F821
+
+
+def of_file():
+    path = pathlib.Path(tempfile.mkdtemp()) / "sign"
+    path.write_text("1.0")
+    return lambda x: scores(float(path.read_text()), x), lambda: path.write_text("-1.0")
+
+
 def of_lazy(change):
     made = Lazy()
     return made, lambda: change(made)
@@ -293,6 +340,14 @@ OTHERS = {
     "layers made late": lambda _: of_lazy(lambda net: net.layers[0].update(sign=np.float32(-1))),
     "other layers made late": lambda _: of_lazy(lambda net: net.layers.__setitem__(0, {"sign": np.float32(-1)})),
     "another layer": lambda _: of_lazy(lambda net: net.layers.append({"sign": np.float32(-1)})),
+    "a number counted on": lambda _: of_lazy(lambda net: setattr(net, "width", 6)),
+    "numbers appended": lambda _: of_lazy(lambda net: net.sizes.append(-5)),
+    "a structure": lambda _: of_structure(),
+    "what was cached": lambda _: of_cached(functools.cache),
+    "what was cached of late": lambda _: of_cached(functools.lru_cache(4)),
+    "an installed package": of_installed,
+    "a file": lambda _: of_file(),
+    "a builtin": of_builtin,
     "a list of numbers made late": lambda _: of_lazy(lambda net: net.sizes.__setitem__(0, 1)),
     "a number made late": lambda _: of_lazy(lambda net: setattr(net, "width", 4)),
     "interceptors of Flax": of_interceptors,

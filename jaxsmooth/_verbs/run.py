@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth._classifier import parts_with
 from jaxsmooth._noise import depends_on_input, frozen, takes_views
+from jaxsmooth._program import forget
 from jaxsmooth._progress import Done, progress_bar
 from jaxsmooth._transfers import deliberate, deliberate_steps
 from jaxsmooth._types import Array, ArrayLike, Classify, Noise
@@ -60,6 +61,8 @@ def run_array(
         raise TypeError("x must be an array (images, *event); for a stream of batches use certify_stream")
     x = _check.images_for(noise, x)
     ids = _check.image_ids(image_ids, len(x))
+    if ledger is not None:
+        forget()
     with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
         if labels is not None:
             labels = _check.class_labels(labels, images=len(x), classes=sampling.classes)
@@ -112,6 +115,8 @@ def run_stream(
 
     def results() -> Iterator[Any]:
         x = source.peek()
+        if ledger is not None:
+            forget()
         with sampler(key, classify, noise, x, batch_size=batch_size, mesh=mesh, ballot=design.ballot) as sampling:
             at_images = None if depends_on_input(noise) else noise
             memory = _memory(design, sampling, noise, at_images, source.labelled)

@@ -109,8 +109,8 @@ def consistency(
         5.81
     """
     _check.require_one_of("kind", kind, Kind)
-    lam, eta = inputs.weights(lam=lam, eta=eta)
     logits = inputs.stacked(logits, at_least=2)
+    lam, eta = inputs.weights(logits, lam=lam, eta=eta)
     natural = gaussian_cross_entropy(logits, labels)
     if kind == "mse":
         first, second = jnp.exp(inputs.log_softmax(logits[:2]))

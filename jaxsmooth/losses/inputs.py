@@ -50,11 +50,16 @@ def classes(labels: ArrayLike, logits: Array) -> Array:
     return jnp.asarray(labels).astype(jnp.int32)
 
 
-def weights(**values: Any) -> list[Array]:
-    """Weights as float32, refused if they are not numbers or arrays of them; they may be traced."""
+def weights(logits: Array | None = None, **values: Any) -> list[Array]:
+    """Weights as float32, refused if they are not numbers, or arrays of one for each image; they may be traced."""
+    images = None if logits is None else logits.shape[1]
     for name, weight in values.items():
         if not _check.is_real(weight.dtype if hasattr(weight, "dtype") else np.asarray(weight).dtype):
             raise TypeError(f"{name} must be a number or an array of numbers; got {weight!r}")
+        if images is not None and np.shape(weight) not in ((), (1,), (images,)):
+            raise ValueError(
+                f"{name} must be a number or an array ({images},), one for each image; got shape {np.shape(weight)}"
+            )
     return [jnp.asarray(weight, jnp.float32) for weight in values.values()]
 
 

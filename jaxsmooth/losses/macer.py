@@ -47,8 +47,9 @@ def macer_margin(
         >>> active.tolist()
         [True, False, False]
     """
-    beta, gamma, least = inputs.weights(beta=beta, gamma=gamma, clip=clip)
     logits = inputs.stacked(logits)
+    beta, least = inputs.weights(beta=beta, clip=clip)
+    (gamma,) = inputs.weights(logits, gamma=gamma)
     labels = inputs.classes(labels, logits)
     # The largest is subtracted first: beta times large logits is infinite.
     largest = jax.lax.stop_gradient(logits.max(-1, keepdims=True))
@@ -106,7 +107,8 @@ def macer(
         >>> round(float(loss[0]), 3)
         0.644
     """
-    sigma, lam, gamma = inputs.weights(sigma=sigma, lam=lam, gamma=gamma)
+    logits = inputs.stacked(logits)
+    sigma, lam, gamma = inputs.weights(logits, sigma=sigma, lam=lam, gamma=gamma)
     nll = soft_smoothed_nll(logits, labels)
     margin, _ = macer_margin(logits, labels, beta=beta, gamma=gamma, clip=clip)
     return -jnp.logaddexp(-nll, _FLOOR) + lam * sigma / 2 * (gamma - margin)

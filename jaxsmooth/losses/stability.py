@@ -36,8 +36,8 @@ def stability(clean_logits: ArrayLike, logits: ArrayLike, labels: ArrayLike, lam
         >>> round(float(jaxsmooth.losses.stability(z, z[None], jnp.array([1]), lam=2.0)[0]), 4)
         2.0794
     """
-    (lam,) = inputs.weights(lam=lam)
     logits = inputs.stacked(logits)
+    (lam,) = inputs.weights(logits, lam=lam)
     log_clean = inputs.log_softmax(inputs.per_image("clean_logits", clean_logits, logits))
     cross_entropy = -inputs.expectation(jnp.exp(log_clean)[None], inputs.log_softmax(logits)).mean(0)
     return -inputs.pick(log_clean, inputs.classes(labels, logits)) + lam * cross_entropy
@@ -71,8 +71,8 @@ def noisy_stability(logits: ArrayLike, labels: ArrayLike, lam: ArrayLike) -> Arr
         >>> round(float(loss[0]), 4)
         0.6931
     """
-    (lam,) = inputs.weights(lam=lam)
     logits = inputs.stacked(logits, at_least=2)
+    (lam,) = inputs.weights(logits, lam=lam)
     log_p = inputs.log_softmax(logits)
     divergence = inputs.divergence(jnp.exp(log_p[:1]), log_p[:1], log_p[1:]).mean(0)
     return -inputs.pick(log_p[0], inputs.classes(labels, logits)) + lam * divergence

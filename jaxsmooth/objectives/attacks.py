@@ -111,7 +111,8 @@ def smooth_ddn(
         labels: integers ``(batch,)``.
         delta: the noise, float ``(batch, num_samples, *event)``, or what makes such copies of ``(batch, *event)``.
         epsilon: largest length, a number or ``(batch,)``; 0 returns x.
-        steps: how many; static. The point reached by the last one is not tried.
+        steps: how many, at least 2; static. The first one tries x itself, and the point reached by the last one is
+            not tried.
         gamma: relative change of the length in a step.
         levels: round the attacked image to this many values; None leaves it.
         box: least and largest value of a coordinate of the attacked image.
@@ -120,7 +121,7 @@ def smooth_ddn(
         float32 ``(batch, *event)``, without a gradient.
 
     Raises:
-        ValueError: for no steps.
+        ValueError: for fewer than 2 steps.
         TypeError: if ``steps`` is no integer.
 
     References:
@@ -137,7 +138,7 @@ def smooth_ddn(
         >>> round(float(jnp.linalg.norm(attacked - x)), 2)
         0.4
     """
-    steps = _check.integer("steps", steps, at_least=1)
+    steps = _check.integer("steps", steps, at_least=2)
     if levels is not None:
         levels = _check.integer("levels", levels, at_least=2)
     x, around = _checked(apply, x, labels, delta, epsilon, box)

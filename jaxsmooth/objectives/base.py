@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsmooth import _check, _keys
 from jaxsmooth._noise import axes_of
@@ -22,7 +23,8 @@ class Aux:
     """What an objective measured beside its loss.
 
     Attributes:
-        terms: the parts of the loss before their weights, float32 scalars, by name.
+        terms: the parts of the loss before their weights, and what else the objective measures, such as the
+            fraction of active images; float32 scalars, means over all images, by name.
         accuracy: fraction of noisy copies that were classified as labelled; of one noise, not of the vote.
         predicted: int32 ``(classes,)``, how many noisy copies were classified as each class.
         labelled: int32 ``(classes,)``, how many noisy copies have each label.
@@ -111,7 +113,8 @@ class AbstractObjective(abc.ABC):
                 ``leave_one_out``, since an image is its own nearest reference.
             x: ``(batch, *event)``, floating point, without noise.
             labels: integers ``(batch,)``.
-            step: the training step, which schedules are evaluated at; may be traced.
+            step: the training step, which schedules are evaluated at; may be traced. Pass it wherever a number
+                is a schedule, as in most presets: without it that stays at its first value, which is often 0.
             attack_apply: the network in evaluation mode, without a state, for objectives that attack; they
                 use ``apply`` without it. No gradient reaches the weights through it.
             has_state: whether ``apply`` returns a state, such as BatchNorm statistics. The states come back
@@ -120,7 +123,8 @@ class AbstractObjective(abc.ABC):
             share_dropout: run ``apply`` on every copy separately, under ``vmap`` with axis name ``"copies"``,
                 so that a dropout key it closes over gives all copies of an image the same mask. BatchNorm
                 must then be told ``axis_name="copies"``.
-            targets: float ``(batch, classes)``, what a teacher says of each image; for ``CatRS``.
+            targets: float ``(batch, classes)``, the probabilities that a teacher gives each class, such as its
+                ``frequencies``; for ``CatRS``.
 
         Returns:
             ``(loss, aux)``: a float32 scalar and ``Aux``.
@@ -190,6 +194,19 @@ def measure(logits: Array, labels: Array, terms: Mapping[str, Array], states: Ma
     )
 
 
+def _check_probabilities(targets: Array) -> None:
+    """Refuse concrete counts and logits."""
+    if _check.is_traced(targets) or not targets.is_fully_addressable:
+        return
+    values = np.asarray(targets, np.float64)
+    if not ((values >= 0).all() and (np.abs(values.sum(-1) - 1) <= 0.01).all()):
+        raise ValueError(
+            "targets must be probabilities of the classes, at least 0 and with the sum 1 for each image; got "
+            f"values from {values.min():.3g} to {values.max():.3g} with sums from {values.sum(-1).min():.3g} to "
+            f"{values.sum(-1).max():.3g}. Make them of votes by jaxsmooth.objectives.frequencies"
+        )
+
+
 def _noisy_batch(
     key: Array,
     noise: Noise,
@@ -204,6 +221,7 @@ def _noisy_batch(
         targets = _check.float32("targets", targets)
         if targets.ndim != 2 or targets.shape[0] != x.shape[0]:
             raise ValueError(f"targets must have shape ({x.shape[0]}, classes); got {targets.shape}")
+        _check_probabilities(targets)
     at_images, event = noise.at(x), x.shape[1:]
     keys = _keys.split(key, (x.shape[0], num_samples))
     if is_additive(at_images):

@@ -96,8 +96,8 @@ class CatRS(AbstractObjective):
         low = losses.lowest_cross_entropy(logits, batch.labels, kept)
         moved = self._moved_noise(network, batch, targets)
         moved_logits, moved_state = network.train(batch.x[:, None] + moved)
-        worst = losses.worst_kl(moved_logits, targets)
-        total = low + at_step(self.lam, batch.step) * jnp.where(kept == samples, worst, 0.0)
+        worst = jnp.where(kept == samples, losses.worst_kl(moved_logits, targets), 0.0)
+        total = low + at_step(self.lam, batch.step) * worst
         terms = {"low": low, "worst": worst, "kept": kept.astype(jnp.float32)}
         return total, measure(logits, batch.labels, terms, {"noisy": state, "adversarial": moved_state})
 

@@ -55,7 +55,7 @@ class MACER(AbstractObjective):
         logits, state = network.train(batch.copies)
         lam, gamma, beta = (at_step(value, batch.step) for value in (self.lam, self.gamma, self.beta))
         total = losses.macer(logits, batch.labels, batch.sigma, lam, beta=beta, gamma=gamma)
-        natural = losses.soft_smoothed_nll(logits, batch.labels)
+        natural = losses.macer(logits, batch.labels, batch.sigma, 0.0, beta=beta, gamma=gamma)
         margin, active = losses.macer_margin(logits, batch.labels, beta=beta, gamma=gamma)
         terms = {
             "natural": natural,

@@ -59,7 +59,11 @@ class Network:
                 "attack_apply must be given with has_state=True: the attack runs in evaluation mode and leaves the "
                 "state untouched. Pass the network with stored statistics and without dropout"
             )
-        return _without_gradient(self.apply if self.attack_apply is None else self.attack_apply, _flat(copies))
+        if self.attack_apply is None:
+            return _without_gradient(self.apply, _flat(copies))
+        attack_apply = self.attack_apply
+        checked = lambda batch: _checked(attack_apply(batch), (len(batch),), "attack_apply")
+        return _without_gradient(checked, _flat(copies))
 
     def _by_copy(self, copies: Array) -> tuple[Array, Any]:
         """One trace per copy: a key that apply closes over gives every copy the same masks. Copies come first."""
@@ -122,10 +126,10 @@ def _stacked(logits: Array, copies: Array) -> Array:
     return jnp.moveaxis(logits.reshape(*copies.shape[:2], -1), 1, 0)
 
 
-def _checked(logits: Array, lead: tuple[int, ...]) -> Array:
+def _checked(logits: Array, lead: tuple[int, ...], name: str = "apply") -> Array:
     if not hasattr(logits, "shape") or logits.ndim != len(lead) + 1 or logits.shape[:-1] != lead:
         raise ValueError(
-            f"apply must map (batch, *event) to logits (batch, classes); for a batch of {lead[-1]} it returned "
+            f"{name} must map (batch, *event) to logits (batch, classes); for a batch of {lead[-1]} it returned "
             f"{getattr(logits, 'shape', type(logits).__name__)}"
         )
     return logits.astype(jnp.float32)

@@ -183,6 +183,8 @@ def preset(method: str, dataset: str, sigma: float, *, steps_per_epoch: int) -> 
         Consistency(lam=10.0, eta=0.5, num_samples=2, kind='decoupled')
         >>> published.source, published.recipe.epochs
         ('Jeong and Shin 2020', 150)
+
+        Most warm up, so that the step has to be passed: ``published.objective(..., step=step)``.
     """
     steps_per_epoch = _check.integer("steps_per_epoch", steps_per_epoch, at_least=1)
     if not (isinstance(method, str) and isinstance(dataset, str) and (method, dataset) in _TABLE):

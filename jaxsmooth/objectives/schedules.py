@@ -26,6 +26,12 @@ def check_scalar(name: str, value: object, *, positive: bool = False) -> None:
             raise ValueError(f"{name} must be {'positive' if positive else 'at least 0'} and finite; got {value!r}")
 
 
+def _keep_numbers(schedule: object, *names: str) -> None:
+    """Python's floats for scalars of NumPy and JAX, so that schedules are compared and hashed by their values."""
+    values = {name: getattr(schedule, name) for name in names}
+    _check.keep(schedule, **{name: float(value) for name, value in values.items() if not _check.is_traced(value)})
+
+
 @dataclasses.dataclass(frozen=True)
 class Ramp:
     """A schedule that rises linearly from 0 to a value, then stays.
@@ -52,6 +58,7 @@ class Ramp:
     def __post_init__(self) -> None:
         check_scalar("value", self.value)
         check_scalar("first", self.first)
+        _keep_numbers(self, "value", "first")
         _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
 
     def __call__(self, step: ArrayLike) -> Array:
@@ -80,6 +87,7 @@ class Deferred:
 
     def __post_init__(self) -> None:
         check_scalar("value", self.value)
+        _keep_numbers(self, "value")
         _check.keep(self, start=_check.integer("start", self.start, at_least=0))
 
     def __call__(self, step: ArrayLike) -> Array:

@@ -29,7 +29,7 @@ class SmoothAdv(AbstractObjective):
     Args:
         epsilon: radius of the ball, a number or a schedule. Published runs raise it
             by a tenth in each of the first ten epochs.
-        steps: of the attack; static.
+        steps: of the attack; static. DDN takes at least 2.
         objective: what is trained at :math:`\hat x`; its ``num_samples`` is also that of the attack.
         norm: 1, 2 or ``np.inf``; static.
         attack: ``"pgd"`` or ``"ddn"`` (l2 only); static.
@@ -58,7 +58,8 @@ class SmoothAdv(AbstractObjective):
 
     def __post_init__(self) -> None:
         check_scalar("epsilon", self.epsilon)
-        _check.keep(self, steps=_check.integer("steps", self.steps, at_least=1))
+        # The first step of DDN tries the image itself.
+        _check.keep(self, steps=_check.integer("steps", self.steps, at_least=2 if self.attack == "ddn" else 1))
         _check.keep(self, norm=_check.norm(self.norm))
         check_box(self.box)
         if not isinstance(self.objective, AbstractObjective):

@@ -83,13 +83,15 @@ class SmoothMix(AbstractObjective):
         mixed_logits, mixed_state = network.train(batch.around(mixed))
         mean = jnp.exp(losses.log_mean_softmax(logits))
         weight = share.reshape(-1, 1)
-        target = (1 - weight) * mean + weight / mean.shape[-1]
+        # Less confidence is more in all classes but those that the network masks.
+        open_to = (~jnp.isneginf(logits).any(0)).astype(jnp.float32)
+        target = (1 - weight) * mean + weight * open_to / open_to.sum(-1, keepdims=True)
         target = jax.lax.stop_gradient(target) if self.detach_target else target
-        right = (jnp.argmax(mean, -1).astype(jnp.int32) == batch.labels).astype(jnp.float32)
+        right = jnp.argmax(mean, -1).astype(jnp.int32) == batch.labels
         natural = losses.gaussian_cross_entropy(logits, batch.labels)
-        divergence = losses.mixup_kl(mixed_logits, target)
-        total = natural + at_step(self.eta, batch.step) * warmup * right * divergence
-        terms = {"natural": natural, "mixed": divergence, "right": right}
+        divergence = jnp.where(right, losses.mixup_kl(mixed_logits, target), 0.0)
+        total = natural + at_step(self.eta, batch.step) * warmup * divergence
+        terms = {"natural": natural, "mixed": divergence, "right": right.astype(jnp.float32)}
         return total, measure(logits, batch.labels, terms, {"noisy": state, "mixed": mixed_state})
 
     def _pair(self, network: Network, batch: NoisyBatch, warmup: Array) -> tuple[Array, Array]:

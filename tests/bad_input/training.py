@@ -148,7 +148,13 @@ OBJECTIVES = {
     "CatRS.__call__": Row(
         js.objectives.CatRS(),
         {**STEP, "targets": np.full((2, 3), 1 / 3)},
-        {"targets": (None, 3, np.zeros(2), np.zeros((3, 3)), np.zeros((2, 4)), "ab")},
+        {
+            "targets": (
+                *(None, 3, "ab", np.zeros(2), np.zeros((3, 3)), np.full((2, 4), 1 / 4)),
+                # votes, scores, NaN: no probabilities
+                *(np.full((2, 3), 5), np.array([[2.0, -1.0, 0.0]] * 2), np.full((2, 3), NAN)),
+            )
+        },
     ),
     "class_collapse": Row(
         js.objectives.class_collapse,
@@ -171,6 +177,8 @@ OBJECTIVES = {
     ),
     "smooth_pgd": Row(js.objectives.smooth_pgd, ATTACK, {**BAD_ATTACK, "norm": NORM, "box": (3, (1.0, 0.0), "ab")}),
     "smooth_ddn": Row(
-        js.objectives.smooth_ddn, ATTACK, {**BAD_ATTACK, "box": (3, (1.0, 0.0), "ab"), "levels": (1, 2.5, "a")}
+        js.objectives.smooth_ddn,
+        {**ATTACK, "steps": 2},
+        {**BAD_ATTACK, "box": (3, (1.0, 0.0), "ab"), "levels": (1, 2.5, "a"), "steps": (1, 0, 2.5, "a")},
     ),
 }

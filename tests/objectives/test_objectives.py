@@ -126,6 +126,25 @@ def test_terms_add_up():
     close(aux["consistency"][0], total("consistency", natural=1, divergence=10, entropy=0.5))
     close(aux["stability"][0], total("stability", natural=1, agreement=2))
     close(aux["macer"][0], total("macer", natural=1, hinge=4), rtol=1e-4)
+    # Where images are wrong, which SmoothMix mixes in vain and the likelihood of MACER has a floor for, and where
+    # copies are, so that CAT-RS leaves the worst out.
+    wrong = lambda batch: 200.0 * jax.nn.one_hot(jnp.arange(len(batch)) % CLASSES, CLASSES)
+    weights = {
+        objectives.MACER(4.0, num_samples=1): {"natural": 1, "hinge": 4},
+        objectives.SmoothMix(5.0, 2, 0.5): {"natural": 1, "mixed": 5},
+        objectives.CatRS(3.0, 0.5, 2, num_samples=2): {"low": 1, "worst": 3},
+    }
+    for objective, factors in weights.items():
+        loss, measured = objective(KEY, wrong, NOISE, X, LABELS, targets=TARGETS)
+        assert measured.accuracy < 1
+        close(loss, sum(factor * measured.terms[name] for name, factor in factors.items()))
+
+
+def test_smoothmix_asks_nothing_of_masked_classes():
+    masked = lambda batch: jnp.concatenate([APPLY(batch), jnp.full((len(batch), 2), -jnp.inf)], -1)
+    objective = objectives.SmoothMix(5.0, 2, 0.5)
+    plain, masks = (objective(KEY, apply, NOISE, X, LABELS)[0] for apply in (APPLY, masked))
+    np.testing.assert_allclose(masks, plain, rtol=1e-5)
 
 
 # --- schedules ---
@@ -150,6 +169,11 @@ def test_a_schedule_and_a_sweep_trace_once():
     assert len(traces) == 3
     run(objectives.Consistency(1.0, 0.1, 3), 0)
     assert len(traces) == 4
+
+
+def test_schedules_of_equal_numbers_are_equal():
+    for made in (lambda v: objectives.Ramp(v, 10, v), lambda v: objectives.Deferred(v, 10)):
+        assert len({made(5.0), made(jnp.float32(5)), made(np.float32(5)), made(5)}) == 1
 
 
 @pytest.mark.parametrize("schedule", [optax.linear_schedule(0.0, 10.0, 100), objectives.Ramp(10.0, 100)])
@@ -350,6 +374,7 @@ BAD = {
     "stability": (lambda: objectives.Stability(kind="noisy"), ValueError, "clean_noisy"),
     "attack": (lambda: objectives.SmoothAdv(attack="fgsm"), ValueError, "'pgd' or 'ddn'"),
     "ddn": (lambda: objectives.SmoothAdv(attack="ddn", norm=1), ValueError, "attack='pgd'"),
+    "ddn's steps": (lambda: objectives.SmoothAdv(steps=1, attack="ddn"), ValueError, "steps must be at least 2"),
     "norm": (lambda: objectives.SmoothAdv(norm=3), ValueError, "norm must be 1, 2"),
     "steps": (lambda: objectives.SmoothAdv(steps=0), ValueError, "steps must be at least 1"),
     "gamma": (lambda: objectives.MACER(gamma=0.0), ValueError, "gamma must be positive"),
@@ -366,6 +391,12 @@ BAD = {
     "no state": (lambda: run(has_state=True), TypeError, "Leave has_state out"),
     "logits": (lambda: run(apply=lambda x: APPLY(x)[:3]), ValueError, "apply must map"),
     "targets": (lambda: run(objectives.CatRS()), ValueError, "targets must be given"),
+    "votes": (lambda: run(objectives.CatRS(), targets=100 * TARGETS), ValueError, "targets must be probabilities"),
+    "weights": (lambda: run(objectives.Consistency(np.ones((8, 1)))), ValueError, r"lam must be a number or an array"),
+    "attacked": (
+        lambda: run(objectives.SmoothAdv(), attack_apply=lambda x: (APPLY(x), {})),
+        ValueError, "attack_apply must map",
+    ),
     "targets' shape": (lambda: run(targets=TARGETS[0]), ValueError, "targets must have shape"),
     "training mode": (
         lambda: run(objectives.SmoothAdv(), apply=lambda x: (APPLY(x), {}), has_state=True),
