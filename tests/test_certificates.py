@@ -98,6 +98,12 @@ def test_rules_have_a_name_and_a_source():
     assert MADE.rule[2] == "" and MADE.rule[2].name == ""
 
 
+def test_votes_are_as_those_that_are_counted():
+    assert {MADE.votes.counts.dtype, MADE.votes.invalid.dtype} == {np.dtype(np.int32)}
+    many = js.certificates([[2, 1]], [[2**31, 1]], NOISE, dim=64)
+    assert many.votes.counts.tolist() == [[2**31, 1]]
+
+
 def test_concatenate():
     assert js.concatenate([MADE[:2], MADE[2:]]) == MADE
     assert js.concatenate([MADE[i] for i in range(5)]) == MADE

@@ -238,6 +238,8 @@ HUGE = lambda batch: jnp.zeros((len(batch), 20_000, 15_000, 2))
         (MAPS, {"tau": 1}, "tau must be at least 1/2 and below 1"),
         (MAPS, {"tau": None, "radius": 0}, "radius must be positive"),
         (MAPS, {"n": 20, "tau": 0.75}, "n = 20 can certify no output: with m = 5, .* at least 30 draws are needed"),
+        # a family of all images is larger
+        (MAPS, {"n": 30, "tau": 0.75, "family": "call"}, "with m = 150, .* at least 42 draws are needed"),
         (MAPS, {"mask": np.ones(4, bool)}, "mask must have shape"),
         (MAPS, {"mask": MASK[:7]}, "mask must have a row for every image"),
         (MAPS, {"method": "by"}, "method must be"),

@@ -80,6 +80,8 @@ def test_labels_need_no_selection():
 
 
 def test_joint_statements_are_smaller():
+    with pytest.raises(ValueError, match=r"certificates must be made alike; their \w+ have shapes"):
+        js.concatenate([js.certify_top_k(KEY, CLASSIFY, NOISE, X, *labels, k=2, n=500) for labels in ((), (LABELS,))])
     apart, joint = (js.certify_top_k(KEY, CLASSIFY, NOISE, X, k=2, n=500, joint=joint) for joint in (False, True))
     assert (joint.radius <= apart.radius).all() and (joint.radius < apart.radius).any()
     tenth = js.certify_top_k(KEY, CLASSIFY, NOISE, X, k=2, n=500, alpha=5e-4)

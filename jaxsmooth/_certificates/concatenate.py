@@ -25,7 +25,7 @@ def concatenate(certificates: Sequence[_Kind]) -> _Kind:
         Certificates of that kind, of all images, in order.
 
     Raises:
-        ValueError: if there is none, or they were made under different noises, norms or alphas.
+        ValueError: if there is none, or they were made under different noises, norms or alphas, or with other columns.
         TypeError: if one of them is something else.
 
     Example:
@@ -56,14 +56,20 @@ def concatenate(certificates: Sequence[_Kind]) -> _Kind:
     kinds = list(dict.fromkeys(each.kind for each in votes if each is not None))
     if len(kinds) > 1:
         raise ValueError(f"certificates must be of one kind of votes; got {' and '.join(kinds)}. Keep them apart")
-    together = {name: _joined([part._column(name, parts) for part in parts]) for name in first._per_image()}
+    together = {name: _joined(name, [part._column(name, parts) for part in parts]) for name in first._per_image()}
     return dataclasses.replace(first, **together)
 
 
-def _joined(columns: list[Any]) -> Any:
+def _joined(name: str, columns: list[Any]) -> Any:
     """One column of several; None where it is missing in one of them."""
     if any(column is None for column in columns):
         return None
+    shapes = {np.shape(getattr(column, "counts", column))[1:] for column in columns}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"certificates must be made alike; their {name} have shapes {sorted(shapes)} beside the images. Keep them "
+            "apart, or certify all with labels or all without"
+        )
     if isinstance(columns[0], Votes):
         host = lambda values: np.concatenate([np.asarray(value) for value in values])
         counts, invalid = (host([getattr(votes, name) for votes in columns]) for name in ("counts", "invalid"))

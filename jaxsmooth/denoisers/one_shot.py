@@ -12,6 +12,7 @@ from jaxsmooth._types import Array
 from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
 from jaxsmooth.denoisers.fit import check_takes, checked_range
 from jaxsmooth.denoisers.schedules import ContinuousSchedule, Schedule
+from jaxsmooth.interop.bare_models import function_in_evaluation_mode
 from jaxsmooth.interop.python_callable import with_numbers
 
 Output = Literal["eps", "x0", "v", "score", "edm"]
@@ -185,7 +186,7 @@ def one_shot(
         }[output]
     if float(time_scale) != 1.0:
         timestep = timestep * float(time_scale)
-    network = with_numbers(network)
+    network = with_numbers(function_in_evaluation_mode(network, "network"))
     return OneShotDenoiser(
         network, sigma, timestep, scale, skip, out, believed * half, value_range, bool(clip), match, output,
         _schedule_in_words(schedule),

@@ -10,6 +10,7 @@ from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._types import Array
 from jaxsmooth.denoisers.base import AbstractDenoiser, float32_in_words
 from jaxsmooth.denoisers.fit import check_takes, checked_range
+from jaxsmooth.interop.bare_models import in_evaluation_mode
 from jaxsmooth.interop.python_callable import with_numbers
 
 
@@ -103,4 +104,5 @@ def trained(
     if sigma is not None:
         _check.require_positive("sigma", sigma)
         sigma = float(sigma)
-    return TrainedDenoiser(with_numbers(network), sigma, bool(residual), checked_range(value_range), bool(clip))
+    network = with_numbers(in_evaluation_mode(network, "network"))
+    return TrainedDenoiser(network, sigma, bool(residual), checked_range(value_range), bool(clip))

@@ -158,7 +158,8 @@ class Outputs(AbstractOneLookDesign):
         outputs = self.setting.shape[:-1]
         mask = np.ones(outputs, bool) if self.mask is None else self.mask
         sizes = mask.reshape(-1, math.prod(outputs)).sum(-1)
-        sizes = sizes.sum(keepdims=True) if self.family == "call" and mask.ndim > len(outputs) else sizes
+        if self.family == "call":
+            sizes = sizes.sum(keepdims=True) * (1 if mask.ndim > len(outputs) else self.setting.images or 1)
         return sizes[sizes > 0]
 
     def _levels(self, at_images: Any) -> np.ndarray:

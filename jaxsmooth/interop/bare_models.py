@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxsmooth._pytree import opaque
 from jaxsmooth.interop.keras_model import from_keras
-from jaxsmooth.interop.nnx import from_nnx, function_of_keys
+from jaxsmooth.interop.nnx import from_nnx, function_of_arrays
 from jaxsmooth.interop.pytree_callable import holds_functions
 
 
@@ -41,7 +41,9 @@ def in_evaluation_mode(classify: Any, name: str = "classify") -> Any:
     if _is_a(classify, "torch.nn", "Module"):
         raise TypeError(
             f"{name} must be a function of JAX arrays; got the PyTorch module {type(classify).__name__}. Use "
-            "jaxsmooth.interop.from_torch(model, num_classes); of a published network jaxsmooth.interop.from_paper"
+            "jaxsmooth.interop.from_torch(model, num_classes) for scores of classes, for images and numbers "
+            "jaxsmooth.interop.from_callable(fn, shape, numbers=True) of a function that calls it; of a published "
+            "network jaxsmooth.interop.from_paper"
         )
     if _is_a(classify, "keras", "Model"):
         return from_keras(classify)
@@ -52,15 +54,27 @@ def in_evaluation_mode(classify: Any, name: str = "classify") -> Any:
         )
     if not callable(classify) and callable(getattr(classify, "predict_proba", None)):
         raise TypeError(
-            f"{name} must be a classifier; got {type(classify).__name__}. Use "
+            f"{name} must be callable; got {type(classify).__name__}. Use "
             "jaxsmooth.interop.from_callable(lambda x: model.predict_proba(x.reshape(len(x), -1)), num_classes)"
         )
     return opaque(classify)
 
 
-def randomized_in_evaluation_mode(fn: Callable[..., Any]) -> Any:
-    """A function of keys and a batch; an NNX model that is one, with dropout off and the stored batch statistics."""
-    return function_of_keys(fn) if _is_a(fn, "flax.nnx", "Module") else opaque(fn)
+def function_in_evaluation_mode(fn: Callable[..., Any], name: str) -> Any:
+    """A function of several arrays; an NNX model that is one, with dropout off and the stored batch statistics."""
+    if _is_a(fn, "flax.nnx", "Module"):
+        return function_of_arrays(fn)
+    if _is_a(fn, "torch.nn", "Module") or _is_a(fn, "keras", "Model"):
+        raise TypeError(
+            f"{name} must be a function of JAX arrays; got {type(fn).__name__}, of which none is made that takes "
+            "several. Write the network in JAX; jaxsmooth.interop.torch_state reads the weights of PyTorch"
+        )
+    if _is_a(fn, "flax.linen", "Module") and getattr(fn, "scope", None) is None:
+        raise TypeError(
+            f"{name} must be a function, not a Linen module without its variables; got {type(fn).__name__}. Use "
+            "jax.tree_util.Partial(model.apply, variables)"
+        )
+    return opaque(fn)
 
 
 def _is_a(value: object, module: str, name: str) -> bool:

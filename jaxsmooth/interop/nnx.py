@@ -34,23 +34,24 @@ class NNXClassifier:
 
 @frozen_pytree
 class NNXFunction:
-    """An NNX model in evaluation mode as a function of keys, a batch and what else it takes."""
+    """An NNX model in evaluation mode as a function of whatever it takes."""
 
     state: Any
     graphdef: Any = static()
     arguments: Arguments = static()
 
-    def __call__(self, keys: Array, x: Array, *more: Array) -> Array:
+    def __call__(self, *arrays: Array) -> Array:
         """What the model makes of them."""
         from flax import nnx
 
-        return nnx.merge(self.graphdef, self.state)(keys, x, *more, **dict(self.arguments))
+        return nnx.merge(self.graphdef, self.state)(*arrays, **dict(self.arguments))
 
 
 def from_nnx(model: Any, **arguments: Any) -> NNXClassifier:
     """A Flax NNX model as a classifier in evaluation mode.
 
-    Dropout is off and batch statistics are the stored ones. The model itself is not changed, and what
+    Dropout is off and batch statistics are the stored ones; modules of your own are told so by their attributes
+    ``deterministic`` and ``use_running_average``, as by ``model.eval()``. The model itself is not changed, and what
     happens to it later does not reach the classifier.
 
     Args:
@@ -84,8 +85,8 @@ def from_nnx(model: Any, **arguments: Any) -> NNXClassifier:
     return NNXClassifier(*_in_evaluation(model, evaluation_arguments(type(model).__call__, arguments)))
 
 
-def function_of_keys(model: Any) -> NNXFunction:
-    """An NNX model of keys, a batch and more in evaluation mode."""
+def function_of_arrays(model: Any) -> NNXFunction:
+    """An NNX model of several arrays, such as keys or timesteps and a batch, in evaluation mode."""
     return NNXFunction(*_in_evaluation(model, evaluation_arguments(type(model).__call__, {}, inputs=None)))
 
 
@@ -94,7 +95,10 @@ def _in_evaluation(model: Any, arguments: Arguments) -> tuple[Any, Any, Argument
     from flax import nnx
 
     # A view shares the variables but not the flags, so the caller's model keeps its training mode.
-    view = nnx.view(model, raise_if_not_found=False, deterministic=True, use_running_average=True)
+    modes = {"deterministic": True, "use_running_average": True}
+    view = nnx.view(model, raise_if_not_found=False, **modes)
+    # Modules of users know no views, but are told by attributes, as by model.eval().
+    view.set_attributes(raise_if_not_found=False, **modes)
     graphdef, state = nnx.split(view)
     check_static("model", graphdef)
     # New containers around the same arrays: an update of the model in place must not show here.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxsmooth import _check
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array
-from jaxsmooth.interop.bare_models import randomized_in_evaluation_mode
+from jaxsmooth.interop.bare_models import function_in_evaluation_mode
 
 
 @frozen_pytree
@@ -93,4 +93,4 @@ def randomized(fn: Callable[..., Array], fixed_key: Array | None = None) -> Rand
         raise TypeError(f"fn must be callable, (keys, batch) to (batch, classes); got {type(fn).__name__}")
     if fixed_key is not None:
         fixed_key = jax.random.key_data(_check.typed_key(fixed_key))
-    return Randomized(randomized_in_evaluation_mode(fn), fixed_key)
+    return Randomized(function_in_evaluation_mode(fn, "fn"), fixed_key)

@@ -148,6 +148,12 @@ def _spread_of_level(
         return ratio, np.where(contracts, log_s, np.inf)
 
 
+def _refuse_one_dimension(noise: Exp2, dim: int) -> None:
+    if dim < 2:
+        same = "ExpInf: use ExpInf(sigma, k, j)" if noise.j else "Expp: use Expp(sigma, p=k)"
+        raise ValueError(f"Exp2 has a radius for dim >= 2; in one dimension it is {same}")
+
+
 @radius_rule(
     Exp2,
     norm=2,
@@ -159,6 +165,7 @@ def yang_2020(noise: Exp2, dim: int) -> LevelSet:
 
     A bound of the runner-up enters through the differential method for the same noise.
     """
+    _refuse_one_dimension(noise, dim)
     return _level_set(dim, noise.k, noise.j)
 
 
@@ -171,6 +178,7 @@ def yang_2020(noise: Exp2, dim: int) -> LevelSet:
 )
 def level_set(noise: Exp2, dim: int) -> LevelSet:
     """The level-set radius where the literature has a closed form by the differential method, up to 1 % smaller."""
+    _refuse_one_dimension(noise, dim)
     return _level_set(dim, noise.k, noise.j)
 
 
@@ -183,8 +191,7 @@ def level_set(noise: Exp2, dim: int) -> LevelSet:
 )
 def yang_2020_closed(noise: Exp2, tail: np.ndarray, dim: int) -> np.ndarray:
     """The score is the cosine of a uniform direction: (d - 1) atanh(1 - 2 q), q the quantile of a symmetric Beta."""
-    if dim < 2:
-        raise ValueError("Exp2 has a radius for dim >= 2; in one dimension it is Expp: use Expp(sigma, p=k)")
+    _refuse_one_dimension(noise, dim)
     half = (dim - 1) / 2
     # atanh(1 - 2 q) = ln((1 - q) / q) / 2
     enough = lambda inverse: special.betainc(half, half, 1 / inverse) * (1 - 1e-14) >= tail

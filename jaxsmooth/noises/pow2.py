@@ -143,6 +143,9 @@ def yang_2020(noise: Pow2, dim: int) -> LevelSet:
     A bound of the runner-up enters through the differential method for the same noise.
     """
     a = noise.power(dim)
+    if dim < 2:
+        instead = "; in one dimension it is Pareto: use Pareto(sigma, a - 1)" if noise.k == 1 else ""
+        raise ValueError(f"Pow2 has a radius for dim >= 2; got {dim}{instead}")
     with refused_by_name(noise, dim, "use a smaller k"):
         return _level_set(dim, float(noise.k), a)
 

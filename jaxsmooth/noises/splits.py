@@ -174,10 +174,13 @@ class Splits(AbstractNoise):
         given = _check.numpy_or_jax("x", x)
         if given.dtype == np.uint8:
             given = self.checked_images(given)
-        at = np.asarray(_check.image_batch(given), np.float64) * round(1 / self._lattice.step)
-        k = np.floor(at + 0.5)
-        distance = np.maximum(0.5 - np.abs(at - k) - 2.0**-30, 0.0)
-        return k.astype(np.float32) * np.float32(self.step), np.where(at == k, 0.5, distance)
+        steps = round(1 / self._lattice.step)
+        k = np.floor(np.asarray(_check.image_batch(given), np.float64) * steps + 0.5)
+        # From the image itself, whose float32 may be elsewhere; and the float32 of a moved one may lie past a threshold
+        # that it has not reached, by half of a spacing, which is at most 2**-24 of it.
+        off = np.abs(np.asarray(given, np.float64) * steps - k)
+        distance = np.maximum(0.5 - off - 2.0**-24 * (np.abs(k) + 1) - 2.0**-30, 0.0)
+        return k.astype(np.float32) * np.float32(self.step), distance
 
     @property
     def _lattice(self) -> Lattice:

@@ -79,7 +79,7 @@ class LevelSet:
 
     def __init__(self, density: SphericalDensity) -> None:
         if density.dim < 2:
-            raise ValueError(f"the level-set method needs dim >= 2; got {density.dim}. In one dimension use Expp")
+            raise ValueError(f"the level-set method needs dim >= 2; got {density.dim}")
         self._density = density
         self._masses = LevelMasses(density)
         check_decreasing(density, self._masses.nodes, self._masses.weights)

@@ -150,6 +150,7 @@ def test_what_is_missing_is_named():
         papers.cifar_resnet110(state, "cifar10")
 
 
+DENOISER = {name: np.zeros(shape, np.float32) for name, shape in SHAPES["denoised-smoothing DnCNN"].items()}
 STORED = {name: np.zeros(shape, np.float32) for name, shape in SHAPES["rs4a ResNet-110 (option A)"].items()}
 
 
@@ -175,6 +176,7 @@ STORED = {name: np.zeros(shape, np.float32) for name, shape in SHAPES["rs4a ResN
             "must be left out for resnet110_a, whose file holds",
         ),
         (lambda: js.interop.from_paper(STORED, center_only=True), ValueError, "got normalize=None, center_only=True"),
+        (lambda: js.interop.from_paper(DENOISER, "cifar10"), ValueError, "must be left out for dncnn, a denoiser"),
         (lambda: papers.unet_cifar({"a": np.zeros(3)}, 3), TypeError, "sizes must be UNetSizes"),
     ],
 )

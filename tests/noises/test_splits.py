@@ -233,6 +233,23 @@ def test_off_the_lattice_the_radius_is_half_and_less():
         assert js.certify_exact(CLASSIFY, NOISE, point[None], lattice=False).label[0] == found.label[image]
 
 
+def test_off_the_lattice_no_move_of_real_numbers_below_the_radius_changes_the_label():
+    """What rounds a point to float32, once where it is and once where it is moved to, may take it past a threshold."""
+    q, levels, k = 2**16, 8, 60_000
+    noise = js.noises.Splits.from_levels(levels, step=1 / q, offsets=np.arange(levels))
+    middle = (k + levels / 2 + 0.25) / q
+    classify = lambda v: jnp.stack([(v < middle).all(-1), (v >= middle).any(-1)], -1).astype(jnp.float32)
+    label = lambda x: js.certify_exact(classify, noise, x[None], lattice=False).label[0]
+    spacing = 2.0**-25 * 0.99  # half of one: rounded up past the threshold at k + 1/2, and back down to k + 1/4
+    from_lattice, to_threshold = np.full(levels, (k + 0.25) / q), (k + 0.5) / q
+    for x, y in ((from_lattice, to_threshold - spacing), (from_lattice + spacing, to_threshold)):
+        found = js.certify_exact(classify, noise, x[None], lattice=False)
+        moved = x.copy()
+        moved[:5] = y
+        assert found.label[0] == 0 and label(moved) == 1
+        assert 0.9 * 1.24 < q * found.radius[0] < q * np.abs(moved - x).sum()
+
+
 def test_near_ties_vote_for_nobody_and_count_against():
     careful = js.certify_exact(CLASSIFY, NOISE, X, margin=0.05)
     plain = js.certify_exact(CLASSIFY, NOISE, X)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxsmooth.interop.checkpoint_files import torch_state
 from jaxsmooth.interop.papers.network import Normalize, PaperNetwork, stored_statistics
-from jaxsmooth.interop.papers.published import NOT_NORMALISED, PUBLISHED, STORED, paper_network
+from jaxsmooth.interop.papers.published import DENOISERS, NOT_NORMALISED, PUBLISHED, STORED, paper_network
 from jaxsmooth.interop.papers.state import check, misfit, tensors
 
 _REMEDY = "Of another network pass the PyTorch module to jaxsmooth.interop.from_torch, or write it as a JAX function"
@@ -66,6 +66,11 @@ def from_paper(
                 f"deviation; got normalize={normalize!r}, center_only={center_only}"
             )
         normalize = stored_statistics(named)
+    elif best in DENOISERS and (normalize not in (None, "none") or center_only):
+        raise ValueError(
+            f"normalize and center_only must be left out for {best.name}, a denoiser, which takes images as they are "
+            f"and returns such; got normalize={normalize!r}, center_only={center_only}. Normalise in the classifier"
+        )
     elif best in NOT_NORMALISED and normalize is None:
         normalize = "none"
     return paper_network(best, named, normalize, center_only, dtype)

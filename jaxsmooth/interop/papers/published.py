@@ -18,6 +18,7 @@ from jaxsmooth.interop.papers.wide import WIDE_RESNET
 
 STORED = (OPTION_A, WIDE_RESNET)  # whose files hold mean and standard deviation
 NOT_NORMALISED = (LENET, DNCNN, *UNETS)  # by their authors
+DENOISERS = (DNCNN, *UNETS)  # whose output is an image
 PUBLISHED = (RESNET110, RESNET20, RESNET50, DENSENET40, *STORED, *NOT_NORMALISED)
 
 
