@@ -115,6 +115,13 @@ def test_labels_of_recertify_are_by_image_id(tmp_path, capsys):
     (tmp_path / "by_id").write_text("9 0\n2 1\n7 1\n")
     assert run("recertify", tmp_path / "votes", "--labels", tmp_path / "by_id") == 2
     assert "must have the label of every image; image 5 has none" in capsys.readouterr().err
+    (tmp_path / "by_id").write_text("9 0\n2 1\n5 0\n9 1\n")
+    assert run("recertify", tmp_path / "votes", "--labels", tmp_path / "by_id") == 2
+    assert "must have one label of every image; some have several" in capsys.readouterr().err
+    js.certify(jax.random.key(0), classify, NOISE, x[:1], n=1000, image_ids=[5], ledger=tmp_path / "one")
+    (tmp_path / "by_id").write_text("5 0\n")
+    assert run("recertify", tmp_path / "one", "--labels", tmp_path / "by_id") == 0
+    assert "100.0" in capsys.readouterr().out
 
 
 def test_ledgers_of_other_counts_are_sent_to_python(tmp_path, capsys):

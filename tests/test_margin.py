@@ -105,3 +105,17 @@ def test_a_changed_answer_is_changed_whatever_near_ties_do(monkeypatch):
         monkeypatch.setattr(attack_points, "votes_at", lambda *_, votes=deciding: [np.array([[1, 3, 0]]), votes])
         found = attack_points.NearestPoints(search, X, np.zeros(1, int), np.zeros(1, int), 44)
         assert found.test(np.zeros(1, int), X + 1, 0.05, stage=0).tolist() == [changed]
+
+
+def test_scores_of_python_functions_are_as_far_apart_as_they_are():
+    """Not as their float32: beside a million those lie a sixteenth apart."""
+    apart = np.array([1e6 + 0.031 + 0.002, 1e6 + 0.031, 0.0])
+    classify = js.interop.from_callable(lambda x: np.broadcast_to(apart, (len(x), 3)), 3)
+    assert np.diff(apart.astype(np.float32)[:2]) != 0
+    scores = js.with_margin(classify, 0.01)(X)
+    assert np.isnan(scores).all()
+    np.testing.assert_allclose(js.with_margin(classify, 0.001)(X), [[0.0, -0.002, -1e6 - 0.033]], rtol=1e-6)
+    strange = np.array([[np.inf, 1.0, 0.0], [-np.inf, 1.0, 0.0], [-np.inf] * 3, [np.nan, 1.0, 0.0]])
+    kept = js.with_margin(js.interop.from_callable(lambda x: strange[: len(x)], 3), 0.5)(np.zeros((4, 2), np.float32))
+    assert np.isposinf(kept[0, 0]) and kept[1].tolist() == [-np.inf, 0.0, -1.0]
+    assert not np.isfinite(kept[2]).any() and np.isnan(kept[3]).any()

@@ -246,3 +246,14 @@ def test_augmentation():
     photo = np.random.default_rng(0).random((50, 80, 3), np.float32)
     square = input_pipeline.random_square(photo, np.random.default_rng(1), 32)
     assert square.shape == (32, 32, 3) and 0 <= square.min() and square.max() <= 1
+
+
+def test_a_teacher_that_voted_on_other_images_is_refused(tmp_path):
+    np.savez(tmp_path / "frequencies.npz", frequencies=np.eye(3), of="digits train[:100]")
+    options = argparse.Namespace(teacher=tmp_path, dataset="digits", split="train[:100]")
+    assert (train.teachers(options) == np.eye(3)).all()
+    options.split = "train[100:200]"
+    with pytest.raises(
+        SystemExit, match=r"voted on digits train\[:100\], and this run trains on digits train\[100:200"
+    ):
+        train.teachers(options)

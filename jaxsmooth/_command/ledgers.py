@@ -92,6 +92,8 @@ def _labels(path: str, image_ids: np.ndarray) -> np.ndarray:
     found = labels_in(path)
     if found.ndim == 2 and found.shape[1] == 2:
         of = dict(found.tolist())
+        if len(of) < len(found):
+            raise ValueError(f"{path} must have one label of every image; some have several")
         missing = [image for image in image_ids.tolist() if image not in of]
         if missing:
             raise ValueError(f"{path} must have the label of every image; image {missing[0]} has none")

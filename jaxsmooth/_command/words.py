@@ -41,8 +41,10 @@ def refuse(options: argparse.Namespace, names: Sequence[str], of: str) -> None:
 
 
 def labels_in(path: str) -> np.ndarray:
-    """True classes or values: an array of NumPy, or a text with one on each line."""
+    """True classes or values: an array of NumPy, or a text with one on each line, or with an image id before each."""
     if path.endswith(".npy"):
         return np.load(path)
-    found = np.loadtxt(path, ndmin=1)
+    found = np.loadtxt(path, ndmin=2)
+    if found.shape[1] == 1 or len(found) == 1 < found.shape[1] != 2:
+        found = found.ravel()
     return found.astype(np.int64) if (found == np.rint(found)).all() else found

@@ -26,11 +26,13 @@ class PythonClassifier:
         num_classes: how many scores there are, or their shape ``(*outputs, classes)``; static.
         numbers: whether it returns numbers that are used as they are, and not scores, of which the largest counts;
             static.
+        from_best: whether scores are differences from the largest, of which their size counts, too; static.
     """
 
     fn: Callable[[np.ndarray], Any] = static()
     num_classes: int | tuple[int, ...] = static()
     numbers: bool = static(default=False)
+    from_best: bool = static(default=False)
     # What the function refers to is looked up when it is called back, and is no part of the program.
     runs_on_host: ClassVar[bool] = True
 
@@ -76,16 +78,28 @@ class PythonClassifier:
                 f"for a batch of shape {x.shape}; got {scores.shape}"
             )
         if not self.numbers:
-            return as_float32(scores)
+            return as_float32(scores, from_best=self.from_best)
         with np.errstate(over="ignore"):
             return scores.astype(np.float32)
 
 
 def with_numbers(classify: Any) -> Any:
     """The classifier, of whose Python functions the numbers are used as they are."""
+    return _with(classify, numbers=True)
+
+
+def with_differences(classify: Any) -> Any:
+    """The classifier, of whose Python functions the scores are told as far as they are from the largest.
+
+    In float32 close scores of more bits may lie a whole rounding apart.
+    """
+    return _with(classify, from_best=True)
+
+
+def _with(classify: Any, **fields: bool) -> Any:
     is_python = lambda node: isinstance(node, PythonClassifier)
-    keep = lambda node: dataclasses.replace(node, numbers=True) if is_python(node) else node
-    return jax.tree.map(keep, classify, is_leaf=is_python)
+    change = lambda node: dataclasses.replace(node, **fields) if is_python(node) else node
+    return jax.tree.map(change, classify, is_leaf=is_python)
 
 
 def from_callable(

@@ -6,11 +6,11 @@ _LEAST = np.float32(1e-30)  # far above the subnormal numbers, which compiled pr
 _LARGEST = np.finfo(np.float32).max
 
 
-def as_float32(scores: np.ndarray) -> np.ndarray:
+def as_float32(scores: np.ndarray, *, from_best: bool = False) -> np.ndarray:
     """Real ``scores`` ``(batch, classes)`` as float32: the largest of every row are those that were, alone or tied.
 
-    Rows whose largest scores do not survive rounding become differences from the largest, which is then 0. NaN and
-    infinite scores stay what they are, and finite ones stay finite.
+    Rows whose largest scores do not survive rounding become differences from the largest, which is then 0; with
+    ``from_best`` all rows do. NaN and infinite scores stay what they are, and finite ones stay finite.
     """
     if scores.dtype == bool or scores.dtype == np.float16:
         scores = scores.astype(np.float32)
@@ -20,7 +20,8 @@ def as_float32(scores: np.ndarray) -> np.ndarray:
         seen = np.where(np.abs(rounded) < np.finfo(np.float32).tiny, np.float32(0), rounded)
         same = _best(seen) == _best(scores)
         finite = np.isfinite(rounded) == np.isfinite(scores)
-        lost = ~(same & finite).all(-1) & ~np.isnan(rounded).any(-1)
+        lost = ~(same & finite).all(-1) | (from_best & (rounded > -np.inf).any(-1))
+        lost &= ~np.isnan(rounded).any(-1)
         if lost.any():
             rounded[lost] = _differences(scores[lost])
     return rounded

@@ -9,6 +9,7 @@ from jaxsmooth import _check
 from jaxsmooth._classifier import classified, takes_keys
 from jaxsmooth._pytree import frozen_pytree
 from jaxsmooth._types import Array, Classify
+from jaxsmooth.interop.python_callable import with_differences
 from jaxsmooth.sampling.inputs import as_pytree
 
 
@@ -99,4 +100,4 @@ def with_margin(classify: Classify, margin: float) -> MarginClassifier:
         [[1.0, 0.0], [nan, nan]]
     """
     margin = float(_check.nonnegative("margin", _check.number("margin", margin)))
-    return MarginClassifier(as_pytree(classify), margin)
+    return MarginClassifier(with_differences(as_pytree(classify)), margin)
