@@ -224,6 +224,9 @@ class Referred:
             leaves, structure = jax.tree.flatten(value)
             self._structure(structure, (*path, "tree"))
             self._all((*path, "tree"), dict(enumerate(leaves)))
+        elif not has_any and kind.__flags__ & _MADE_BY_PYTHON and not any(map(_holds_more, kind.__mro__)):
+            # Of Python alone, so that there is nothing; a user's may still be known by which one it is.
+            self.parts[path] = kind if _of_installed(kind) else Same(value)
         elif not has_any:
             # An object of an extension: of installed ones, such as functions of NumPy, most never change.
             self.parts[path] = Same(value)

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import jaxsmooth as js
 from jaxsmooth._program import find_program
@@ -381,6 +382,14 @@ def test_what_cannot_be_looked_at_is_traced(classify, complete):
     classify = jax.tree_util.Partial(lambda x, held=classify: held(x))
     assert Referred(classify).complete == complete
     assert program_of(classify) == program_of(classify)
+
+
+def test_models_of_libraries_are_looked_at_whole():
+    """So that the next call of the same one needs no trace."""
+    from_nnx = lambda: js.interop.from_nnx(nnx.Linear(2, 2, rngs=nnx.Rngs(0)))
+    from_linen = js.interop.from_linen(nn.Dense(2), nn.Dense(2).init(jax.random.key(0), X))
+    assert all(Referred(model).complete for model in (from_nnx(), from_linen))
+    assert Referred(from_nnx()).parts == Referred(from_nnx()).parts
 
 
 def test_packages_without_a_file_are_followed(monkeypatch):
