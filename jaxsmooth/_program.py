@@ -141,7 +141,7 @@ def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) 
         # A new list, since other threads may look at the old one.
         _known[of] = [*alike[1 - _MOST_ALIKE :], _Known(after.without(counters), counters, found)]
         if len(_known) > _MOST:
-            _known.pop(next(iter(_known)), None)  # other threads forget, too
+            _known.pop(next(iter(_known), None), None)  # other threads forget, too
     return found._replace(jaxpr=jaxpr)
 
 

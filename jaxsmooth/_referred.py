@@ -224,9 +224,9 @@ class Referred:
             leaves, structure = jax.tree.flatten(value)
             self._structure(structure, (*path, "tree"))
             self._all((*path, "tree"), dict(enumerate(leaves)))
-        elif not has_any and kind.__flags__ & _MADE_BY_PYTHON and not any(map(_holds_more, kind.__mro__)):
-            # Of Python alone, so that there is nothing; a user's may still be known by which one it is.
-            self.parts[path] = kind if _of_installed(kind) else Same(value)
+        elif not has_any and _of_installed(kind) and all("__slots__" in vars(base) for base in kind.__mro__[:-1]):
+            # Of a class of Python that has slots alone, none of them filled.
+            self.parts[path] = kind
         elif not has_any:
             # An object of an extension: of installed ones, such as functions of NumPy, most never change.
             self.parts[path] = Same(value)
@@ -279,16 +279,20 @@ class Referred:
             self._value(value, path)
 
     def _module(self, module: types.ModuleType, path: tuple[Any, ...], chains: Chains) -> None:
-        if () in chains and _is_installed_module(module):
-            self.parts[path] = module
-        elif () in chains:
-            self.parts[path] = Same(module)
-            self._all(path, {name: one for name, one in vars(module).items() if name not in _OF_MODULES})
-        else:
-            for name in {chain[0] for chain in chains}:
-                # A module may make what it does not have.
-                value = vars(module).get(name, vars(module).get("__getattr__"))
-                self._reached(value, (*path, name), frozenset(chain[1:] for chain in chains if chain[0] == name))
+        installed = _is_installed_module(module)
+        if () in chains:
+            self.parts[path] = module if installed else Same(module)
+        if () in chains and not installed:
+            return self._all(path, {name: one for name, one in vars(module).items() if name not in _OF_MODULES})
+        for name in {chain[0] for chain in chains if chain}:
+            # A module may make what it does not have.
+            value = vars(module).get(name, vars(module).get("__getattr__"))
+            complete = self.complete
+            self._reached(value, (*path, name), frozenset(chain[1:] for chain in chains if chain[:1] == (name,)))
+            if installed and not isinstance(getattr(value, "__self__", None), _GENERATORS):
+                # What is inside of a package is taken not to change, but for which one it is.
+                self.parts[*path, name, "itself"] = Same(value)
+                self.complete = complete
 
     def _all(self, path: tuple[Any, ...], values: Mapping[Any, Any]) -> None:
         for name, value in values.items():

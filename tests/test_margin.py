@@ -119,3 +119,12 @@ def test_scores_of_python_functions_are_as_far_apart_as_they_are():
     kept = js.with_margin(js.interop.from_callable(lambda x: strange[: len(x)], 3), 0.5)(np.zeros((4, 2), np.float32))
     assert np.isposinf(kept[0, 0]) and kept[1].tolist() == [-np.inf, 0.0, -1.0]
     assert not np.isfinite(kept[2]).any() and np.isnan(kept[3]).any()
+
+
+def test_python_functions_of_which_more_is_made_are_left_alone():
+    """What reads how large a score is would be another classifier with differences."""
+    probable = js.interop.from_callable(lambda x: np.broadcast_to([0.95, 0.05], (len(x), 2)), 2)
+    flips = jax.tree_util.Partial(lambda f, x: jnp.where(f(x).max(-1, keepdims=True) > 0.9, f(x), -f(x)), probable)
+    np.testing.assert_array_equal(js.with_margin(flips, 0.01)(X), flips(X))
+    behind = js.with_margin(js.denoised(lambda x: x, probable), 0.01)
+    np.testing.assert_allclose(behind(X), [[0.0, -0.9]], rtol=1e-6)

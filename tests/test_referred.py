@@ -7,6 +7,7 @@ import enum
 import functools
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import threading
@@ -286,6 +287,13 @@ def of_installed(stack):
     return lambda x: scores(nn.relu(1.0), x), lambda: setattr(nn, "relu", lambda x: -relu(x))
 
 
+def of_pattern():
+    held = {"pattern": re.compile("a")}
+    return lambda x: scores(1.0 if held["pattern"].match("a") else -1.0, x), lambda: held.update(
+        pattern=re.compile("b")
+    )
+
+
 def of_builtin(stack):
     vars(builtins)["SIGN_OF_ALL"] = 1.0
     stack.callback(vars(builtins).pop, "SIGN_OF_ALL")
@@ -349,6 +357,7 @@ OTHERS = {
     "an installed package": of_installed,
     "a file": lambda _: of_file(),
     "a builtin": of_builtin,
+    "a pattern": lambda _: of_pattern(),
     "a list of numbers made late": lambda _: of_lazy(lambda net: net.sizes.__setitem__(0, 1)),
     "a number made late": lambda _: of_lazy(lambda net: setattr(net, "width", 4)),
     "interceptors of Flax": of_interceptors,

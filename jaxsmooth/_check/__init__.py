@@ -15,6 +15,7 @@ from jaxsmooth._check.arrays import positives as positives
 from jaxsmooth._check.arrays import probabilities as probabilities
 from jaxsmooth._check.arrays import refuse_masked as refuse_masked
 from jaxsmooth._check.batches import split_batch as split_batch
+from jaxsmooth._check.images import gathered_images as gathered_images
 from jaxsmooth._check.images import image_batch as image_batch
 from jaxsmooth._check.images import image_ids as image_ids
 from jaxsmooth._check.images import refuse_pair as refuse_pair

@@ -20,9 +20,7 @@ def image_batch(x: object) -> Array | np.ndarray:
 
 
 def _float32(x: Array | np.ndarray) -> Array | np.ndarray:
-    if isinstance(x, jax.Array) and not is_traced(x) and len(x.devices()) > 1:
-        # Batches are cut out of it, for which it need not be spread over devices.
-        x = np.asarray(x) if x.is_fully_addressable else multihost_utils.process_allgather(x, tiled=True)
+    x = gathered_images(x)
     if x.dtype == object or not (jnp.issubdtype(x.dtype, jnp.floating)):
         raise TypeError(
             f"x must be floating point, in the units of the noise (pixels in [0, 1]); got dtype {x.dtype}. "
@@ -35,6 +33,13 @@ def _float32(x: Array | np.ndarray) -> Array | np.ndarray:
     if not is_traced(x) and not np.isfinite(np.asarray(x, np.float32)).all():
         raise ValueError("x must be finite; it holds NaN or infinite values")
     return jnp.asarray(x, jnp.float32) if isinstance(x, jax.Array) else np.asarray(x, np.float32)
+
+
+def gathered_images(x: Array | np.ndarray) -> Array | np.ndarray:
+    """The images, on the host if they were spread over devices: batches are cut out of them."""
+    if isinstance(x, jax.Array) and not is_traced(x) and len(x.devices()) > 1:
+        return np.asarray(x) if x.is_fully_addressable else multihost_utils.process_allgather(x, tiled=True)
+    return x
 
 
 def image_ids(ids: object, number: int) -> Array | np.ndarray:

@@ -108,5 +108,5 @@ def _reach(radius: np.ndarray, distance: np.ndarray, noise: Splits) -> np.ndarra
     costs = np.concatenate([np.zeros((len(ordered), 1)), np.cumsum(ordered, -1)], -1)
     pixels = np.minimum(allowed + 1, ordered.shape[1])
     total = np.take_along_axis(costs, pixels[:, None], -1)[:, 0] + (allowed + 1 - pixels)
-    # An open ball: a little less than what passing takes.
-    return np.maximum(total * (1 - 2.0**-40) / per_unit - 2.0**-60, 0.0)
+    # An open ball: a little less than what passing takes, of points whose float32 may lie 2**-24 of them farther.
+    return np.maximum(total * (1 - 2.0**-22) / per_unit - 2.0**-60, 0.0)

@@ -1,7 +1,7 @@
 """denoised: a classifier behind a denoiser."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 
@@ -33,6 +33,8 @@ class Denoised:
     classify: Classify
     resize: tuple[int, int] | None = static(default=None)
     resize_method: Method = static(default="bicubic")
+
+    scores_are_of_classify: ClassVar[bool] = True
 
     def __call__(self, x: Array, keys: Array | None = None) -> Array:
         """Scores ``(batch, classes)`` of noisy images ``(batch, *event)``.

@@ -168,8 +168,8 @@ def certificates(
         selection.counts, votes, noise, n=votes.total, dim=_check.integer("dim", dim, at_least=1),
         alpha=_check.probability("alpha", alpha), norm=_check.norm(norm), runner_up=runner_up,
     )  # fmt: skip
-    # As those that are counted, where they fit.
-    narrow = lambda values: values.astype(np.int32) if values.max(initial=0) < 2**31 else values
+    # As those that are counted, where they and their sums fit.
+    narrow = lambda values: values.astype(np.int32) if values.max(initial=0) < 2**30 else values
     kept = Votes(narrow(votes.counts), narrow(votes.invalid), votes.kind)
     return dataclasses.replace(made, samples=(selection.total + votes.total).astype(np.int64), votes=kept)
 

@@ -29,7 +29,7 @@ def in_evaluation_mode(classify: Any, name: str = "classify") -> Any:
         return from_nnx(classify)
     if _is_a(classify, "flax.linen", "Module") and getattr(classify, "scope", None) is None:
         raise TypeError(
-            f"{name} must be a classifier, not a Linen module without its variables; got {type(classify).__name__}. "
+            f"{name} must be callable, not a Linen module without its variables; got {type(classify).__name__}. "
             "Use jaxsmooth.interop.from_linen(model, variables)"
         )
     owner = getattr(classify, "__self__", None)
@@ -64,10 +64,10 @@ def function_in_evaluation_mode(fn: Callable[..., Any], name: str) -> Any:
     """A function of several arrays; an NNX model that is one, with dropout off and the stored batch statistics."""
     if _is_a(fn, "flax.nnx", "Module"):
         return function_of_arrays(fn)
-    if _is_a(fn, "torch.nn", "Module") or _is_a(fn, "keras", "Model"):
+    if _is_a(fn, "torch.nn", "Module"):
         raise TypeError(
-            f"{name} must be a function of JAX arrays; got {type(fn).__name__}, of which none is made that takes "
-            "several. Write the network in JAX; jaxsmooth.interop.torch_state reads the weights of PyTorch"
+            f"{name} must be a function of JAX arrays; got the PyTorch module {type(fn).__name__}, and what is called "
+            "back takes a batch alone. Write the network in JAX; jaxsmooth.interop.torch_state reads the weights"
         )
     if _is_a(fn, "flax.linen", "Module") and getattr(fn, "scope", None) is None:
         raise TypeError(

@@ -95,10 +95,13 @@ def _in_evaluation(model: Any, arguments: Arguments) -> tuple[Any, Any, Argument
     from flax import nnx
 
     # A view shares the variables but not the flags, so the caller's model keeps its training mode.
-    modes = {"deterministic": True, "use_running_average": True}
-    view = nnx.view(model, raise_if_not_found=False, **modes)
-    # Modules of users know no views, but are told by attributes, as by model.eval().
-    view.set_attributes(raise_if_not_found=False, **modes)
+    modes = ("deterministic", "use_running_average")
+    view = nnx.view(model, raise_if_not_found=False, **dict.fromkeys(modes, True))
+    # Modules of users know no views, but are told by attributes, as by model.eval(): of their own or of their class.
+    for _, module in nnx.iter_modules(view):
+        for name in modes:
+            if isinstance(vars(module).get(name, getattr(type(module), name, None)), bool):
+                setattr(module, name, True)
     graphdef, state = nnx.split(view)
     check_static("model", graphdef)
     # New containers around the same arrays: an update of the model in place must not show here.

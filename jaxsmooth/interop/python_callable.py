@@ -85,21 +85,21 @@ class PythonClassifier:
 
 def with_numbers(classify: Any) -> Any:
     """The classifier, of whose Python functions the numbers are used as they are."""
-    return _with(classify, numbers=True)
+    is_python = lambda node: isinstance(node, PythonClassifier)
+    keep = lambda node: dataclasses.replace(node, numbers=True) if is_python(node) else node
+    return jax.tree.map(keep, classify, is_leaf=is_python)
 
 
 def with_differences(classify: Any) -> Any:
-    """The classifier, of whose Python functions the scores are told as far as they are from the largest.
+    """The classifier, which tells how far its scores are from the largest if they are those of a Python function.
 
-    In float32 close scores of more bits may lie a whole rounding apart.
+    In float32 close scores of more bits may lie a whole rounding apart. Where more is made of them they are left alone.
     """
-    return _with(classify, from_best=True)
-
-
-def _with(classify: Any, **fields: bool) -> Any:
-    is_python = lambda node: isinstance(node, PythonClassifier)
-    change = lambda node: dataclasses.replace(node, **fields) if is_python(node) else node
-    return jax.tree.map(change, classify, is_leaf=is_python)
+    if isinstance(classify, PythonClassifier):
+        return dataclasses.replace(classify, from_best=True)
+    if getattr(classify, "scores_are_of_classify", False):
+        return dataclasses.replace(classify, classify=with_differences(classify.classify))
+    return classify
 
 
 def from_callable(
@@ -113,8 +113,9 @@ def from_callable(
 
     The largest of its own scores wins, in the precision in which it returns them; ties go to the lowest class. JAX
     sees float32 scores with the same winners: rounded, or, in rows whose winner rounding would change, the differences
-    from the largest. ``certify_values``, denoisers and ``soft(from_probabilities=True)`` use numbers as they are,
-    rounded to float32; give ``numbers=True`` where more is made of them on the way, or where there is one a row.
+    from the largest; under ``with_margin`` always these. ``certify_values``, denoisers and
+    ``soft(from_probabilities=True)`` use numbers as they are, rounded to float32; give ``numbers=True`` where more is
+    made of them on the way, or where there is one a row.
 
     An exception of ``fn`` reaches the caller of every jaxsmooth function as it was raised. In a compiled program of
     your own it becomes a ``JaxRuntimeError`` with its text; in your own ``shard_map`` or ``pmap``, where it would leave

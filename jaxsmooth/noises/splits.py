@@ -171,7 +171,7 @@ class Splits(AbstractNoise):
             ``(nearest, distance)``: images on the lattice, and distances in steps, at most 1/2, rounded down.
         """
         _check.refuse_pair(x)
-        given = _check.numpy_or_jax("x", x)
+        given = _check.gathered_images(_check.numpy_or_jax("x", x))
         if given.dtype == np.uint8:
             given = self.checked_images(given)
         steps = round(1 / self._lattice.step)

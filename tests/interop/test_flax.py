@@ -212,6 +212,24 @@ class Nested(nnx.Module):
         return x
 
 
+class Says(nnx.Module):
+    """Its modes are no attributes that can be set."""
+
+    @property
+    def deterministic(self):
+        return True
+
+    def use_running_average(self):
+        return True
+
+    def __call__(self, x):
+        return x * self.deterministic * self.use_running_average()
+
+
+def test_only_attributes_that_are_modes_are_set():
+    np.testing.assert_array_equal(interop.from_nnx(Says())(X), X)
+
+
 def test_modules_of_users_are_evaluated_as_by_eval():
     model = Nested(nnx.Rngs(0))
     scores = interop.from_nnx(model)(X)
