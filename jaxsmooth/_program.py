@@ -19,8 +19,9 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from jaxsmooth._counters import moved, still_counting, without
 from jaxsmooth._pytree import classes_in, opaque
-from jaxsmooth._referred import Referred, same_steps
+from jaxsmooth._referred import Referred
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -60,7 +61,10 @@ def jit(function: Callable[..., Any], *, static_argnames: tuple[str, ...] = (), 
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
-        return compiled(*arguments, program=find_program(function, *arguments, **options).program, **options)
+        found = find_program(function, *arguments, **options)
+        result = compiled(*arguments, program=found.program, **options)
+        find_counters(found, *arguments)
+        return result
 
     return call
 
@@ -88,11 +92,13 @@ class Found(NamedTuple):
         program: what it is known by.
         results: the shapes of what it returns.
         jaxpr: what was traced, if it was now; it holds weights, and is not kept.
+        moved: what may have counted this trace, for ``find_counters``.
     """
 
     program: Program
     results: Any
     jaxpr: ClosedJaxpr | None
+    moved: Any = None
 
 
 class _Known(NamedTuple):
@@ -123,26 +129,40 @@ def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) 
     of = (function, tuple(options.items()), classes_of(arguments), kinds, _settings())
     before, alike = Referred(*arguments), _known.get(of, [])
     for known in reversed(alike):
-        if before.complete and before.without(known.counters) == known.parts:
+        if before.complete and without(before.parts, known.counters) == known.parts:
             return known.found
-    trace = lambda: traced(functools.partial(function, **options), *arguments)
-    jaxpr, results = trace()
+    jaxpr, results = traced(functools.partial(function, **options), *arguments)
     after = Referred(*arguments)
-    found, counters = Found(program_from(jaxpr, arguments), results, None), before.counters(after)
-    if counters:
-        # What counts calls counts the next one, too, which makes the same program; not so what is made at the first.
-        first = found
-        jaxpr, results = trace()
-        last = Referred(*arguments)
-        found = Found(program_from(jaxpr, arguments), results, None)
-        counters = same_steps(counters, after.counters(last)) if found.program == first.program else {}
-        after = last
+    found = Found(program_from(jaxpr, arguments), results, None)
     if after.complete and not isinstance(found.program.trace, _Once):
-        # A new list, since other threads may look at the old one.
-        _known[of] = [*alike[1 - _MOST_ALIKE :], _Known(after.without(counters), counters, found)]
-        if len(_known) > _MOST:
-            _known.pop(next(iter(_known), None), None)  # other threads forget, too
+        _keep(of, _Known(after.parts, {}, found))
+        found = found._replace(
+            moved=(of, after.parts, counters) if (counters := moved(before.parts, after.parts)) else None
+        )
     return found._replace(jaxpr=jaxpr)
+
+
+def find_counters(found: Found, *arguments: Any) -> None:
+    """Once a program was traced again since it was found: what has counted that, too, may count on.
+
+    What counts the calls of a function moves at each of them; what is made at the first one, such as layers and numbers
+    that are resolved late, does so once.
+    """
+    if found.moved is None:
+        return
+    of, parts, first = found.moved
+    now = Referred(*arguments)
+    counters = still_counting(first, parts, now.parts)
+    began = {path: first[path] for path in counters}
+    if counters and now.complete and without(now.parts, began) == without(parts, began):
+        _keep(of, _Known(without(now.parts, counters), counters, found._replace(jaxpr=None, moved=None)))
+
+
+def _keep(of: Hashable, known: _Known) -> None:
+    # A new list, since other threads may look at the old one.
+    _known[of] = [*_known.get(of, [])[1 - _MOST_ALIKE :], known]
+    if len(_known) > _MOST:
+        _known.pop(next(iter(_known), None), None)  # other threads forget, too
 
 
 def forget() -> None:

@@ -21,7 +21,7 @@ import threading
 import types
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 import jax
 import numpy as np
@@ -36,7 +36,7 @@ _INSTALLED = tuple({os.path.realpath(path) + os.sep for path in (*_PACKAGES, os.
 _MOST = 20_000
 _MADE_BY_PYTHON = 1 << 9  # a flag of types, Py_TPFLAGS_HEAPTYPE
 # What says all in words, and what does so but for attributes of a class made of it.
-_PLAIN = frozenset({
+PLAIN = frozenset({
     types.NoneType, types.EllipsisType, types.NotImplementedType, bool, int, float, complex, str, bytes, slice, range,
 })  # fmt: skip
 _WORDS = (int, float, complex, str, bytes, bytearray, np.generic, np.dtype)
@@ -77,33 +77,6 @@ class Referred:
         except Exception:  # of attributes and containers of users, and of too many functions inside each other
             self.complete = False
 
-    def without(self, counters: Mapping[tuple[Any, ...], "int | tuple[int, int]"]) -> dict[tuple[Any, ...], Any]:
-        """The parts but those that have counted on, see ``counters``."""
-        if not counters:
-            return self.parts
-        return {path: part for path, part in self.parts.items() if not _counts(path, part, counters)}
-
-    def counters(self, later: "Referred") -> dict[tuple[Any, ...], "int | tuple[int, int]"]:
-        """What counts the calls between two moments, and not what was made at the first one.
-
-        Returns:
-            By place: of an integer, what it is and by how much it differs; of a list that has grown by words alone, its
-            length.
-        """
-        found: dict[tuple[Any, ...], int | tuple[int, int]] = {}
-        for path in self.parts.keys() & later.parts.keys():
-            before, after = self.parts[path], later.parts[path]
-            if path[-1] == "length" and isinstance(before, int) and isinstance(after, int) and before < after:
-                found[path[:-1]] = before
-            elif before != after and _is_integer(before) and _is_integer(after):
-                found[path] = int(after[1]), int(after[1]) - int(before[1])
-        grown = {path: length for path, length in found.items() if isinstance(length, int)}
-        for path, part in later.parts.items():
-            for depth in range(len(path)) if grown else ():
-                if _is_beyond(path, depth, grown) and not _counts(path, part, grown):
-                    found.pop(path[:depth], None)
-        return {path: one if isinstance(one, tuple) else later.parts[*path, "length"] for path, one in found.items()}
-
     def _tree(self, value: Any, path: tuple[Any, ...]) -> None:
         """A tree whose leaves are data: its classes and static fields."""
         self._structure(jax.tree.structure(value), path)
@@ -125,7 +98,7 @@ class Referred:
         kind = type(value)
         if len(self.parts) >= _MOST or isinstance(value, Tracer):
             self.complete = False
-        elif kind in _PLAIN:
+        elif kind in PLAIN:
             self.parts[path] = (kind, repr(value))
         elif kind is jax.tree_util.PyTreeDef:  # of which == compares neither classes nor functions
             self.parts[path] = (kind, value.num_nodes, value.num_leaves)
@@ -180,7 +153,7 @@ class Referred:
         elif isinstance(value, list | set | frozenset):
             self.parts[path] = kind
             self.parts[*path, "length" if isinstance(value, list) else "number"] = len(value)
-            words = not isinstance(value, list) and all(type(one) in _PLAIN for one in value)
+            words = not isinstance(value, list) and all(type(one) in PLAIN for one in value)
             # The order of words in a set is another one in every process.
             self._all(path, dict(enumerate(sorted(value, key=repr) if words else value)))
         else:
@@ -314,40 +287,7 @@ def _only(value: Any) -> Any:
     """What stands for what a classifier of Python functions holds, which they look up when they run."""
     if isinstance(value, tuple):
         return tuple(map(_only, value))
-    return value if type(value) in _PLAIN or isinstance(value, _WORDS) else Same(value)
-
-
-def _counts(path: tuple[Any, ...], part: object, counters: Mapping[tuple[Any, ...], int | tuple[int, int]]) -> bool:
-    """Whether this differs by counting alone: an integer by whole steps, a list by words at its end."""
-    number = counters.get(path)
-    if isinstance(number, tuple):
-        by = int(part[1]) - number[0] if _is_integer(part) else None
-        return by is not None and by * number[1] >= 0 and by % number[1] == 0
-    for depth in range(len(path)):
-        if path[:depth] in counters and path[depth] == "length":
-            return True
-        if _is_beyond(path, depth, counters):
-            words = isinstance(part, tuple) and (part[0] in _PLAIN or part[:2] == (tuple, "of length"))
-            return words or (isinstance(part, tuple) and part[0] == "as" and part[1][:depth] == path[:depth])
-    return False
-
-
-def same_steps(
-    first: Mapping[tuple[Any, ...], "int | tuple[int, int]"], then: Mapping[tuple[Any, ...], "int | tuple[int, int]"]
-) -> dict[tuple[Any, ...], "int | tuple[int, int]"]:
-    """The counters that moved alike twice, as they are in the end."""
-    step = lambda one: one[1] if isinstance(one, tuple) else None
-    return {path: one for path, one in then.items() if path in first and step(first[path]) == step(one)}
-
-
-def _is_beyond(path: tuple[Any, ...], depth: int, lengths: Mapping[tuple[Any, ...], Any]) -> bool:
-    """Whether this is of an element of the list at this depth that was not there when it had this length."""
-    length = lengths.get(path[:depth])
-    return isinstance(length, int) and isinstance(path[depth], int) and path[depth] >= length
-
-
-def _is_integer(part: object) -> TypeGuard[tuple[type, str]]:
-    return isinstance(part, tuple) and part[:1] == (int,)
+    return value if type(value) in PLAIN or isinstance(value, _WORDS) else Same(value)
 
 
 def runs_on_host(kind: type) -> bool:

@@ -483,7 +483,29 @@ def test_a_ledger_has_votes_of_the_program_that_it_names(tmp_path, monkeypatch):
     assert run(tmp_path / "second") == 1
 
 
-def test_a_function_that_counts_its_calls_is_not_traced_again():
+@pytest.mark.parametrize("change", [lambda net: setattr(net, "sign", 3), lambda net: net.sizes.append(4)])
+def test_what_is_made_at_the_first_call_is_no_counter(change):
+    """Though it may be set, later, by as much as it moved then, or appended to."""
+
+    class Net:
+        def __init__(self):
+            self.sign, self.sizes = 0, []
+
+        def __call__(self, x):
+            if not self.sign:
+                self.sign = 1
+                self.sizes.append(1)
+            odds = (2.5 - self.sign) * (2.5 - sum(self.sizes))
+            return odds * jnp.broadcast_to(jnp.array([1.0, 0.0]), (len(x), 2))
+
+    net = Net()
+    label = lambda: js.predict(KEY, net, js.noises.Gaussian(1.0), X, n=16, batch_size=16).tolist()
+    assert label() == [0]
+    change(net)
+    assert label() == [1]
+
+
+def test_a_function_that_counts_its_calls_is_traced_once():
     calls, number, named = [], {"traces": 0}, 0
 
     def classify(x):

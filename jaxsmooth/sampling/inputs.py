@@ -81,9 +81,14 @@ def output_shape(classify: Classify, x: Array | np.ndarray, ballot: AbstractBall
     return traced_output(classify, x, ballot)[0]
 
 
+def example(classify: Any, x: Array | np.ndarray) -> tuple[Any, jax.ShapeDtypeStruct]:
+    """What a classifier is traced with: two images of this shape."""
+    return classify, jax.ShapeDtypeStruct((2, *x.shape[1:]), jnp.float32)
+
+
 def traced_output(classify: Classify, x: Array | np.ndarray, ballot: AbstractBallot) -> tuple[tuple[int, ...], Found]:
     """The shape of what is returned for one event, which the ballot can count; and the program that returns it."""
-    found = find_program(scored, classify, jax.ShapeDtypeStruct((2, *x.shape[1:]), jnp.float32))
+    found = find_program(scored, *example(classify, x))
     scores = found.results
     shape, dtype = getattr(scores, "shape", None), getattr(scores, "dtype", None)
     if shape is None or dtype is None:

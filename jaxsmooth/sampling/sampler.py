@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jaxsmooth import _check
 from jaxsmooth._failures import Watch
 from jaxsmooth._processes import from_first_process, require_same
-from jaxsmooth._program import classes_of, find_program, is_of_library, program_from
+from jaxsmooth._program import classes_of, find_counters, find_program, is_of_library, program_from
 from jaxsmooth._types import Array, Classify, Noise, Votes
 from jaxsmooth.ledger.fingerprint import traced_ballot
 from jaxsmooth.sampling import batching, inputs, kernel, placement
@@ -194,6 +194,7 @@ def _checked(
     if not _check.is_traced(classify, noise, x):
         warn_of_units(noise, x)
         check_rows(classify, noise, x, found, compared=ballot.compares_scores)
+        find_counters(found, *inputs.example(classify, x))
     if mesh is None:
         _say_once_how_to_use_cores(placement.idle_cores())
     is_picked = batch_size is None
