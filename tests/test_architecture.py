@@ -20,6 +20,7 @@ PACKAGE = Path(jaxsmooth.__file__).parent
 FLOORS = (
     {"_printed", "_replace_files", "_failures", "_warn", "_code", "_same"},
     {"_pytree", "_referred", "_version", "_progress", "_processes", "_transfers", "_keys"},
+    {"_counters"},
     {"_program", "_types", "_storage"},
     {"_noise", "_classifier"},
     {"_check", "_certificates"},
