@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -104,8 +104,8 @@ class Found(NamedTuple):
 class _Known(NamedTuple):
     """What was found, as long as these are what the arguments refer to, but for counters."""
 
-    parts: dict[Any, Any]
-    counters: dict[Any, Any]
+    parts: Mapping[Any, Any]
+    counters: Mapping[Any, Any]
     found: Found
 
 

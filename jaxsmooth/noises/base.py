@@ -31,8 +31,9 @@ class AbstractNoise(abc.ABC):
         _check.require_positive_leaf("sigma", self.sigma)
         for name, field in getattr(self, "__dataclass_fields__", {}).items():
             value = getattr(self, name, None)  # what is made last is not there yet
-            is_scalar = isinstance(value, np.generic | np.ndarray | jax.Array) and value.ndim == 0
-            if field.metadata.get("static") and is_scalar and not _check.is_traced(value):
+            if not field.metadata.get("static") or _check.is_traced(value):
+                continue
+            if isinstance(value, np.generic | np.ndarray | jax.Array) and value.ndim == 0:
                 # A law is computed in double precision: NumPy's types of fewer bits would stay what they are.
                 _check.keep(self, **{name: value.item()})
 
