@@ -45,6 +45,6 @@ def labels_in(path: str) -> np.ndarray:
     if path.endswith(".npy"):
         return np.load(path)
     found = np.loadtxt(path, ndmin=2)
-    if found.shape[1] == 1 or len(found) == 1 < found.shape[1] != 2:
+    if 1 in found.shape and found.shape != (1, 2):
         found = found.ravel()
     return found.astype(np.int64) if (found == np.rint(found)).all() else found
