@@ -6,10 +6,12 @@ may be other by now: weights it closes over, a flag of its object, a function th
 known by its trace, as a static argument; and it is traced again when anything that it refers to has changed.
 """
 
+import collections
 import dataclasses
 import functools
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -109,9 +111,10 @@ class _Known(NamedTuple):
     found: Found
 
 
-# Functions that differ in what they refer to alone; and others.
+# Functions that differ in what they refer to alone; and others, of which the longest unused go first.
 _MOST_ALIKE, _MOST = 16, 256
-_known: dict[Hashable, list[_Known]] = {}
+_known: collections.OrderedDict[Hashable, list[_Known]] = collections.OrderedDict()
+_known_lock = threading.Lock()
 
 
 def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) -> Found:
@@ -127,7 +130,7 @@ def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) 
     """
     kinds = tuple(map(_kind_of_leaf, jax.tree.leaves(arguments)))
     of = (function, tuple(options.items()), classes_of(arguments), kinds, _settings())
-    before, alike = Referred(*arguments), _known.get(of, [])
+    before, alike = Referred(*arguments), _alike(of)
     for known in reversed(alike):
         if before.complete and without(before.parts, known.counters) == known.parts:
             return known.found
@@ -146,28 +149,42 @@ def find_counters(found: Found, *arguments: Any) -> None:
     """Once a program was traced again since it was found: what has counted that, too, may count on.
 
     What counts the calls of a function moves at each of them; what is made at the first one, such as layers and numbers
-    that are resolved late, does so once.
+    that are resolved late, does so once. Where nothing has traced the program since, as what else there is to know of
+    it was known, this does.
     """
     if found.moved is None:
         return
     of, parts, first = found.moved
     now = Referred(*arguments)
+    if now.parts == parts:
+        function, options, *_ = of
+        traced(functools.partial(function, **dict(options)), *arguments)
+        now = Referred(*arguments)
     counters = still_counting(first, parts, now.parts)
     began = {path: first[path] for path in counters}
     if counters and now.complete and without(now.parts, began) == without(parts, began):
         _keep(of, _Known(without(now.parts, counters), counters, found._replace(jaxpr=None, moved=None)))
 
 
+def _alike(of: Hashable) -> list[_Known]:
+    with _known_lock:
+        if of in _known:
+            _known.move_to_end(of)
+        return _known.get(of, [])
+
+
 def _keep(of: Hashable, known: _Known) -> None:
-    # A new list, since other threads may look at the old one.
-    _known[of] = [*_known.get(of, [])[1 - _MOST_ALIKE :], known]
-    if len(_known) > _MOST:
-        _known.pop(next(iter(_known), None), None)  # other threads forget, too
+    with _known_lock:
+        # A new list, since other threads may look at the old one.
+        _known[of] = [*_known.pop(of, [])[1 - _MOST_ALIKE :], known]
+        if len(_known) > _MOST:
+            _known.popitem(last=False)
 
 
 def forget() -> None:
     """Trace everything again, changed or not: before votes of a ledger, which says what is traced when it is opened."""
-    _known.clear()
+    with _known_lock:
+        _known.clear()
 
 
 def _kind_of_leaf(leaf: Any) -> Hashable:

@@ -1,6 +1,7 @@
 """Programs are found by everything that shapes them: a noise, a classifier or a closure is never run as another's."""
 
 import ast
+import collections
 import dataclasses
 import enum
 import functools
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import jaxsmooth as js
+from jaxsmooth import _program
 from jaxsmooth._program import classes_of, find_program, jit
 from jaxsmooth._pytree import frozen_pytree, static
 from jaxsmooth._referred import Referred
@@ -505,7 +507,8 @@ def test_what_is_made_at_the_first_call_is_no_counter(change):
     assert label() == [1]
 
 
-def test_a_function_that_counts_its_calls_is_traced_once():
+@pytest.mark.parametrize("before", [False, True], ids=["", "an equal program ran before"])
+def test_a_function_that_counts_its_calls_is_traced_once(before):
     calls, number, named = [], {"traces": 0}, 0
 
     def classify(x):
@@ -513,13 +516,33 @@ def test_a_function_that_counts_its_calls_is_traced_once():
         calls.append(1)
         number["traces"] += 1
         named += 1
-        return jnp.stack([x.sum(-1), -x.sum(-1)], -1)
+        return jnp.stack([x.sum(-1), -x.sum(-1) - before], -1)
 
     count = lambda sigma: js.count_votes(KEY, classify, js.noises.Gaussian(sigma), X, 4, batch_size=4)
+    if before:  # what is known of it is not found out again
+        equal = lambda x: jnp.stack([x.sum(-1), -x.sum(-1) - before], -1)
+        js.count_votes(KEY, equal, js.noises.Gaussian(1.0), X, 4, batch_size=2)
     count(1.0)
     traced = len(calls)
     count(2.0), count(3.0)
     assert len(calls) == traced == number["traces"] == named
+
+
+def test_what_is_used_is_not_forgotten_for_what_is_not(monkeypatch):
+    monkeypatch.setattr(_program, "_MOST", 2)
+    monkeypatch.setattr(_program, "_known", collections.OrderedDict())
+    traced = []
+    classify = lambda x: traced.append(x.shape) or jnp.stack([x.sum(-1), -x.sum(-1)], -1)
+    count = lambda classify, size: js.count_votes(
+        KEY, classify, js.noises.Gaussian(1.0), jnp.zeros((1, size)), 4, batch_size=4
+    )
+    count(classify, 3)
+    once = len(traced)
+    for size in range(4, 8):
+        count(lambda x: jnp.stack([x.sum(-1), -x.sum(-1)], -1), size)
+        count(classify, 3)
+    assert len(traced) == once
+    assert len(_program._known) == 2
 
 
 def test_python_functions_are_called_back_as_they_are():

@@ -26,7 +26,7 @@ class Remembered(Generic[_T]):
             What was found.
         """
         with contextlib.suppress(KeyError):
-            return self._found[known_by]
+            return self.keep(*known_by, found=self._found[known_by])
         return self.keep(*known_by, found=find())
 
     def has(self, *known_by: Hashable) -> bool:
@@ -34,7 +34,8 @@ class Remembered(Generic[_T]):
         return known_by in self._found
 
     def keep(self, *known_by: Hashable, found: _T) -> _T:
-        """Remember what was found."""
+        """Remember what was found, the longest unused the shortest."""
+        self._found.pop(known_by, None)
         self._found[known_by] = found
         if len(self._found) > _MOST:
             self._found.pop(next(iter(self._found)), None)  # other threads forget, too

@@ -35,9 +35,9 @@ def test_an_exception_is_not_remembered():
     assert sizes.of("a program", find=lambda: 5) == 5
 
 
-def test_what_was_found_first_is_forgotten_first(monkeypatch):
+def test_what_is_unused_for_longest_is_forgotten_first(monkeypatch):
     monkeypatch.setattr(remembered, "_MOST", 2)
     sizes, classify = Remembered[int](), "a program"
     ask = lambda number, answer: sizes.of(classify, number, find=lambda: answer)
     assert [ask(number, number) for number in range(3)] == [0, 1, 2]
-    assert [ask(2, -2), ask(1, -1), ask(0, 7)] == [2, 1, 7]
+    assert [ask(1, -1), ask(0, 7), ask(1, -1), ask(2, -2)] == [1, 7, 1, -2]
