@@ -293,6 +293,9 @@ def test_the_table_of_resnet20(tmp_path):
     error = 1.96 * np.std(np.repeat([0.0, 0.2], [8, 4]), ddof=1) / np.sqrt(12)
     said = f"12 images: +0.0667 [{0.2 / 3 - error:+.4f}, {0.2 / 3 + error:+.4f}] (95 %); published +0.1622."
     assert f"Consistency minus Gaussian, cifar10, 20 epochs, {said}" in made
+    said = "Consistency, 20 epochs of cifar10: 0.5333 (published in 150: 0.6864); Gaussian, "
+    assert table_resnet20.outcome(tmp_path).startswith(said)
+    assert table_resnet20.outcome(tmp_path / "nothing") == "not run yet"
 
 
 def test_the_table_of_times(tmp_path):
