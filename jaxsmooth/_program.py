@@ -158,7 +158,9 @@ def find_counters(found: Found, *arguments: Any) -> None:
     now = Referred(*arguments)
     if now.parts == parts:
         function, options, *_ = of
-        traced(functools.partial(function, **dict(options)), *arguments)
+        again, _ = traced(functools.partial(function, **dict(options)), *arguments)
+        if program_from(again, arguments) != found.program:
+            return
         now = Referred(*arguments)
     counters = still_counting(first, parts, now.parts)
     began = {path: first[path] for path in counters}
