@@ -16,6 +16,7 @@ Goal: votes at .95 of the bare forward pass, ahead of the PyTorch loop.
 
 import argparse
 import collections
+import functools
 import glob
 import gzip
 import json
@@ -34,8 +35,7 @@ import jaxsmooth as js
 
 SIGMA = 0.5
 NOISE = js.noises.Gaussian(SIGMA)
-BATCH_SIZES = {"resnet110": (1024, 2048, 4096, 512), "resnet50": (256, 512, 128), "tiny": (64, 128)}
-TORCH_SECONDS = 2.0
+BATCH_SIZES = {"resnet110": (1024, 2048, 4096, 512), "resnet50": (256, 512, 128), "tiny": (64,)}
 
 
 def image_of(name: str, number: int = 1) -> np.ndarray:
@@ -55,7 +55,7 @@ def exact_scores(x: jax.Array) -> jax.Array:
     return grid @ jnp.asarray(weights)
 
 
-def equal() -> dict[str, Any]:
+def equal(n: int) -> dict[str, Any]:
     """Certificates of 64 images on the device and on the CPU."""
     x, found = image_of("tiny", 64), {}
     for noise in (js.noises.Gaussian(SIGMA), js.noises.Uniform(SIGMA), js.noises.Laplace(SIGMA)):
@@ -63,7 +63,7 @@ def equal() -> dict[str, Any]:
         results = []
         for device in (jax.devices()[0], jax.devices("cpu")[0]):
             with jax.default_device(device):
-                results.append(js.certify(jax.random.key(0), exact_scores, noise, x, norm=norm, n=10_000))
+                results.append(js.certify(jax.random.key(0), exact_scores, noise, x, norm=norm, n=n))
         here, there = results
         found[type(noise).__name__] = {
             "labels equal": int((here.label == there.label).sum()),
@@ -90,7 +90,7 @@ def rates(name: str, dtype: str) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def torch_rates(name: str, dtype: str) -> Iterator[dict[str, Any]]:
+def torch_rates(name: str, dtype: str, seconds: float) -> Iterator[dict[str, Any]]:
     """The usual loop in PyTorch, where it sees the device."""
     try:
         import torch
@@ -107,14 +107,16 @@ def torch_rates(name: str, dtype: str) -> Iterator[dict[str, Any]]:
         for batch_size in BATCH_SIZES[name]:
             row = {"network": name, "dtype": dtype, "batch size": batch_size, "layout": str(layout)}
             try:
-                yield {**row, "votes": torch_loop(network.to(memory_format=layout), x, batch_size, layout, dtype)}
+                yield {**row, "votes": torch_loop(network, x, batch_size, layout, dtype, seconds)}
             except RuntimeError as error:  # out of memory
                 yield {**row, "error": str(error)[:80]}
 
 
-def torch_loop(network: Any, x: Any, batch_size: int, layout: Any, dtype: str) -> float:
+def torch_loop(network: Any, x: Any, batch_size: int, layout: Any, dtype: str, seconds: float) -> float:
     """Repeat the image, add noise, classify, count on the host; samples per second."""
     import torch
+
+    network = network.to(memory_format=layout)
 
     def one_batch() -> np.ndarray:
         batch = x.repeat((batch_size, 1, 1, 1)).to(memory_format=layout)
@@ -125,7 +127,7 @@ def torch_loop(network: Any, x: Any, batch_size: int, layout: Any, dtype: str) -
     for _ in range(3):
         one_batch()
     start, batches = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - start) < TORCH_SECONDS:
+    while (elapsed := time.perf_counter() - start) < seconds:
         one_batch()
         batches += 1
     return batches * batch_size / elapsed
@@ -242,12 +244,13 @@ def main() -> None:
     networks = ("tiny",) if options.quick else ("resnet110", "resnet50")
     first, dtypes = networks[0], ("bfloat16", "float32")
     images, n_max, n = (16, 2000, 1000) if options.quick else (256, 20_000, 65_536)
+    draws, seconds = (1000, 0.2) if options.quick else (10_000, 2.0)
     keep("checks", checks)
-    keep("equal", equal)
+    keep("equal", lambda: equal(draws))
     for name in networks:
         for dtype in dtypes:
-            keep(f"rates {name} {dtype}", lambda name=name, dtype=dtype: rates(name, dtype), found["rates"])
-            keep(f"torch {name} {dtype}", lambda name=name, dtype=dtype: torch_rates(name, dtype), found["torch"])
+            keep(f"rates {name} {dtype}", functools.partial(rates, name, dtype), found["rates"])
+            keep(f"torch {name} {dtype}", functools.partial(torch_rates, name, dtype, seconds), found["torch"])
         if name == first:
             keep("curve", lambda: [curve(first, "bfloat16", images, n_max)], found["curve"])
             keep("trace", lambda: [trace(first, "bfloat16", n)], found["trace"])
