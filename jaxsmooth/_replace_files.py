@@ -36,22 +36,35 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
 def replace_files(contents: Mapping[Path, str | bytes], *, like: Path) -> None:
     """Write the files, in their order; each is complete on the disk before it takes its place.
 
+    Several files belong together: the old last one is out of the way before the first is new, so that they are of one
+    writing wherever all of them are, also after a kill.
+
     Args:
         contents: from file, as of ``regular_file``, to what it is to hold.
         like: the file whose mode and owner new files get if it exists.
     """
     scratch: dict[Path, Path] = {}
+    old: dict[Path, Path] = {}
     try:
         for file, content in contents.items():
             model = next((path for path in (file, like) if path.exists()), None)
             scratch[file] = file.with_name(f".{uuid.uuid4().hex}.part")
             parts = [content.encode() if isinstance(content, str) else content]
             _write(scratch[file], parts, None if model is None else model.stat())
+        if len(scratch) > 1:
+            for file in filter(Path.exists, reversed(scratch)):
+                aside = file.with_name(f".{uuid.uuid4().hex}.part")
+                os.rename(file, aside)
+                old[file] = aside
         for file, new in scratch.items():
             os.replace(new, file)
+    except BaseException:
+        for file in filter(old.__contains__, scratch):
+            os.rename(old[file], file)
+        raise
     finally:
-        for new in scratch.values():
-            new.unlink(missing_ok=True)
+        for part in (*scratch.values(), *old.values()):
+            part.unlink(missing_ok=True)
     for folder in {file.parent for file in contents}:
         _sync_folder(folder)
 

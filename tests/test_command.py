@@ -272,6 +272,14 @@ def test_report_of_saved_certificates(tmp_path, capsys):
     ):
         assert run("report", *(tmp_path / word for word in words)) == 2
         assert message in capsys.readouterr().err
+    column = js.certify_values(
+        key, lambda batch: batch.sum(-1, keepdims=True), NOISE, x, 0.1, edges=[-1.0, 1.0], n=1000
+    )
+    column.save(tmp_path / "column.npz")
+    (tmp_path / "column.txt").write_text("1.0\n-0.6\n0.8\n")
+    assert run("report", tmp_path / "column.npz", "--labels", tmp_path / "column.txt") == 0
+    summary = js.analysis.value_summary(column, np.array([[1.0], [-0.6], [0.8]]))
+    assert js.analysis.summary_table({"column": summary}) in capsys.readouterr().out
     made["values"].save(tmp_path / "again.npz")
     for words, message in (
         (["one.npz", "--ignore-label", "1"], "--ignore-label must be left out of certificates that are not of several"),

@@ -148,7 +148,12 @@ def test_other_norms_and_scores_that_are_not_finite():
         ({"labels": LABELS - 1}, ValueError, "labels must be between 0 and 2"),
         ({"labels": LABELS * 1.0}, TypeError, "labels must be integers"),
         ({"alpha": 0}, ValueError, "alpha must be"),
-        ({"n_max": 5}, ValueError, "n_max = 5 can never certify"),
+        ({"n_max": 5}, ValueError, "n_max = 5 can never certify at alpha = 0.001, .* use n_max >= 11"),
+        (
+            {"n_max": 5, "labels": LABELS},
+            ValueError,
+            "n_max = 5 can never certify at alpha = 0.001, .* use n_max >= 10",
+        ),
         ({"norm": 0}, ValueError, "norm must be"),
         ({"x": iter([])}, TypeError, "use certify_stream"),
         ({"x": iter([X[:3]]), "simultaneous": True}, TypeError, "use certify_stream"),

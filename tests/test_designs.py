@@ -187,6 +187,49 @@ def test_a_design_of_ones_own(tmp_path):
     assert (js.recertify(path, NOISE, Majority(lead=50)) >= 0).sum() <= (whole >= 0).sum()
 
 
+@dataclasses.dataclass(frozen=True)
+class Odd(Majority):
+    """One that does what it must not."""
+
+    at: tuple = (10, 20)
+    made: object = js.ABSTAIN
+    kept: object = 0
+    name: str = "label"
+    stops: bool = True
+
+    @property
+    def looks(self):
+        return np.array(self.at)
+
+    def init(self, images):
+        return {"label": np.full(images, self.made)}
+
+    def look(self, rows, look, counts, labels):
+        return {self.name: np.full(len(look), self.kept)}, np.full(len(look), self.stops)
+
+
+@pytest.mark.parametrize(
+    ("design", "error", "message"),
+    [
+        (
+            Odd(at=()),
+            ValueError,
+            r"looks of Odd must be integers of at least 1 that increase, one or more; got array\(\[",
+        ),
+        (Odd(at=(20, 10)), ValueError, "looks of Odd must be .* that increase"),
+        (Odd(at=(0, 10)), ValueError, "looks of Odd must be integers of at least 1"),
+        (Odd(at=(10.0,)), ValueError, "looks of Odd must be integers"),
+        (Odd(stops=False), ValueError, "look of Odd must stop every image at its last look"),
+        (Odd(kept=0.9), TypeError, r"rows\['label'\] is float64, and init makes int64"),
+        (Odd(made="", kept="all"), TypeError, r"rows\['label'\] is <U3, and init makes <U1. Texts are of dtype object"),
+        (Odd(name="else"), TypeError, r"rows\['else'\] is int64, and init makes no row of this name"),
+    ],
+)
+def test_a_design_that_cannot_be_followed_is_refused(design, error, message):
+    with pytest.raises(error, match=message):
+        list(js.certify_stream(KEY, CLASSIFY, NOISE, batches(), design))
+
+
 def test_a_design_that_is_not_bound_says_so():
     with pytest.raises(ValueError, match="not bound"):
         Fixed().init(3)

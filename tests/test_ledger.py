@@ -199,6 +199,32 @@ def test_merge(tmp_path):
         js.ledger.merge([], tmp_path / "none")
 
 
+def test_parts_that_contradict_each_other_by_other_segments_do_not_merge(tmp_path):
+    """The same draws in two segments and in one: votes that differ are of a classifier that answers otherwise."""
+    js.certify(KEY, CLASSIFY, NOISE, X[:1], n=500, ledger=tmp_path / "run")
+    (pixels,) = js.ledger.read(tmp_path / "run").pixels.values()
+    first_line = (tmp_path / "run").read_bytes().partition(b"\n")[0] + b"\n"
+    parts = {
+        "two": [(100, {0: 60, 1: 40}), (1000, {0: 600, 1: 400})],
+        "same": [(1100, {0: 660, 1: 440})],
+        "other": [(1100, {0: 760, 1: 340})],
+        "from 100": [(1000, {0: 700, 1: 300})],
+    }
+    for name, segments in parts.items():
+        start = 100 if name == "from 100" else 0
+        line = lines.record_line(lines.check_of(first_line), 0, pixels, start, segments)
+        (tmp_path / name).write_bytes(first_line + line)
+    js.ledger.merge([tmp_path / "two", tmp_path / "same"], tmp_path / "good")
+    assert js.recertify(tmp_path / "good", NOISE, Fixed(n=1000)).votes.counts.tolist() == [[600, 400, 0]]
+    for one, other, draws in (("two", "other", "0 to 1100"), ("other", "two", "0 to 1100"), ("two", "from 100", "100")):
+        with pytest.raises(ValueError, match=f"different votes for draws {draws}"):
+            js.ledger.merge([tmp_path / one, tmp_path / other], tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
+    (tmp_path / "both").write_bytes((tmp_path / "two").read_bytes() + line)
+    with pytest.raises(ValueError, match="different votes for draws 100"):
+        js.ledger.read(tmp_path / "both")
+
+
 def test_a_merged_file_is_whole_or_not_there(tmp_path, monkeypatch):
     """A disk that is full leaves nothing behind; a file system without links has merged files too."""
     VERBS["certify"](tmp_path / "part", X[:3])

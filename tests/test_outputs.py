@@ -270,7 +270,16 @@ def test_summaries():
     assert other.certified_accuracy == 0 and other.mean_iou == 0
     table = js.analysis.summary_table({"right": found, "wrong": other}, format="markdown")
     assert table.startswith("| run | certified accuracy | mean IoU |") and "| wrong | 0.0000 |" in table
-    assert str(found).splitlines()[0].startswith("30 images, 125 outputs, Gaussian(sigma=0.5)")
+    assert table.endswith("\n\nl2 radius 0.1266, n = 120, alpha = 0.05, holm")
+    assert (
+        str(found).splitlines()[0].startswith("30 images, 125 outputs, Gaussian(sigma=0.5), l2 radius 0.1266, n = 120")
+    )
+    wide = dataclasses.replace(found, n=200, notes=("odd",), certified_accuracy=0.99996, wrong=0.00004)
+    rows = js.analysis.summary_table({"a": found, "b": wide}).splitlines()
+    assert rows[2].split()[1:5:3] == ["0.9999", "0.0001"]
+    assert rows[3:] == [f"a: {found.setting}", f"b: {wide.setting}", "note on b: odd"]
+    with pytest.raises(ValueError, match=r"runs of several norms, \[2.0, inf\], do not compare"):
+        js.analysis.summary_table({"a": found, "b": dataclasses.replace(found, norm=np.inf)})
     with pytest.raises(ValueError, match="labels must have shape"):
         js.analysis.output_summary(made, truth[:3])
     with pytest.raises(ValueError, match="Give ignore_label"):
@@ -340,6 +349,19 @@ def test_results_are_of_one_type():
     both = js.concatenate([masked, made])
     np.testing.assert_array_equal(both.counted[:30], MASK)
     np.testing.assert_array_equal(both.certified_share, [*masked.certified_share, *made.certified_share])
+
+
+def test_the_family_of_a_batch_is_not_that_of_the_stream():
+    """Of a mask with a row for each image: an n that suffices for batches of one image, and not for all of them."""
+    given = {"tau": 0.75, "n": 40, "alpha": 0.01, "family": "call"}
+    one_each = [X[i : i + 1] for i in range(30)]
+    masked = js.designs.Outputs(mask=np.ones((30, 5), bool), **given)
+    made = js.concatenate(list(js.certify_stream(KEY, MAPS, NOISE, one_each, masked)))
+    plain = js.concatenate(list(js.certify_stream(KEY, MAPS, NOISE, one_each, js.designs.Outputs(**given))))
+    np.testing.assert_array_equal(made.label, plain.label)
+    assert (made.label >= 0).any()
+    with pytest.raises(ValueError, match="n = 20 can certify no output: with m = 5, "):
+        list(js.certify_stream(KEY, MAPS, NOISE, one_each, dataclasses.replace(masked, n=20)))
 
 
 def test_labels_of_a_stream_that_are_no_classes():

@@ -199,9 +199,11 @@ def test_summaries():
     far = np.maximum(made.upper - made.value[..., None], made.value[..., None] - made.lower)
     np.testing.assert_allclose(found.certified_error, far.reshape(-1, 2).mean(0))
     plain = js.analysis.value_summary(made)
-    assert math.isnan(plain.error) and list(plain.columns) == ["width at 0", "width at 0.25"]
+    assert math.isnan(plain.error) and list(plain.columns) == [
+        "bounded at 0", "width at 0", "bounded at 0.25", "width at 0.25",
+    ]  # fmt: skip
     assert str(found).splitlines()[0].endswith("mean error 0") and "certified error" in str(found)
-    assert js.analysis.summary_table({"run": found}, format="csv").startswith("run,error,width_at_0,")
+    assert js.analysis.summary_table({"run": found}, format="csv").startswith("run,error,bounded_at_0,width_at_0,")
     with pytest.raises(ValueError, match="runs must have the same numbers"):
         js.analysis.summary_table({"a": found, "b": plain})
     with pytest.raises(ValueError, match="targets must have the shape of the values"):

@@ -18,8 +18,8 @@ class ValueCertificates(AbstractCertificates):
 
     Attributes:
         value: float64, the quantile as estimated: the middle of its bin, or the finite edge of an end bin.
-        lower: float64, with a last axis for the radii if there are several: below no quantile within the radius.
-        upper: float64, of the same shape: above no quantile within the radius.
+        lower: float64, with a last axis for the radii if there are several: no quantile within the radius is below it.
+        upper: float64, of the same shape: no quantile within the radius is above it.
         samples: int64 ``(images,)``, draws spent on the image.
         votes: the ``Votes`` (NumPy): counts with a last axis of bins, and draws that were no numbers.
         reason: why an image got no more votes, in words, one string per image.

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from jaxsmooth import analysis
 from jaxsmooth._certificates import AbstractCertificates, OutputCertificates, ValueCertificates
 from jaxsmooth._command.words import labels_in, refuse
@@ -49,8 +51,10 @@ def _of_saved(runs: dict[str, pathlib.Path], options: argparse.Namespace) -> _Re
     if not isinstance(first, OutputCertificates):
         refuse(options, ("ignore_label",), "certificates that are not of several outputs")
     if isinstance(first, ValueCertificates):
-        summaries = {name: analysis.value_summary(value, labels) for name, value in found.items()}
-        return analysis.summary_table(summaries, format=options.format), lambda: analysis.plot_values(first, labels)
+        targets = {name: _targets(value, labels) for name, value in found.items()}
+        summaries = {name: analysis.value_summary(value, targets[name]) for name, value in found.items()}
+        draw = lambda: analysis.plot_values(first, next(iter(targets.values())))
+        return analysis.summary_table(summaries, format=options.format), draw
     if labels is None:
         raise ValueError(f"--labels must be given: the true classes of the {len(first)} images")
     if isinstance(first, OutputCertificates):
@@ -60,6 +64,14 @@ def _of_saved(runs: dict[str, pathlib.Path], options: argparse.Namespace) -> _Re
         return table, lambda: analysis.plot_output_map(first, labels, **given)
     scored = {name: (value, labels) for name, value in found.items()}
     return _accuracies(scored, options), lambda: _curves(found, dict.fromkeys(found, labels), options)
+
+
+def _targets(certificates: ValueCertificates, labels: np.ndarray | None) -> np.ndarray | None:
+    """The true values; a text has no axes of one output or one image."""
+    shape = certificates.value.shape
+    if labels is not None and labels.squeeze().shape == certificates.value.squeeze().shape:
+        return labels.reshape(shape)
+    return labels
 
 
 def _of_one_kind(runs: dict[str, pathlib.Path]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class Memory:
         self._finished, self._complete = np.zeros(0, bool), np.zeros(0, bool)
         self._labels: np.ndarray | None = None
         self._at_images: Any = None
+        self._last = _checked_looks(design) - 1
 
     def add(self, images: int, labels: np.ndarray | None, at_images: Noise) -> None:
         """More images have come."""
@@ -48,8 +49,22 @@ class Memory:
         labels = None if self._labels is None else self._labels[at]
         rows, stop = self.design.look({name: rows[at] for name, rows in self._rows.items()}, looks, counts, labels)
         for name, values in rows.items():
-            self._rows[name][at] = values
+            self._keep(name, np.asarray(values), at)
+        if not np.all(stop | (looks < self._last)):
+            raise ValueError(f"look of {type(self.design).__name__} must stop every image at its last look")
         return stop
+
+    def _keep(self, name: str, values: np.ndarray, at: np.ndarray) -> None:
+        """Remember a row; refuse what does not fit into what ``init`` made, and would be cut without a word."""
+        kept = self._rows.get(name, np.zeros(0, object))
+        shorter = kept.dtype.kind in "SU" and values.dtype.itemsize > kept.dtype.itemsize
+        if name not in self._rows or shorter or not np.can_cast(values.dtype, kept.dtype, "same_kind"):
+            made = f"{kept.dtype}" if name in self._rows else "no row of this name"
+            raise TypeError(
+                f"look of {type(self.design).__name__} must return rows of the names and kinds that init makes; "
+                f"rows[{name!r}] is {values.dtype}, and init makes {made}. Texts are of dtype object"
+            )
+        kept[at] = values
 
     def finish(self, passed: Passed, complete: Any = True) -> None:
         """Images have passed their last look."""
@@ -92,6 +107,16 @@ class Memory:
             at + self._first, counted, self._samples[at], at_images, self._complete[at], self._chosen[at]
         )
         return self.design.conclude({name: rows[at] for name, rows in self._rows.items()}, finished)
+
+
+def _checked_looks(design: AbstractDesign) -> int:
+    """How many looks there are, if they can be made."""
+    looks = np.asarray(design.looks)
+    if looks.ndim != 1 or looks.dtype.kind not in "iu" or not len(looks) or looks[0] < 1 or (np.diff(looks) <= 0).any():
+        raise ValueError(
+            f"looks of {type(design).__name__} must be integers of at least 1 that increase, one or more; got {looks!r}"
+        )
+    return len(looks)
 
 
 def certified(result: Any) -> int | None:

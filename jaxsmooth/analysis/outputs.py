@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates
-from jaxsmooth._printed import Printed, significant_down
+from jaxsmooth._printed import Printed, norm_in_words, significant_down
 from jaxsmooth._types import ABSTAIN, ArrayLike
 from jaxsmooth.analysis.log_format import alpha_in_words, noise_in_words
 from jaxsmooth.analysis.summary import INVISIBLE_NOISE, suspicious_settings
@@ -35,6 +35,7 @@ class OutputSummary(Printed):
         alpha: the probability with which any certified output of a family is wrong.
         method: how families were tested.
         noise: the noise in words.
+        norm: 1, 2 or ``np.inf``.
         notes: what is suspicious, in words; empty if nothing is.
     """
 
@@ -53,6 +54,7 @@ class OutputSummary(Printed):
     alpha: float | None
     method: str
     noise: str
+    norm: float
     notes: tuple[str, ...] = ()
 
     @property
@@ -63,20 +65,21 @@ class OutputSummary(Printed):
             "abstention": self.abstention_rate, "wrong": self.wrong, "accuracy": self.accuracy,
         }  # fmt: skip
 
+    @property
+    def setting(self) -> str:
+        """What the numbers depend on beside the classifier, the noise and the images, in words."""
+        low, high = map(significant_down, self.radius)
+        radius = f"{norm_in_words(self.norm)} radius {low}" + ("" if low == high else f" to {high}")
+        return f"{radius}, n = {self.n}, alpha = {alpha_in_words(self.alpha)}, {self.method}"
+
     def __str__(self) -> str:
-        low, high = self.radius
-        low, high = significant_down(low), significant_down(high)
-        radius = low if low == high else f"{low} to {high}"
         rows = [f"{title:<20}{value:.4f}" for title, value in self.columns.items()]
         classes = [
             f"{label:>5}  {accuracy:>18.4f}  {iou:>6.4f}"
             for label, (accuracy, iou) in enumerate(zip(self.class_accuracy, self.iou, strict=True))
             if not math.isnan(iou)
         ]
-        head = (
-            f"{self.images} images, {self.outputs} outputs, {self.noise}, radius {radius}, n = {self.n}, "
-            f"alpha = {alpha_in_words(self.alpha)}, {self.method}"
-        )
+        head = f"{self.images} images, {self.outputs} outputs, {self.noise}, {self.setting}"
         title = "class  certified accuracy     IoU"
         return "\n".join([head, *rows, title, *classes, *(f"note: {note}" for note in self.notes)])
 
@@ -108,7 +111,7 @@ def output_summary(
         ...     jax.random.key(0), signs, js.noises.Gaussian(0.25), x, radius=0.25
         ... )
         >>> print(js.analysis.output_summary(made, [[1, 0, 1, 1]]))
-        1 images, 4 outputs, Gaussian(sigma=0.25), radius 0.25, n = 100, alpha = 0.001, holm
+        1 images, 4 outputs, Gaussian(sigma=0.25), l2 radius 0.25, n = 100, alpha = 0.001, holm
         certified accuracy  0.5000
         mean IoU            0.4167
         abstention          0.2500
@@ -156,6 +159,7 @@ def output_summary(
         alpha=certificates.alpha,
         method=certificates.method if certificates.k == 1 else f"{certificates.method}, k = {certificates.k}",
         noise=noise_in_words(certificates.noise),
+        norm=float(certificates.norm),
         notes=tuple(_suspicious(certificates)),
     )
 

@@ -78,7 +78,7 @@ def plot_certified_accuracy(
         style = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.5}
         # A step hides the value at its own end: where only a few radii were asked for, mark them.
         marker = "o" if radii is not None and len(at) <= _MARKED else None
-        if alpha is not None:
+        if alpha is not None and len(list(named.values())[i]):
             _band(ax, at, accuracy, len(list(named.values())[i]), alpha, style["color"])
         ax.step(at, accuracy, where="pre", label=name or None, marker=marker, clip_on=marker is None, **style)
     dress_over_radius(ax, norms.pop(), "certified accuracy", title)
@@ -113,6 +113,5 @@ def _curve(
 
 
 def _band(ax: Axes, at: np.ndarray, accuracy: np.ndarray, images: int, alpha: float, color: str) -> None:
-    hits, trials = np.rint(accuracy * images).astype(np.int64), max(images, 1)
-    lower, upper = interval_of_share(hits, trials, alpha)
+    lower, upper = interval_of_share(np.rint(accuracy * images).astype(np.int64), images, alpha)
     ax.fill_between(at, lower, upper, step="pre", color=color, alpha=0.18, linewidth=0)

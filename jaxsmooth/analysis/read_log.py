@@ -22,7 +22,7 @@ _SECONDS = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _TIME = re.compile(_SECONDS + r"|([0-9]+ days?, )?[0-9]+:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?")
 # The column "correct" of programs that print the comparison itself.
 _TRUTH = {"True": "1", "False": "0"}
-_LARGEST_LABEL = 2**31 - 1
+_LARGEST_LABEL, _LARGEST_ID = 2**31 - 1, 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,8 +175,8 @@ def _row(path: Path, number: int, line: str) -> _Row:
         raise refuse(f"time must be seconds or h:mm:ss.ffffff, got {values['time']!r}", damaged)
     idx, label, predict, correct = (values[name] for name in ("idx", "label", "predict", "correct"))
     row = _Row(number, idx, label, predict, float(values["radius"]), correct)
-    if row.idx < 0:
-        raise refuse(f"idx must be at least 0, got {row.idx}", damaged)
+    if not 0 <= row.idx <= _LARGEST_ID:
+        raise refuse(f"idx must be at least 0 and fit into int64, got {row.idx}", damaged)
     if not 0 <= row.label <= _LARGEST_LABEL:
         raise refuse(f"label must be a class, at least 0, got {row.label}", damaged)
     if not ABSTAIN <= row.predict <= _LARGEST_LABEL:

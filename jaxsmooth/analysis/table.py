@@ -55,7 +55,7 @@ def table(
     for the average certified radius (ACR), the bootstrap over pairs for its difference from the baseline. An
     interval speaks of its own number, not of all of them. Accuracies are percentages to a tenth; radii are
     rounded down, and intervals outward. The best of each column is bold in Markdown and LaTeX, if all answers
-    are of as many classes; for the ACR only at equal n and alpha, with which it grows.
+    are of as many classes; for the ACR only at n and alpha that are known and equal, with which it grows.
 
     Args:
         runs: from the name of a run to the path of its log or to ``(certificates, labels)``; all of one norm.
@@ -96,7 +96,8 @@ def table(
     if len(norms) > 1:
         raise ValueError(f"runs of several norms, {sorted(norms)}, do not compare; make one table for each norm")
     at = _round_radii(values) if radii is None else np.atleast_1d(_check.nonnegative("radii", radii)).ravel()
-    comparable = len({(run.n, run.alpha, run.k) for run in values}) == 1
+    known = values[0].n is not None and values[0].alpha is not None
+    comparable = known and len({(run.n, run.alpha, run.k) for run in values}) == 1
     columns = [
         _plain("images", "images", [str(len(run.labels)) for run in values]),
         _average(values, alpha, comparable),

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import ValueCertificates
-from jaxsmooth._printed import Printed, significant_down, significant_up
+from jaxsmooth._printed import Printed, norm_in_words, significant_down, significant_up
 from jaxsmooth._types import ArrayLike
 from jaxsmooth.analysis.log_format import alpha_in_words, noise_in_words
 from jaxsmooth.analysis.summary import suspicious_settings
@@ -53,10 +53,16 @@ class ValueSummary(Printed):
         found = {} if math.isnan(self.error) else {"error": self.error}
         for i, radius in enumerate(self.radii.tolist()):
             at = significant_down(radius, 6)
+            found[f"bounded at {at}"] = float(self.bounded[i])
             found[f"width at {at}"] = float(self.width[i])
             if not math.isnan(self.error):
                 found[f"certified error at {at}"] = float(self.certified_error[i])
         return found
+
+    @property
+    def setting(self) -> str:
+        """What the numbers depend on beside the predictor, the noise and the images, in words."""
+        return f"quantile {self.quantile:g}, {norm_in_words(self.norm)} radii, alpha = {alpha_in_words(self.alpha)}"
 
     def __str__(self) -> str:
         error = "" if math.isnan(self.error) else f", mean error {self.error:.4g}"
@@ -67,8 +73,7 @@ class ValueSummary(Printed):
                 self.radii.tolist(), self.bounded, self.width, self.certified_error, strict=True
             )
         ]
-        alpha = alpha_in_words(self.alpha)
-        head = f"{self.images} images, {self.noise}, quantile {self.quantile:g}, alpha = {alpha}{error}"
+        head = f"{self.images} images, {self.noise}, {self.setting}{error}"
         title = "  radius  bounded  median width" + ("" if math.isnan(self.error) else "  certified error")
         return "\n".join([head, title, *rows, *(f"note: {note}" for note in self.notes)])
 
@@ -98,7 +103,7 @@ def value_summary(certificates: ValueCertificates, targets: ArrayLike | None = N
         ...     edges=jnp.linspace(-1, 2, 301),
         ... )
         >>> print(js.analysis.value_summary(made, [0.6]))
-        1 images, Gaussian(sigma=0.5), quantile 0.5, alpha = 0.001, mean error 0.005
+        1 images, Gaussian(sigma=0.5), quantile 0.5, l2 radii, alpha = 0.001, mean error 0.005
           radius  bounded  median width  certified error
                0   1.0000       0.04001          0.03001
             0.25   1.0000        0.3901           0.2001

@@ -32,8 +32,9 @@ def write_log(
     time as ``h:mm:ss.ffffff``. Radii have nine significant digits and are rounded down: no reader sees more
     than was proved. ``<path>.json`` holds what the columns cannot, losslessly: votes, bounds, draws, rules and
     reasons, noise, norm, alpha, the version of this library, and digests by which ``read_log`` knows that the
-    two belong together. Earlier logs of ``write_log`` are replaced, in one step and with their mode; links are
-    followed, and the second file lies beside the file that they lead to.
+    two belong together. Earlier logs of ``write_log`` are replaced, with their mode: first their table goes, then
+    the new ``<path>.json`` comes and then the table, so that no kill leaves a mixture; links are followed, and the
+    second file lies beside the file that they lead to.
 
     Args:
         path: the file to write, by custom ``.tsv``.

@@ -86,8 +86,8 @@ class GroupSequential:
         if not self._can_certify(n_max):
             needed = next(n for n in itertools.count(n_max + 1) if self._can_certify(n))
             raise ValueError(
-                f"n_max = {n_max} can never certify at alpha = {alpha:g} with last_share = {share:g}, "
-                f"not even when all votes agree; use n_max >= {needed}"
+                f"n_max = {n_max} can never certify at alpha = {alpha:g}, not even when all votes agree; "
+                f"use n_max >= {needed}"
             )
 
     @functools.cached_property

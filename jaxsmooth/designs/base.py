@@ -157,7 +157,8 @@ class AbstractDesign(abc.ABC):
 
         Args:
             rows: what is remembered of the images.
-            finished: the images and their votes.
+            finished: the images and their votes. Of an image whose ``complete`` is False a ledger has the votes up to
+                its last recorded look alone, or none, which are 0 then: claim no more than those prove.
 
         Returns:
             Something with a length and an entry for every image, such as ``Certificates``.

@@ -68,6 +68,12 @@ class Curve(AbstractDesign):
         """See ``AbstractDesign.bind``; refuses radii that not even unanimous votes can certify of any image."""
         bound = super().bind(setting)
         rules_for(bound.noise_at_images, self.norm)
+        needed = unanimous_calibrated(self.alpha, 0.5, any_class=not setting.labelled)
+        if self.n_max < needed:
+            raise ValueError(
+                f"n_max = {self.n_max} can never certify at alpha = {self.alpha:g}, not even when all votes agree; "
+                f"use n_max >= {needed}"
+            )
         _ = bound._plans
         return bound
 

@@ -158,8 +158,9 @@ class Outputs(AbstractOneLookDesign):
         outputs = self.setting.shape[:-1]
         mask = np.ones(outputs, bool) if self.mask is None else self.mask
         sizes = mask.reshape(-1, math.prod(outputs)).sum(-1)
-        if self.family == "call":
-            sizes = sizes.sum(keepdims=True) * (1 if mask.ndim > len(outputs) else self.setting.images or 1)
+        # Of a stream each batch is a family, of one image or more.
+        if self.family == "call" and self.setting.images is not None:
+            sizes = sizes.sum(keepdims=True) * (1 if mask.ndim > len(outputs) else self.setting.images)
         return sizes[sizes > 0]
 
     def _levels(self, at_images: Any) -> np.ndarray:

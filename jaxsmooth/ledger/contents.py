@@ -70,6 +70,9 @@ class Ledger(Printed):
 
         Returns:
             Votes by class, -1 for invalid ones, for each number that is one past a last draw.
+
+        Raises:
+            ValueError: if two ways lead to the same end with different votes.
         """
         segments = self.segments.get(image, {})
         reached: dict[int, AnyCounts] = {first: {}}
@@ -77,9 +80,15 @@ class Ledger(Printed):
         while waiting:
             start = heapq.heappop(waiting)
             for end, counts in segments.get(start, {}).items():
+                votes = added(reached[start], counts)
                 if end not in reached:
                     heapq.heappush(waiting, end)
-                    reached[end] = added(reached[start], counts)
+                    reached[end] = votes
+                elif reached[end] != votes:
+                    raise ValueError(
+                        f"the ledger holds different votes for draws {first} to {end} of image {image}, in parts and "
+                        "at once: what wrote it answers otherwise for equal draws. Sample again, into another file"
+                    )
         return reached
 
     def votes(self, n: int, *, first: int = 0) -> tuple[np.ndarray, Votes]:
@@ -172,3 +181,7 @@ class Ledger(Printed):
                     f"the ledger holds different votes for draws {first} to {first + draws} of image {image}"
                 )
             first += draws
+        ends = [end for ways in known.values() for end in ways]
+        if len(set(ends)) < len(ends):
+            for start in known:
+                self.reach(image, start)

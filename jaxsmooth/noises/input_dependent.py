@@ -17,7 +17,7 @@ from jaxsmooth.noises.base import AbstractNoise
 from jaxsmooth.radii import convert_norm, radius_rule
 from jaxsmooth.radii.checked_inverse import normal_radius
 from jaxsmooth.radii.semi_elastic import radius_of_tail, tail_of_radius
-from jaxsmooth.scales.base import AbstractScale, check_scale, rounding_on_host
+from jaxsmooth.scales.base import AbstractScale, check_scale, rounding_on_host, sigma_of
 from jaxsmooth.scales.constant import Constant
 
 # No radius is larger in units of sigma: in double precision 1 - p is at least 2^-53, whose normal quantile is 8.2.
@@ -134,7 +134,7 @@ class InputDependentGaussian(AbstractNoise):
         rate = jnp.nextafter(jnp.asarray(math.inf if rate is None else rate, jnp.float32), jnp.inf)
         within = jnp.nextafter(jnp.asarray(0.0 if within is None else within, jnp.float32), 0.0)
         spread = lambda leaf: jnp.broadcast_to(leaf, x.shape[:1])
-        sigma = spread(self.sigma_at(x))
+        sigma = sigma_of(self.sigma_at, x)
         margin = jnp.nextafter(jnp.asarray(self.sigma_at.rounding(x, _REACH * sigma), jnp.float32), jnp.inf)
         return GaussianAt(sigma, spread(rate), spread(within), spread(margin))
 

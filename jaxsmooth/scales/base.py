@@ -102,6 +102,9 @@ class AbstractScale(abc.ABC):
 
         Returns:
             float64 ``(images,)``, NumPy.
+
+        Raises:
+            ValueError: if the scale gives anything but one sigma for each image.
         """
         return np.asarray(_compiled(_free_to_move(self), jnp.asarray(x, jnp.float32)), np.float64)
 
@@ -109,6 +112,16 @@ class AbstractScale(abc.ABC):
     def declares_local_constancy(self) -> bool:
         """Whether ``local_constancy_radius`` is defined."""
         return type(self).local_constancy_radius is not AbstractScale.local_constancy_radius
+
+
+def sigma_of(scale: AbstractScale, x: Array) -> Array:
+    """What the scale gives, if that is one sigma for each image."""
+    sigma = scale(x)
+    if jnp.shape(sigma) != x.shape[:1]:
+        raise ValueError(
+            f"{type(scale).__name__} must give one sigma for each image, shape {x.shape[:1]}; got {jnp.shape(sigma)}"
+        )
+    return sigma
 
 
 def check_scale(name: str, scale: Any) -> None:
@@ -123,6 +136,8 @@ def check_scale(name: str, scale: Any) -> None:
             f"{name} = {type(scale).__name__} declares neither semi_elasticity nor local_constancy_radius, and without "
             "either nothing can be certified: sigma could change arbitrarily next to x"
         )
+    if jax.tree_util.all_leaves([scale]):
+        raise TypeError(f"{name} must be a pytree: put @js.frozen_pytree before the class {type(scale).__name__}")
 
 
 def checked_images(x: Any) -> Array | np.ndarray:
@@ -174,4 +189,4 @@ def _compiled_rounding(scale: AbstractScale, x: Array, reach: Array) -> Array:
 
 @jit
 def _compiled(scale: AbstractScale, x: Array) -> Array:
-    return scale(x)
+    return sigma_of(scale, x)

@@ -185,6 +185,37 @@ def test_a_failure_leaves_no_half(tmp_path, monkeypatch, failing, exists):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("calls", range(1, 6))
+def test_a_kill_leaves_no_mixture(tmp_path, monkeypatch, calls):
+    """Before any of the names is moved: what can be read is of one writing."""
+    path, radius = write(tmp_path / "log.tsv", norm=1), certificates().radius
+    left = [calls]
+
+    class Killed(BaseException):
+        pass
+
+    def until(move):
+        def moved(*names):
+            left[0] -= 1
+            if left[0] <= 0:
+                raise Killed  # and so do all attempts to mend
+            move(*names)
+
+        return moved
+
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(files.os, name, until(getattr(os, name)))
+    try:
+        write(path, norm=2, radius=radius / 2)
+    except Killed:
+        monkeypatch.undo()
+    if path.exists():
+        made, _ = analysis.read_log(path)
+        assert (made.norm, made.radius.tolist()) in ((1, radius.tolist()), (2, (radius / 2).tolist()))
+    else:
+        assert calls in (2, 3, 4)
+
+
 def test_a_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"in a folder that exists; make it first.*log\.tsv"):
         write(tmp_path / "absent" / "log.tsv")

@@ -276,10 +276,10 @@ def test_proved_numbers_print_on_their_safe_side():
         (0.25, 0.123466), (-1.0, 1.0), 0.5, js.noises.Gaussian(0.5),
     )  # fmt: skip
     found = analysis.value_summary(values, np.full(1, 0.00002))
-    assert list(found.columns)[1:3] == ["width at 0.25", "certified error at 0.25"]
+    assert list(found.columns)[1:4] == ["bounded at 0.25", "width at 0.25", "certified error at 0.25"]
     rows = [line.split() for line in str(found).splitlines()[2:4]]
     assert rows[0] == ["0.25", "1.0000", "4e-05", "2e-05"] and rows[1][0] == "0.1234"
-    assert analysis.summary_table({"run": found}).split()[-2:] == ["0.0001", "0.0001"]
+    assert analysis.summary_table({"run": found}).splitlines()[1].split()[-2:] == ["0.0001", "0.0001"]
     attack = js.diagnostics.Attack(
         np.array([1.00006]),
         np.zeros((1, 2), np.float32),

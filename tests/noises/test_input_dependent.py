@@ -171,6 +171,21 @@ def test_local_constancy_caps_the_radius():
     assert np.isinf(far).all()
 
 
+@pytest.mark.parametrize("shape", [(9, 1), ()])
+def test_a_scale_of_another_shape_is_refused(shape):
+    class Odd(Steps):
+        def __call__(self, x):
+            return jnp.full(shape, 0.5)
+
+    with pytest.raises(TypeError, match=r"sigma_at must be a pytree: put @js\.frozen_pytree before the class Odd$"):
+        js.noises.InputDependentGaussian(Odd())
+    noise = js.noises.InputDependentGaussian(js.frozen_pytree(Odd)())
+    with pytest.raises(ValueError, match=r"Odd must give one sigma for each image, shape \(\d,\); got "):
+        js.certify(KEY, CLASSIFY, noise, X, n0=20, n=100)
+    with pytest.raises(ValueError, match="Odd must give one sigma for each image"):
+        noise.frozen_at(X)
+
+
 def test_predict_and_logs_take_it(tmp_path):
     labels = js.predict(KEY, CLASSIFY, KNN, X, n=500, alpha=0.01)
     assert labels.shape == (9,) and (labels >= -1).all()
