@@ -114,7 +114,7 @@ class _Known(NamedTuple):
 # Functions that differ in what they refer to alone; and others, of which the longest unused go first.
 _MOST_ALIKE, _MOST = 16, 256
 _known: collections.OrderedDict[Hashable, list[_Known]] = collections.OrderedDict()
-_known_lock = threading.Lock()
+_known_lock = threading.RLock()
 
 
 def find_program(function: Callable[..., Any], *arguments: Any, **options: Any) -> Found:
@@ -149,8 +149,8 @@ def find_counters(found: Found, *arguments: Any) -> None:
     """Once a program was traced again since it was found: what has counted that, too, may count on.
 
     What counts the calls of a function moves at each of them; what is made at the first one, such as layers and numbers
-    that are resolved late, does so once. Where nothing has traced the program since, as what else there is to know of
-    it was known, this does.
+    that are resolved late, does so once. Where nothing has moved since, for want of a trace or because nothing counts,
+    the program is traced once more to know.
     """
     if found.moved is None:
         return

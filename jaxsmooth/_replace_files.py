@@ -45,6 +45,7 @@ def replace_files(contents: Mapping[Path, str | bytes], *, like: Path) -> None:
     """
     scratch: dict[Path, Path] = {}
     old: dict[Path, Path] = {}
+    placed: list[Path] = []
     try:
         for file, content in contents.items():
             model = next((path for path in (file, like) if path.exists()), None)
@@ -52,19 +53,26 @@ def replace_files(contents: Mapping[Path, str | bytes], *, like: Path) -> None:
             parts = [content.encode() if isinstance(content, str) else content]
             _write(scratch[file], parts, None if model is None else model.stat())
         if len(scratch) > 1:
-            for file in filter(Path.exists, reversed(scratch)):
+            for file in reversed(scratch):
                 aside = file.with_name(f".{uuid.uuid4().hex}.part")
-                os.rename(file, aside)
-                old[file] = aside
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(file, aside)
+                    old[file] = aside
         for file, new in scratch.items():
             os.replace(new, file)
+            placed.append(file)
     except BaseException:
-        for file in filter(old.__contains__, scratch):
-            os.rename(old[file], file)
+        for file in scratch:
+            if file in placed:
+                file.unlink(missing_ok=True)
+            if file in old:
+                os.rename(old[file], file)
         raise
     finally:
-        for part in (*scratch.values(), *old.values()):
-            part.unlink(missing_ok=True)
+        for new in scratch.values():
+            new.unlink(missing_ok=True)
+    for aside in old.values():
+        aside.unlink(missing_ok=True)
     for folder in {file.parent for file in contents}:
         _sync_folder(folder)
 

@@ -154,6 +154,8 @@ def test_other_norms_and_scores_that_are_not_finite():
             ValueError,
             "n_max = 5 can never certify at alpha = 0.001, .* use n_max >= 10",
         ),
+        ({"n_max": 5, "radii": [1.0]}, ValueError, "n_max = 5 can never certify at alpha = 0.001, .* use n_max >= 301"),
+        ({"n_max": 90, "alpha": 1e-30, "labels": LABELS}, ValueError, "n_max = 90 can never .* use n_max >= 103"),
         ({"norm": 0}, ValueError, "norm must be"),
         ({"x": iter([])}, TypeError, "use certify_stream"),
         ({"x": iter([X[:3]]), "simultaneous": True}, TypeError, "use certify_stream"),

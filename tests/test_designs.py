@@ -220,8 +220,18 @@ class Odd(Majority):
         (Odd(at=(0, 10)), ValueError, "looks of Odd must be integers of at least 1"),
         (Odd(at=(10.0,)), ValueError, "looks of Odd must be integers"),
         (Odd(stops=False), ValueError, "look of Odd must stop every image at its last look"),
-        (Odd(kept=0.9), TypeError, r"rows\['label'\] is float64, and init makes int64"),
-        (Odd(made="", kept="all"), TypeError, r"rows\['label'\] is <U3, and init makes <U1. Texts are of dtype object"),
+        (Odd(kept=0.9), TypeError, r"rows\['label'\] is float64, and init makes int64, which does"),
+        (
+            Odd(made=np.int8(0), kept=300),
+            TypeError,
+            r"rows\['label'\] is int64, and init makes int8, which does not hold",
+        ),
+        (Odd(made=np.float16(0), kept=1e6), TypeError, r"rows\['label'\] is float64, and init makes float16"),
+        (
+            Odd(made="", kept="all"),
+            TypeError,
+            r"rows\['label'\] is <U3, and init makes <U1, .* of dtype object",
+        ),
         (Odd(name="else"), TypeError, r"rows\['else'\] is int64, and init makes no row of this name"),
     ],
 )

@@ -57,12 +57,12 @@ class Memory:
     def _keep(self, name: str, values: np.ndarray, at: np.ndarray) -> None:
         """Remember a row; refuse what does not fit into what ``init`` made, and would be cut without a word."""
         kept = self._rows.get(name, np.zeros(0, object))
-        shorter = kept.dtype.kind in "SU" and values.dtype.itemsize > kept.dtype.itemsize
-        if name not in self._rows or shorter or not np.can_cast(values.dtype, kept.dtype, "same_kind"):
+        if name not in self._rows or not _fits(values, kept.dtype):
             made = f"{kept.dtype}" if name in self._rows else "no row of this name"
             raise TypeError(
-                f"look of {type(self.design).__name__} must return rows of the names and kinds that init makes; "
-                f"rows[{name!r}] is {values.dtype}, and init makes {made}. Texts are of dtype object"
+                f"look of {type(self.design).__name__} must return rows of the names and types that init makes; "
+                f"rows[{name!r}] is {values.dtype}, and init makes {made}, which does not hold it. "
+                "Texts are of dtype object"
             )
         kept[at] = values
 
@@ -112,11 +112,22 @@ class Memory:
 def _checked_looks(design: AbstractDesign) -> int:
     """How many looks there are, if they can be made."""
     looks = np.asarray(design.looks)
-    if looks.ndim != 1 or looks.dtype.kind not in "iu" or not len(looks) or looks[0] < 1 or (np.diff(looks) <= 0).any():
+    integers = looks.ndim == 1 and looks.dtype.kind in "iu" and len(looks) > 0
+    if not integers or looks[0] < 1 or (looks[1:] <= looks[:-1]).any():
         raise ValueError(
             f"looks of {type(design).__name__} must be integers of at least 1 that increase, one or more; got {looks!r}"
         )
     return len(looks)
+
+
+def _fits(values: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether values stay what they are as this type, but for the rounding of floats."""
+    if not np.can_cast(values.dtype, dtype, "same_kind"):
+        return False
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype)
+    same = np.isfinite(cast) == np.isfinite(values) if dtype.kind in "fc" else cast == values
+    return bool(np.all(same))
 
 
 def certified(result: Any) -> int | None:

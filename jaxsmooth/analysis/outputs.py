@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsmooth import _check
 from jaxsmooth._certificates import OutputCertificates
-from jaxsmooth._printed import Printed, norm_in_words, significant_down
+from jaxsmooth._printed import Printed, norm_in_words, rounded_down, rounded_up, significant_down
 from jaxsmooth._types import ABSTAIN, ArrayLike
 from jaxsmooth.analysis.log_format import alpha_in_words, noise_in_words
 from jaxsmooth.analysis.summary import INVISIBLE_NOISE, suspicious_settings
@@ -67,13 +67,13 @@ class OutputSummary(Printed):
 
     @property
     def setting(self) -> str:
-        """What the numbers depend on beside the classifier, the noise and the images, in words."""
+        """The norm, the radii, n, alpha and the method, in words."""
         low, high = map(significant_down, self.radius)
         radius = f"{norm_in_words(self.norm)} radius {low}" + ("" if low == high else f" to {high}")
         return f"{radius}, n = {self.n}, alpha = {alpha_in_words(self.alpha)}, {self.method}"
 
     def __str__(self) -> str:
-        rows = [f"{title:<20}{value:.4f}" for title, value in self.columns.items()]
+        rows = [f"{title:<20}{in_four_places(title, value)}" for title, value in self.columns.items()]
         classes = [
             f"{label:>5}  {accuracy:>18.4f}  {iou:>6.4f}"
             for label, (accuracy, iou) in enumerate(zip(self.class_accuracy, self.iou, strict=True))
@@ -82,6 +82,13 @@ class OutputSummary(Printed):
         head = f"{self.images} images, {self.outputs} outputs, {self.noise}, {self.setting}"
         title = "class  certified accuracy     IoU"
         return "\n".join([head, *rows, title, *classes, *(f"note: {note}" for note in self.notes)])
+
+
+def in_four_places(title: str, value: float) -> str:
+    """A number of a summary: bounds from above are rounded up, and fractions of what is certified down."""
+    if title.startswith(("width", "certified error", "wrong")):
+        return rounded_up(value, 4)
+    return rounded_down(value, 4) if title.startswith(("bounded", "certified accuracy")) else f"{value:.4f}"
 
 
 def output_summary(

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from jaxsmooth._printed import rounded_down, rounded_up
-from jaxsmooth.analysis.outputs import OutputSummary
+from jaxsmooth.analysis.outputs import OutputSummary, in_four_places
 from jaxsmooth.analysis.table_text import Column, check_runs, layout_of
 from jaxsmooth.analysis.values import ValueSummary
 
@@ -58,7 +57,7 @@ def summary_table(runs: Mapping[str, OutputSummary | ValueSummary], *, format: s
         Column(
             key=title.replace(" ", "_"),
             title=title,
-            texts=[_text(title, run.columns[title]) for run in runs.values()],
+            texts=[in_four_places(title, run.columns[title]) for run in runs.values()],
             intervals=[""] * len(runs),
             exact=[(repr(run.columns[title]),) for run in runs.values()],
         )
@@ -72,10 +71,3 @@ def _notes(runs: Mapping[str, OutputSummary | ValueSummary]) -> Iterator[str]:
     yield from settings if len(settings) == 1 else (f"{name}: {run.setting}" for name, run in runs.items())
     for name, run in runs.items():
         yield from (f"note on {name}: {note}" for note in run.notes)
-
-
-def _text(title: str, value: float) -> str:
-    """Bounds from above are rounded up, and fractions of what is certified down."""
-    if title.startswith(("width", "certified error", "wrong")):
-        return rounded_up(value, 4)
-    return rounded_down(value, 4) if title.startswith(("bounded", "certified accuracy")) else f"{value:.4f}"

@@ -61,8 +61,9 @@ class ValueSummary(Printed):
 
     @property
     def setting(self) -> str:
-        """What the numbers depend on beside the predictor, the noise and the images, in words."""
-        return f"quantile {self.quantile:g}, {norm_in_words(self.norm)} radii, alpha = {alpha_in_words(self.alpha)}"
+        """The quantile, the norm, alpha and the draws of an image, in words."""
+        kind = f"quantile {self.quantile:g}, {norm_in_words(self.norm)} radii"
+        return f"{kind}, alpha = {alpha_in_words(self.alpha)}, {self.samples:,.0f} draws each"
 
     def __str__(self) -> str:
         error = "" if math.isnan(self.error) else f", mean error {self.error:.4g}"
@@ -103,7 +104,7 @@ def value_summary(certificates: ValueCertificates, targets: ArrayLike | None = N
         ...     edges=jnp.linspace(-1, 2, 301),
         ... )
         >>> print(js.analysis.value_summary(made, [0.6]))
-        1 images, Gaussian(sigma=0.5), quantile 0.5, l2 radii, alpha = 0.001, mean error 0.005
+        1 images, Gaussian(sigma=0.5), quantile 0.5, l2 radii, alpha = 0.001, 10,000 draws each, mean error 0.005
           radius  bounded  median width  certified error
                0   1.0000       0.04001          0.03001
             0.25   1.0000        0.3901           0.2001

@@ -68,14 +68,23 @@ class Curve(AbstractDesign):
         """See ``AbstractDesign.bind``; refuses radii that not even unanimous votes can certify of any image."""
         bound = super().bind(setting)
         rules_for(bound.noise_at_images, self.norm)
-        needed = unanimous_calibrated(self.alpha, 0.5, any_class=not setting.labelled)
-        if self.n_max < needed:
+        if self.n_max < unanimous_calibrated(self.alpha, 0.5, any_class=not setting.labelled):
             raise ValueError(
                 f"n_max = {self.n_max} can never certify at alpha = {self.alpha:g}, not even when all votes agree; "
-                f"use n_max >= {needed}"
+                f"use n_max >= {bound._least_n_max()}"
             )
         _ = bound._plans
         return bound
+
+    def _least_n_max(self) -> int:
+        """The fewest votes that certify the smallest radius of some image, if any number does."""
+        least = float(np.min(self._required))
+        n_max = unanimous_calibrated(self.alpha, least if least < 1 else 0.5, any_class=not self.setting.labelled)
+        while True:
+            try:
+                return curve_tests(n_max, self.alpha).n_max
+            except ValueError:  # looks before the last one take a share of alpha
+                n_max += 1
 
     @functools.cached_property
     def _required(self) -> np.ndarray:

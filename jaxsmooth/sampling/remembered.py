@@ -1,6 +1,7 @@
 """What was found out about classifiers, so that it is found out once for a program."""
 
-import contextlib
+import collections
+import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -13,7 +14,8 @@ class Remembered(Generic[_T]):
     """One thing that was found out about each of the last classifiers."""
 
     def __init__(self) -> None:
-        self._found: dict[Hashable, _T] = {}
+        self._found: collections.OrderedDict[Hashable, _T] = collections.OrderedDict()
+        self._lock = threading.RLock()
 
     def of(self, *known_by: Hashable, find: Callable[[], _T]) -> _T:
         """What is remembered of a classifier; if nothing is, what is found. An exception is not remembered.
@@ -25,8 +27,10 @@ class Remembered(Generic[_T]):
         Returns:
             What was found.
         """
-        with contextlib.suppress(KeyError):
-            return self.keep(*known_by, found=self._found[known_by])
+        with self._lock:
+            if known_by in self._found:
+                self._found.move_to_end(known_by)
+                return self._found[known_by]
         return self.keep(*known_by, found=find())
 
     def has(self, *known_by: Hashable) -> bool:
@@ -35,8 +39,9 @@ class Remembered(Generic[_T]):
 
     def keep(self, *known_by: Hashable, found: _T) -> _T:
         """Remember what was found, the longest unused the shortest."""
-        self._found.pop(known_by, None)
-        self._found[known_by] = found
-        if len(self._found) > _MOST:
-            self._found.pop(next(iter(self._found)), None)  # other threads forget, too
+        with self._lock:
+            self._found[known_by] = found
+            self._found.move_to_end(known_by)
+            if len(self._found) > _MOST:
+                self._found.popitem(last=False)
         return found

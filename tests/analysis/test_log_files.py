@@ -216,6 +216,27 @@ def test_a_kill_leaves_no_mixture(tmp_path, monkeypatch, calls):
         assert calls in (2, 3, 4)
 
 
+@pytest.mark.parametrize("exists", ["both", "table", "neither"])
+def test_where_the_last_file_cannot_be_placed_all_is_as_it_was(tmp_path, monkeypatch, exists):
+    path, replace = tmp_path / "log.tsv", os.replace
+    if exists != "neither":
+        write(path)
+    if exists == "table":
+        (tmp_path / "log.tsv.json").unlink()
+        path.write_bytes(b"")
+    before = contents(tmp_path)
+
+    def fail(old, new):
+        if new == path:
+            raise OSError(errno.EIO, "Input/output error")
+        replace(old, new)
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(OSError, match="path cannot be written: Input/output error"):
+        write(path, alpha=0.01)
+    assert contents(tmp_path) == before
+
+
 def test_a_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"in a folder that exists; make it first.*log\.tsv"):
         write(tmp_path / "absent" / "log.tsv")
