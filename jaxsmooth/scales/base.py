@@ -114,7 +114,7 @@ class AbstractScale(abc.ABC):
         return type(self).local_constancy_radius is not AbstractScale.local_constancy_radius
 
 
-def sigma_of(scale: AbstractScale, x: Array) -> Array:
+def sigma_of(scale: AbstractScale, x: Array | np.ndarray) -> Array:
     """What the scale gives, if that is one sigma for each image."""
     sigma = scale(x)
     if jnp.shape(sigma) != x.shape[:1]:
