@@ -298,6 +298,17 @@ def test_the_table_of_resnet20(tmp_path):
     assert table_resnet20.outcome(tmp_path / "nothing") == "not run yet"
 
 
+def test_a_clock_is_written_down_for_whoever_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "EVERY", 0.01)
+    path = tmp_path / "time.json"
+    path.write_text('{"seconds": 100.0, "processor_seconds": 50.0}')
+    clock = records.Clock(path)
+    while json.loads(path.read_text())["seconds"] < 100.1:
+        pass
+    assert clock.read()["seconds"] >= 100.1
+    assert records.Clock(path).before["seconds"] >= 100.1
+
+
 def test_the_table_of_times(tmp_path):
     """Training and certification together; what does not say the processor's time has none."""
     log(tmp_path, RUNS[0], np.ones(3))

@@ -1,6 +1,7 @@
 """What the scripts of this folder share: where things go, and what is recorded beside every result."""
 
 import argparse
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -8,6 +9,7 @@ import pathlib
 import platform
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -87,6 +89,10 @@ def write(path: pathlib.Path, record: dict[str, Any]) -> None:
     print(f"wrote {path}")
 
 
+# Seconds between what a clock writes down.
+EVERY = 20.0
+
+
 class Clock:
     """Seconds of a part on the clock and of the processor, added up over interruptions in a file beside its state."""
 
@@ -94,6 +100,14 @@ class Clock:
         self.path = path
         self.before = json.loads(path.read_text()) if path.exists() else {}
         self.start = time.perf_counter(), time.process_time()
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def _keep(self) -> None:
+        """Write down what has passed, for whoever is killed."""
+        while True:
+            time.sleep(EVERY)
+            with contextlib.suppress(OSError):
+                self.read()
 
     def read(self) -> dict[str, float]:
         """What has passed so far; written down too."""
@@ -102,5 +116,7 @@ class Clock:
             name: round(self.before.get(name, 0.0) + seconds, 1)
             for name, seconds in zip(("seconds", "processor_seconds"), now, strict=True)
         }
-        self.path.write_text(json.dumps(passed))
+        scratch = self.path.with_suffix(f".{threading.get_ident()}.part")
+        scratch.write_text(json.dumps(passed))
+        scratch.replace(self.path)
         return passed
