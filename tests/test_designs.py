@@ -240,6 +240,12 @@ def test_a_design_that_cannot_be_followed_is_refused(design, error, message):
         list(js.certify_stream(KEY, CLASSIFY, NOISE, batches(), design))
 
 
+def test_a_design_may_remember_objects():
+    """What they are equal to does not count: NaN is not itself."""
+    found = np.concatenate(list(js.certify_stream(KEY, CLASSIFY, NOISE, batches(), Odd(made=None, kept=np.nan))))
+    assert found.dtype == object and len(found) == len(X) and all(np.isnan(one) for one in found)
+
+
 def test_a_design_that_is_not_bound_says_so():
     with pytest.raises(ValueError, match="not bound"):
         Fixed().init(3)

@@ -126,8 +126,9 @@ def _fits(values: np.ndarray, dtype: np.dtype) -> bool:
         return False
     with np.errstate(over="ignore"):
         cast = values.astype(dtype)
-    same = np.isfinite(cast) == np.isfinite(values) if dtype.kind in "fc" else cast == values
-    return bool(np.all(same))
+    if dtype.kind in "fc":
+        return bool((np.isfinite(cast) == np.isfinite(values)).all())
+    return dtype.kind not in "iuSU" or bool(np.all(cast == values))
 
 
 def certified(result: Any) -> int | None:
